@@ -1,0 +1,29 @@
+//! stub
+use super::{Answer, Call, Carrier, Decoded, Denied, Garbled, Reply, Spec};
+use crate::config::Account;
+use jiff::Timestamp;
+pub(super) struct Yunpian;
+impl Carrier for Yunpian {
+    fn spec(&self) -> &'static Spec {
+        static S: Spec = Spec {
+            key: "yunpian",
+            title: "",
+            routes: &[],
+            methods: &[],
+            max_body: 0,
+            secrets: 0,
+            signs_body: false,
+            patience: "",
+        };
+        &S
+    }
+    fn verify(&self, _: &Call<'_>, _: &Account, _: Timestamp) -> Result<(), Denied> {
+        Ok(())
+    }
+    fn decode(&self, _: &Call<'_>, _: &Account, _: Timestamp) -> Result<Decoded, Garbled> {
+        Err(Garbled::new("body", "stub"))
+    }
+    fn reply(&self, _: &Call<'_>, _: &Answer) -> Reply {
+        Reply::fixed(http::StatusCode::OK, "", "")
+    }
+}

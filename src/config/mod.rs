@@ -1,0 +1,213 @@
+//! The checked configuration: every value parsed, every cross-field rule held.
+//!
+//! `raw.rs` reads the file; this module turns it into these types or says where it is wrong.
+
+use crate::model::{AccountName, LaneName, Scheme, Secret, TargetType};
+use jiff::tz::Offset;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The whole configuration of one gateway.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The carriers' listener.
+    pub http: Http,
+    /// The operators' listener.
+    pub admin: Admin,
+    /// The store.
+    pub store: Store,
+    /// The accounts by name.
+    pub accounts: BTreeMap<AccountName, Arc<Account>>,
+    /// The campaigns.
+    pub campaigns: Vec<Arc<Campaign>>,
+    /// Where records go.
+    pub destination: Destination,
+    /// Logging.
+    pub log: Log,
+    /// Shutdown.
+    pub shutdown: Shutdown,
+}
+
+/// The carriers' listener.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Addresses to listen on; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Certificate and key; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Limits of every connection.
+    pub limits: Limits,
+}
+
+/// Certificate chain and private key, PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// What one peer may take from us.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections open at once, over all listeners.
+    pub max_connections: usize,
+    /// Requests being worked on at once; more are told to come back.
+    pub max_requests: usize,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request to the end of its headers.
+    pub header_timeout: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body_timeout: Duration,
+    /// A connection without a request.
+    pub idle_timeout: Duration,
+    /// The largest body, in bytes; a carrier's own cap may be lower.
+    pub max_body: usize,
+    /// What a busy answer says in Retry-After.
+    pub retry_after: Duration,
+}
+
+/// The operators' listener.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Address of metrics and health.
+    pub listen: SocketAddr,
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The directory that holds the database and, unless given, the data key.
+    pub directory: PathBuf,
+    /// The data key: 32 bytes. `None`: a key file in the directory, created at first start.
+    pub key: Option<Secret>,
+    /// Former data keys, still able to open what they sealed.
+    pub old_keys: Vec<Secret>,
+    /// Jobs waiting for the writer; when full, carriers are told to come back.
+    pub queue: usize,
+    /// The most callbacks in one transaction.
+    pub max_group: usize,
+    /// Free bytes on the volume under which nothing new is accepted.
+    pub disk_floor: u64,
+    /// How long a repeat is recognised.
+    pub dedupe_window: Duration,
+    /// How long raw callbacks are kept.
+    pub keep_callbacks: Duration,
+    /// How long records are kept after delivery.
+    pub keep_records: Duration,
+}
+
+/// One configured use of a carrier.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name in the URL.
+    pub name: AccountName,
+    /// The key of its carrier.
+    pub carrier: String,
+    /// Its live secrets, any of which may have signed.
+    pub secrets: Vec<Secret>,
+    /// The zone of the carrier's local times.
+    pub offset: Offset,
+    /// The calling code that national numbers belong to, for example `86`.
+    pub country: String,
+    /// The campaign for service numbers that no campaign names; `None`: unmatched.
+    pub default_campaign: Option<String>,
+    /// Where in the file it stands.
+    pub origin: Origin,
+}
+
+/// A place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, or `built-in defaults`.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// What the citizen was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Campaign {
+    /// Its name.
+    pub name: String,
+    /// The service numbers it answers for, each exact or a prefix written `8890*`.
+    pub service_numbers: Vec<String>,
+    /// How digits are read.
+    pub scheme: Scheme,
+    /// What is rated.
+    pub target: TargetType,
+    /// The platform's channel code for ratings by SMS.
+    pub sms_channel_code: Option<u8>,
+    /// The platform's channel code for ratings by keypad; there is no silent default.
+    pub ivr_channel_code: Option<u8>,
+}
+
+/// A destination and how it is treated.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Its name: that of its lane.
+    pub name: LaneName,
+    /// The base URL, `https://…`; `http://…` only with `allow_http`.
+    pub url: http::Uri,
+    /// Extra trusted roots, PEM; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// The id of the signing key, sent along.
+    pub key_id: String,
+    /// The HMAC-SHA256 signing key.
+    pub secret: Secret,
+    /// The most items in one request.
+    pub max_batch: usize,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Deadline of one request.
+    pub request_timeout: Duration,
+    /// How long a record is ours to send; longer than the deadline by a margin.
+    pub lease: Duration,
+    /// When a failed record is tried again.
+    pub backoff: Backoff,
+    /// When the lane stops trying for a while.
+    pub breaker: Breaker,
+}
+
+/// Exponential back-off with full jitter, bounded in attempts and age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backoff {
+    /// The ceiling of the first delay; it doubles with each attempt.
+    pub base: Duration,
+    /// The ceiling of every delay.
+    pub cap: Duration,
+    /// Attempts before a record becomes a dead letter.
+    pub max_attempts: u32,
+    /// Age at which it becomes one whatever the attempts.
+    pub max_age: Duration,
+}
+
+/// The breaker of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    /// Consecutive failures that open it.
+    pub failures: u32,
+    /// How long it stays open before one request may probe.
+    pub open_for: Duration,
+}
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A `tracing` filter, for example `info,bridge8890=debug`.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// Shutdown.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    /// How long open requests and sends may take before they are cut off.
+    pub grace: Duration,
+}

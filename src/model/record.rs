@@ -1,0 +1,176 @@
+//! What an event means: a rating or a complaint, with a revision and a history.
+
+use super::{
+    AccountName, Caller, Level, MessageId, RecordId, Revision, Scheme, ServiceNumber, TargetType,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// One revision of one record: what the platform is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The same through all revisions.
+    pub id: RecordId,
+    /// This revision; the platform keeps the highest.
+    pub revision: Revision,
+    /// Rating or complaint, and what belongs to that kind alone.
+    pub meaning: Meaning,
+    /// The account whose callback caused it.
+    pub account: AccountName,
+    /// Whether it came by text or by keypad.
+    pub channel: Channel,
+    /// The campaign by which it was read.
+    pub campaign: String,
+    /// The platform's code of the rating channel (评价渠道 `pf`), from the campaign.
+    pub channel_code: Option<u8>,
+    /// The citizen.
+    pub caller: Option<Caller>,
+    /// The number the citizen replied to or called.
+    pub service: Option<ServiceNumber>,
+    /// The carrier's id of the message or call.
+    pub message_id: Option<MessageId>,
+    /// When the carrier says it happened.
+    pub occurred_at: Option<Timestamp>,
+    /// When we received it; authoritative for every deadline.
+    pub received_at: Timestamp,
+    /// The citizen's own words, trimmed; empty when there are none, or when the linked rating
+    /// already carries them.
+    pub comment: Comment,
+    /// The rule that decided the reading, for example `C1`.
+    pub rule: Rule,
+}
+
+/// What a record is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Meaning {
+    /// A level was clearly stated.
+    Rating {
+        /// The level; the score is derived from it.
+        level: Level,
+        /// What was rated.
+        target: Target,
+        /// The scheme in force when it was read.
+        scheme: Scheme,
+    },
+    /// Somebody must call back, put it right and report.
+    Complaint {
+        /// Why it was opened.
+        kind: ComplaintKind,
+        /// The bad rating that opened it.
+        rating: Option<RecordId>,
+    },
+}
+
+/// What was rated, as far as we know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// A call or a case.
+    pub target_type: TargetType,
+    /// The call id or case number (办件编号), where one is known.
+    pub reference: Option<String>,
+}
+
+/// Why a complaint was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComplaintKind {
+    /// A level of 1 or 2 (差评).
+    BadRating,
+    /// Free text with a grievance.
+    Grievance,
+}
+
+/// How the citizen answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// A text message.
+    Sms,
+    /// Keys in a call.
+    Ivr,
+}
+
+/// The name of the rule that decided a reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rule(pub Cow<'static, str>);
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The citizen's words: sensitive, so `Debug` shows only their length.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Comment(pub String);
+
+impl std::fmt::Debug for Comment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Comment({} characters)", self.0.chars().count())
+    }
+}
+
+impl Record {
+    /// The key under which the platform sees every attempt at this revision. It never changes,
+    /// so a retry after an unknown outcome has no second effect.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}:{}", self.id, self.revision)
+    }
+
+    /// Whether it goes before others in its lane: complaints before ratings.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        matches!(self.meaning, Meaning::Complaint { .. })
+    }
+}
+
+/// What became of an event. Every event of every stored callback has exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A rating (and, if bad, its complaint).
+    Rated,
+    /// A complaint from free text.
+    Complaint,
+    /// Nothing that could be read as an answer.
+    Unrecognised,
+    /// An answer that no campaign claims.
+    Unmatched,
+    /// The citizen refuses further messages.
+    OptOut,
+    /// A fact about a call or a message, kept but not an answer.
+    Noted,
+    /// A part of the callback that its carrier's file could not read; quarantined.
+    Garbled,
+}
+
+impl Outcome {
+    /// All of them, in the order of the metric's documentation.
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Rated,
+        Outcome::Complaint,
+        Outcome::Unrecognised,
+        Outcome::Unmatched,
+        Outcome::OptOut,
+        Outcome::Noted,
+        Outcome::Garbled,
+    ];
+
+    /// The name, as metrics and lists show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Rated => "rated",
+            Outcome::Complaint => "complaint",
+            Outcome::Unrecognised => "unrecognised",
+            Outcome::Unmatched => "unmatched",
+            Outcome::OptOut => "opt_out",
+            Outcome::Noted => "noted",
+            Outcome::Garbled => "garbled",
+        }
+    }
+}
