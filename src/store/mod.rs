@@ -1,21 +1,139 @@
 //! The store: callbacks, records and the queue to the platform, in one database.
 //!
 //! The queue is a table and nothing else: whatever is committed is either still in `outbox` or has
-//! a final line in `attempt` or `dead_letter`. Callers see verbs, each one transaction or part of one; no other
-//! module names the database.
+//! ended as its last line in `attempt` says, or lies in `dead_letter`. Callers see verbs, each
+//! one transaction or part of one; no other module names the database.
 
+mod health;
+mod job;
+mod keys;
+mod look;
+mod operator;
 mod queue;
+mod rows;
+mod seal;
+mod sqlite;
 
+pub use health::{Health, Unwell};
+pub use look::{
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined,
+    RecordState, RevisionHistory,
+};
+pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use rows::{StoredCallback, UnknownLayout};
+pub use seal::{KEY_LEN, KeyRing, SealError};
 
-use crate::model::{AccountName, CallbackSeq, LaneName, Outcome, Record};
+use crate::clock::{Clock, Entropy};
+use crate::lifecycle::Tasks;
+use crate::model::{AccountName, CallbackSeq, LaneName, Meaning, Outcome, Record};
+use crate::telemetry::store::StoreMetrics;
 use bytes::Bytes;
 use jiff::Timestamp;
+use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, SealedRecord};
+use seal::Fingerprinter;
+use sqlite::Reader;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// The store, shared by cloning.
+/// The store, shared by cloning. It closes when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+    reader: Reader,
+    prints: Fingerprinter,
+    commits: watch::Receiver<()>,
+    clock: Clock,
+    /// Keeps a second process out for as long as the store is in use.
+    _lock: Arc<File>,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the database stands.
+    pub directory: PathBuf,
+    /// The lanes that every record goes to.
+    pub lanes: Vec<LaneName>,
+    /// Jobs that may wait for the writer.
+    pub queue: usize,
+    /// Callbacks in one transaction, at most.
+    pub max_group: usize,
+}
+
+/// What the writer and its callers share.
+#[derive(Debug)]
+struct Shared {
+    ring: Arc<KeyRing>,
+    entropy: Entropy,
+    health: Health,
+    metrics: StoreMetrics,
+    pending: AtomicI64,
+    committed: watch::Sender<()>,
+}
+
+impl Shared {
+    /// Notes by how much the queue changed, and wakes the lanes when it grew.
+    fn pending(&self, change: i64) {
+        let pending = self.pending.fetch_add(change, Ordering::Relaxed) + change;
+        self.metrics.pending(pending);
+        if change > 0 {
+            self.committed.send_replace(());
+        }
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error("cannot use {directory} as store.directory: {source}; make it writable for this user")]
+    Directory {
+        /// Which.
+        directory: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("another gateway serves from {0}; stop it, or give this one its own store.directory")]
+    Locked(String),
+    /// There is no database.
+    #[error("there is no database in {0}; is store.directory right, and has the gateway run?")]
+    Missing(String),
+    /// Its schema is newer than this program.
+    #[error(
+        "the database has schema version {0}, which this version does not know; use the newer version"
+    )]
+    NewerSchema(i64),
+    /// A migration failed.
+    #[error("a migration failed: {0}; the database is as it was before it")]
+    Migrate(String),
+    /// The data key does not fit.
+    #[error("the data key does not open this database: {0}")]
+    Key(#[from] SealError),
+    /// The database says no.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Sealed under an unknown key, or damaged.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    /// Written by a newer version.
+    #[error(transparent)]
+    Layout(#[from] UnknownLayout),
+    /// The database says no.
+    #[error("the database cannot be read: {0}")]
+    Database(#[from] sqlx::Error),
+}
 
 /// One callback on its way into the store: the request as it came, and what was made of it.
 #[derive(Debug, Clone)]
@@ -79,23 +197,118 @@ pub enum StoreError {
     Database(String),
 }
 
+/// How far back each kind of data is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Raw callbacks and notes.
+    pub callbacks: Duration,
+    /// Records that the platform has.
+    pub records: Duration,
+    /// Dedupe keys.
+    pub keys: Duration,
+}
+
 impl Store {
+    /// Opens a store, and starts its writer among `tasks`. Stop those only after everything that
+    /// uses the store.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(
+        options: &Options,
+        ring: KeyRing,
+        clock: Clock,
+        entropy: Entropy,
+        tasks: &Tasks,
+    ) -> Result<Store, OpenError> {
+        let ring = Arc::new(ring);
+        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy).await?;
+        let prints = Fingerprinter::new(&opened.lookup_key);
+        let (committed, commits) = watch::channel(());
+        let shared = Arc::new(Shared {
+            ring: Arc::clone(&ring),
+            entropy,
+            health: Health::default(),
+            metrics: StoreMetrics::new(),
+            pending: AtomicI64::new(opened.pending),
+            committed,
+        });
+        shared.metrics.pending(opened.pending);
+        let (jobs, waiting) = mpsc::channel(options.queue.max(1));
+        let reader = Reader { pool: opened.readers, ring, prints: prints.clone() };
+        let writer = sqlite::Writer::new(
+            (opened.writer, opened.state, opened.lanes),
+            Arc::clone(&shared),
+            clock.clone(),
+            options.max_group.max(1),
+        );
+        tasks.spawn("store writer", writer.run(waiting));
+        tasks.spawn("checkpointer", sqlite::keep_log_short(opened.checkpointer, jobs.downgrade()));
+        let lock = Arc::new(opened.lock);
+        Ok(Store { jobs, shared, reader, prints, commits, clock, _lock: lock })
+    }
+
+    /// What stands against accepting new callbacks, and what is watched to find out.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
     /// Whether new callbacks may be accepted now: no I/O, no waiting.
     ///
     /// # Errors
     /// What stands against it.
     pub fn admits(&self) -> Result<(), Unwell> {
-        todo!()
+        if self.jobs.capacity() == 0 {
+            return Err(Unwell::Behind);
+        }
+        self.shared.health.check()
     }
 
     /// Stores a callback with all that was made of it, and returns once it is on disk. The
     /// commit happens even if the caller stops waiting.
     ///
     /// # Errors
-    /// [`StoreError`]; the callback is then not stored.
+    /// [`StoreError`]; the callback is then not stored, unless the disk failed at the very end
+    /// of a commit: the carrier's repeat decides that.
     pub async fn commit(&self, callback: Callback) -> Result<Committed, StoreError> {
-        let _ = callback;
-        todo!()
+        let mut callback = callback;
+        let entries = std::mem::take(&mut callback.entries);
+        let items = entries
+            .iter()
+            .map(|entry| self.seal(&callback.account, entry))
+            .collect::<Result<_, _>>()?;
+        let (answer, committed) = oneshot::channel();
+        let job = Job::Commit(Box::new(CommitJob { callback, items, answer }));
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreError::Full,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        committed.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn seal(&self, account: &AccountName, entry: &Entry) -> Result<Item, StoreError> {
+        let seal = |record: &Record| {
+            let plain = rows::encode_record(record)
+                .map_err(|error| StoreError::Database(error.to_string()))?;
+            let place = rows::record_place(record.id, record.revision);
+            Ok(SealedRecord {
+                id: record.id,
+                revision: record.revision,
+                urgent: record.is_urgent(),
+                level: match record.meaning {
+                    Meaning::Rating { level, .. } => Some(level.number()),
+                    Meaning::Complaint { .. } => None,
+                },
+                caller: record.caller.as_ref().map(|caller| self.prints.caller(caller.reveal())),
+                sealed: self.shared.ring.seal(&place, &plain, &self.shared.entropy),
+            })
+        };
+        Ok(Item {
+            dedupe: self.prints.dedupe(account.as_str(), &entry.dedupe),
+            outcome: entry.outcome,
+            records: entry.records.iter().map(seal).collect::<Result<_, StoreError>>()?,
+        })
     }
 
     /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
@@ -109,8 +322,16 @@ impl Store {
         max: usize,
         until: Timestamp,
     ) -> Result<Lease, StoreError> {
-        let _ = (lane, max, until);
-        todo!()
+        let (lane, now) = (lane.clone(), self.clock.now());
+        let lease = |answer| Job::Lease(LeaseJob { lane, max, now, until, answer });
+        let raw = self.ask(lease).await?;
+        let open = |row: job::LeasedRow| {
+            let record = sqlite::open_record(&self.shared.ring, &row.row)
+                .map_err(|error| StoreError::Database(error.to_string()))?;
+            Ok(Leased { seq: row.seq, attempt: row.attempt, queued_at: row.queued_at, record })
+        };
+        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        Ok(Lease { token: raw.token, until: raw.until, items })
     }
 
     /// Settles what became of leased records. Returns how many were no longer under this lease
@@ -119,47 +340,73 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is settled, and the leases run on.
     pub async fn settle(&self, settlement: Settlement) -> Result<usize, StoreError> {
-        let _ = settlement;
-        todo!()
+        self.ask(|answer| Job::Settle(settlement, answer)).await
     }
 
-    /// Completes when records were committed since the last call; register before looking.
-    pub async fn committed(&self) {
-        todo!()
-    }
-
-    /// The earliest time at which a record of the lane becomes due, if there is any.
+    /// Erases a little of what has been kept long enough. Returns how many rows; 0 is the end.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, StoreError> {
-        let _ = lane;
-        todo!()
+    /// [`StoreError`]; nothing is erased.
+    pub async fn purge(&self, keep: &Retention, limit: u32) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let before = |kept: Duration| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
+        let job = PurgeJob {
+            callbacks_before: before(keep.callbacks),
+            records_before: before(keep.records),
+            keys_before: before(keep.keys),
+            limit,
+        };
+        self.ask(|answer| Job::Purge(job, answer)).await
     }
-}
 
-/// Why nothing new is accepted at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unwell {
-    /// The last commit failed; the store tries by itself until one succeeds.
-    #[error("the last commit failed; the store is trying again by itself")]
-    Failing,
-    /// Too many callbacks wait for the writer.
-    #[error("the writer's queue is full")]
-    Behind,
-    /// The volume has less room than the configured floor.
-    #[error("the disk has less room than store.disk_floor")]
-    DiskFloor,
-}
+    async fn ask<T>(&self, job: impl FnOnce(job::Answer<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, told) = oneshot::channel();
+        self.jobs.send(job(answer)).await.map_err(|_| StoreError::Closed)?;
+        told.await.map_err(|_| StoreError::Closed)?
+    }
 
-impl Unwell {
-    /// How long a carrier should stay away.
+    /// A watch that changes with every commit that queued records. Take it before looking.
     #[must_use]
-    pub fn retry_after(self) -> Duration {
-        match self {
-            Unwell::Behind => Duration::from_secs(1),
-            Unwell::Failing => Duration::from_secs(5),
-            Unwell::DiskFloor => Duration::from_secs(30),
-        }
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.commits.clone()
     }
+
+    /// When the next record of a lane is due, if there is any.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.reader.next_due(lane.as_str()).await?.map(rows::timestamp))
+    }
+
+    /// Records waiting to be sent, as of the last commit.
+    #[must_use]
+    pub fn pending(&self) -> i64 {
+        self.shared.pending.load(Ordering::Relaxed)
+    }
+
+    /// Counts the queue anew: operators change it beside us.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn recount(&self) -> Result<(), ReadError> {
+        let pending = self.reader.lanes().await?.iter().map(|lane| lane.pending).sum();
+        self.shared.pending.store(pending, Ordering::Relaxed);
+        self.shared.metrics.pending(pending);
+        Ok(())
+    }
+
+    /// A full count of the store; it takes a while when the history is long.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn counts(&self) -> Result<Counts, ReadError> {
+        self.reader.counts().await
+    }
+}
+
+/// The file with the data key that the gateway makes at its first start.
+#[must_use]
+pub fn key_file(directory: &Path) -> PathBuf {
+    directory.join("data.key")
 }

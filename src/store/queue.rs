@@ -26,6 +26,8 @@ pub struct Leased {
     pub seq: RecordSeq,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// Since when it waits; its age counts from here.
+    pub queued_at: Timestamp,
     /// The record.
     pub record: Record,
 }
@@ -33,6 +35,8 @@ pub struct Leased {
 /// What became of the records of one request.
 #[derive(Debug, Clone)]
 pub struct Settlement {
+    /// The lane.
+    pub lane: LaneName,
     /// The lease under which they were sent.
     pub token: LeaseToken,
     /// The request itself.
@@ -41,11 +45,9 @@ pub struct Settlement {
     pub items: Vec<(RecordSeq, Settled)>,
 }
 
-/// One request to the platform, for the history.
+/// One request to the platform, or another thing that happened to records, for the history.
 #[derive(Debug, Clone)]
 pub struct SendReport {
-    /// The lane.
-    pub lane: LaneName,
     /// When it started.
     pub started_at: Timestamp,
     /// How long it took.

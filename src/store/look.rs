@@ -1,0 +1,209 @@
+//! What operators are shown of the store.
+
+use super::rows::StoredCallback;
+use crate::model::{AccountName, CallbackSeq, Level, Record, RecordSeq};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Which records to find.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this caller, E.164 or as the carrier gave it.
+    pub caller: Option<String>,
+    /// Of this account.
+    pub account: Option<AccountName>,
+    /// Of this level.
+    pub level: Option<Level>,
+    /// Complaints only, or ratings only.
+    pub complaints: Option<bool>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// At most so many, newest first.
+    pub limit: u32,
+}
+
+/// Where a record revision is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum RecordState {
+    /// In the outbox.
+    Pending {
+        /// When it is due, or its lease ends.
+        due: Timestamp,
+        /// Whether somebody is sending it.
+        leased: bool,
+    },
+    /// The platform has it.
+    Delivered,
+    /// Given up.
+    Dead {
+        /// Why, by class.
+        class: String,
+    },
+    /// A later revision went out instead.
+    Superseded,
+}
+
+/// A found record.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its place in the order of arrival.
+    pub seq: RecordSeq,
+    /// The record.
+    pub record: Record,
+    /// Where it is.
+    pub state: RecordState,
+}
+
+/// One revision and what became of it.
+#[derive(Debug, Clone)]
+pub struct RevisionHistory {
+    /// Its place in the order of arrival.
+    pub seq: RecordSeq,
+    /// The record.
+    pub record: Record,
+    /// Where it is.
+    pub state: RecordState,
+    /// What was tried, oldest first.
+    pub attempts: Vec<AttemptLine>,
+    /// The callback that caused it.
+    pub callback_seq: CallbackSeq,
+    /// That callback as it came, unless it is erased.
+    pub callback: Option<StoredCallback>,
+}
+
+/// One line of a record's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptLine {
+    /// The lane.
+    pub lane: String,
+    /// Which attempt.
+    pub attempt: u32,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    pub took_ms: Option<i64>,
+    /// The platform's status.
+    pub status: Option<u16>,
+    /// The answer in short.
+    pub answer: String,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// The platform has it.
+    Delivered,
+    /// To be tried again.
+    Retried,
+    /// Given up.
+    Dead,
+    /// A later revision took its place.
+    Superseded,
+    /// Put back by an operator.
+    Replayed,
+    /// Written by a newer version of the gateway.
+    Unknown,
+}
+
+impl AttemptOutcome {
+    pub(super) fn from_number(number: i64) -> AttemptOutcome {
+        match number {
+            1 => AttemptOutcome::Delivered,
+            2 => AttemptOutcome::Retried,
+            3 => AttemptOutcome::Dead,
+            4 => AttemptOutcome::Superseded,
+            5 => AttemptOutcome::Replayed,
+            _ => AttemptOutcome::Unknown,
+        }
+    }
+}
+
+/// A dead letter.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Its place in the order of arrival.
+    pub seq: RecordSeq,
+    /// The record.
+    pub record: Record,
+    /// The lane that gave it up.
+    pub lane: String,
+    /// Why, by class.
+    pub class: String,
+    /// The last answer.
+    pub reason: String,
+    /// When it was given up.
+    pub died_at: Timestamp,
+    /// After how many attempts.
+    pub attempts: u32,
+    /// Since when it had waited.
+    pub queued_at: Timestamp,
+}
+
+/// A callback that could not be read, or not all of it.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// Its place in the order of arrival.
+    pub seq: CallbackSeq,
+    /// Whose it is.
+    pub account: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The request, unless it is erased.
+    pub callback: Option<StoredCallback>,
+}
+
+/// What stands in a lane.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaneStatus {
+    /// Its name.
+    pub name: String,
+    /// Records to send.
+    pub pending: i64,
+    /// Complaints among them.
+    pub complaints: i64,
+    /// Under way.
+    pub leased: i64,
+    /// Tried in vain and waiting.
+    pub waiting_to_retry: i64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Timestamp>,
+    /// When the next is due.
+    pub next_due: Option<Timestamp>,
+    /// Dead letters.
+    pub dead: i64,
+}
+
+/// A full count of a store with one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Raw callbacks kept.
+    pub callbacks: i64,
+    /// Record revisions.
+    pub records: i64,
+    /// Of them in the outbox.
+    pub pending: i64,
+    /// Of them given up.
+    pub dead: i64,
+    /// Of them with the platform.
+    pub delivered: i64,
+    /// Of them overtaken by a later revision.
+    pub superseded: i64,
+    /// Events that repeated an earlier one.
+    pub repeats: i64,
+    /// Events that made no record.
+    pub notes: i64,
+}
+
+impl Counts {
+    /// Whether every record revision is in exactly one place.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.records == self.pending + self.dead + self.delivered + self.superseded
+    }
+}

@@ -1,0 +1,106 @@
+//! The operators' way in, beside a serving gateway or without one.
+
+use super::look::{Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined, RevisionHistory};
+use super::seal::Fingerprinter;
+use super::sqlite::{self, Reader};
+use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
+use crate::model::{CallbackSeq, RecordId, RecordSeq};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store as operators see it: everything may be read, and dead letters put back.
+#[derive(Debug)]
+pub struct Operator {
+    directory: PathBuf,
+    reader: Reader,
+}
+
+impl Operator {
+    /// Opens the store of a directory.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
+        let pool = sqlite::open_readers(directory).await?;
+        let mut connection = pool.acquire().await?;
+        let sealed = sqlite::stored_lookup_key(&mut connection).await?;
+        let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
+        let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
+        drop(connection);
+        let reader = Reader { pool, ring: Arc::new(ring), prints };
+        Ok(Operator { directory: directory.to_owned(), reader })
+    }
+
+    /// Records that the filter lets through, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn find(&self, filter: &Filter) -> Result<Vec<Found>, ReadError> {
+        self.reader.find(filter).await
+    }
+
+    /// All revisions of a record, oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn history(&self, id: RecordId) -> Result<Vec<RevisionHistory>, ReadError> {
+        self.reader.history(id).await
+    }
+
+    /// A raw callback, unless it is erased.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn callback(&self, seq: CallbackSeq) -> Result<Option<StoredCallback>, ReadError> {
+        self.reader.callback(seq).await
+    }
+
+    /// Dead letters, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, ReadError> {
+        self.reader.dead_letters(limit).await
+    }
+
+    /// Callbacks that could not be read, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, ReadError> {
+        self.reader.quarantined(limit).await
+    }
+
+    /// What stands in each lane.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
+        self.reader.lanes().await
+    }
+
+    /// A full count.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn counts(&self) -> Result<Counts, ReadError> {
+        self.reader.counts().await
+    }
+
+    /// Puts dead letters back into their queue; a serving gateway finds them within a second.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing is put back.
+    pub async fn replay(&self, seqs: &[RecordSeq], now: Timestamp) -> Result<u64, OpenError> {
+        let report = SendReport {
+            started_at: now,
+            took: Duration::ZERO,
+            status: None,
+            answer: "replayed by an operator".to_owned(),
+        };
+        sqlite::replay(&self.directory, seqs, &report).await
+    }
+}

@@ -1,0 +1,36 @@
+//! The store on SQLite: one writer connection in WAL mode with synchronous FULL, a few readers,
+//! and a checkpointer of its own.
+
+mod checkpoint;
+mod group;
+mod insert;
+mod lease;
+mod open;
+mod purge;
+mod read;
+mod replay;
+mod writer;
+
+pub(super) use checkpoint::run as keep_log_short;
+pub(super) use open::{open, open_readers, stored_lookup_key};
+pub(super) use read::{Reader, open_record};
+pub(super) use replay::replay;
+pub(super) use writer::Writer;
+
+/// A JSON array of integers: how a list of any length is one argument of a statement.
+fn json_list(numbers: impl IntoIterator<Item = i64>) -> String {
+    let mut list = String::from("[");
+    for number in numbers {
+        if list.len() > 1 {
+            list.push(',');
+        }
+        list.push_str(&number.to_string());
+    }
+    list.push(']');
+    list
+}
+
+/// Where the rows of a run begin, over all its kinds.
+fn first_row_of_run(run: i64) -> i64 {
+    super::keys::first_bucket(run, super::keys::KeyKind::Dedupe)
+}

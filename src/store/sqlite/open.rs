@@ -1,0 +1,214 @@
+//! Opening the database: the lock, the schema, and what the writer must know from the start.
+
+use super::writer::State;
+use crate::clock::Entropy;
+use crate::model::LaneName;
+use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
+use crate::store::{KeyRing, OpenError};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+const FILE: &str = "bridge8890.db";
+const LOCK: &str = "bridge8890.lock";
+const LOOKUP_KEY: &str = "lookup key";
+const READERS: u32 = 3;
+
+/// A database that this process alone may write callbacks to.
+#[derive(Debug)]
+pub(in crate::store) struct Opened {
+    pub(in crate::store) writer: SqliteConnection,
+    pub(in crate::store) checkpointer: SqliteConnection,
+    pub(in crate::store) readers: SqlitePool,
+    pub(in crate::store) lanes: BTreeMap<LaneName, i64>,
+    pub(in crate::store) lookup_key: Vec<u8>,
+    pub(in crate::store) state: State,
+    pub(in crate::store) pending: i64,
+    /// Held for as long as it lives.
+    pub(in crate::store) lock: File,
+}
+
+/// Opens, and if need be makes, the database in a directory.
+pub(in crate::store) async fn open(
+    directory: &Path,
+    lanes: &[LaneName],
+    ring: &KeyRing,
+    entropy: &Entropy,
+) -> Result<Opened, OpenError> {
+    let lock = lock(directory)?;
+    let mut writer =
+        options(directory).create_if_missing(true).pragma("cache_size", "-8192").connect().await?;
+    check_schema(&mut writer).await?;
+    MIGRATIONS.run(&mut writer).await.map_err(|error| OpenError::Migrate(error.to_string()))?;
+    let lookup_key = lookup_key(&mut writer, ring, entropy).await?;
+    let lanes = lane_ids(&mut writer, lanes).await?;
+    // Whoever leased before this start is gone.
+    sqlx::query("UPDATE outbox SET token = 0, due_at = queued_at WHERE token <> 0")
+        .execute(&mut writer)
+        .await?;
+    let state = load_state(&mut writer).await?;
+    let pending = sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut writer).await?.get(0);
+    let checkpointer = options(directory).connect().await?;
+    let readers = open_readers(directory).await?;
+    Ok(Opened { writer, checkpointer, readers, lanes, lookup_key, state, pending, lock })
+}
+
+/// Opens the database of a directory for reading only, beside whoever writes.
+pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePool, OpenError> {
+    if !directory.join(FILE).exists() {
+        return Err(OpenError::Missing(directory.display().to_string()));
+    }
+    Ok(SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options(directory).pragma("query_only", "on").pragma("cache_size", "-2048"))
+        .await?)
+}
+
+/// Opens a directory's database for one operator's change, beside whoever serves from it.
+pub(in crate::store) async fn open_operator(
+    directory: &Path,
+) -> Result<SqliteConnection, OpenError> {
+    if !directory.join(FILE).exists() {
+        return Err(OpenError::Missing(directory.display().to_string()));
+    }
+    Ok(options(directory).connect().await?)
+}
+
+fn options(directory: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(directory.join(FILE))
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("journal_size_limit", "67108864")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Directory { directory: directory.display().to_string(), source };
+    std::fs::create_dir_all(directory).map_err(io)?;
+    let lock = File::create(directory.join(LOCK)).map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(directory.display().to_string())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Refuses a database that a newer version has changed.
+async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+        .fetch_all(connection)
+        .await
+        // A database without the table is a new one.
+        .unwrap_or_default();
+    let known = |version: &i64| MIGRATIONS.iter().any(|migration| migration.version == *version);
+    match applied.iter().find(|version| !known(version)) {
+        Some(version) => Err(OpenError::NewerSchema(*version)),
+        None => Ok(()),
+    }
+}
+
+/// The key of all fingerprints: made once, sealed under the data key, which it also proves.
+async fn lookup_key(
+    connection: &mut SqliteConnection,
+    ring: &KeyRing,
+    entropy: &Entropy,
+) -> Result<Vec<u8>, OpenError> {
+    if let Some(sealed) = stored_lookup_key(connection).await? {
+        return Ok(ring.open(LOOKUP_KEY.as_bytes(), &sealed)?);
+    }
+    let key = entropy.bytes::<32>().to_vec();
+    sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?)")
+        .bind(LOOKUP_KEY)
+        .bind(ring.seal(LOOKUP_KEY.as_bytes(), &key, entropy))
+        .execute(connection)
+        .await?;
+    Ok(key)
+}
+
+/// The key of all fingerprints, as it stands sealed in the database.
+pub(in crate::store) async fn stored_lookup_key(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+        .bind(LOOKUP_KEY)
+        .fetch_optional(connection)
+        .await
+}
+
+async fn lane_ids(
+    connection: &mut SqliteConnection,
+    lanes: &[LaneName],
+) -> Result<BTreeMap<LaneName, i64>, sqlx::Error> {
+    let mut ids = BTreeMap::new();
+    for lane in lanes {
+        sqlx::query("INSERT OR IGNORE INTO lane (name) VALUES (?)")
+            .bind(lane.to_string())
+            .execute(&mut *connection)
+            .await?;
+        let id = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
+            .bind(lane.to_string())
+            .fetch_one(&mut *connection)
+            .await?;
+        ids.insert(lane.clone(), id);
+    }
+    Ok(ids)
+}
+
+/// Reads what the writer keeps in memory: the next places, the unfiled keys, the filters.
+pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<State, sqlx::Error> {
+    let next_callback: i64 = sqlx::query_scalar(
+        "SELECT coalesce((SELECT first_seq + count FROM callback_page
+                          ORDER BY first_seq DESC LIMIT 1), 1)",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let next_record: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM record")
+        .fetch_one(&mut *connection)
+        .await?;
+    let (next_run, filed_log): (i64, i64) =
+        sqlx::query_as("SELECT coalesce(max(run) + 1, 0), coalesce(max(last_log), 0) FROM key_run")
+            .fetch_one(&mut *connection)
+            .await?;
+    let oldest_run: i64 =
+        sqlx::query_scalar("SELECT coalesce(min(run), ?) FROM key_run WHERE deduping = 1")
+            .bind(next_run)
+            .fetch_one(&mut *connection)
+            .await?;
+    // A run that a crash left half filed is filed again from the log.
+    sqlx::query("DELETE FROM key_bucket WHERE id >= ?")
+        .bind(super::first_row_of_run(next_run))
+        .execute(&mut *connection)
+        .await?;
+    let mut keys = KeyIndex::new(oldest_run, next_run, RUN_LEN);
+    for row in sqlx::query("SELECT first_run, bits FROM key_filter ORDER BY first_run")
+        .fetch_all(&mut *connection)
+        .await?
+    {
+        keys.add_filter(row.get(0), row.get(1));
+    }
+    let unfiled = sqlx::query(
+        "SELECT l.first_seq, l.entries, p.received_at FROM key_log AS l
+         LEFT JOIN callback_page AS p ON p.first_seq = l.first_seq
+         WHERE l.first_seq > ? ORDER BY l.first_seq",
+    )
+    .bind(filed_log)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &unfiled {
+        let received_at: Option<i64> = row.get(2);
+        keys.add(row.get(0), received_at.unwrap_or(0), &decode_log(row.get(1)));
+    }
+    Ok(State { next_callback, next_record, keys, filed_log, trimmed_log: filed_log - 1 })
+}

@@ -1,0 +1,309 @@
+//! Reading: what operators look for, on connections that cannot write.
+
+use super::group::find_in_buckets;
+use super::lease::record_row;
+use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
+use crate::store::job::RecordRow;
+use crate::store::keys::{self, KeyKind};
+use crate::store::look::{
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined,
+    RecordState, RevisionHistory,
+};
+use crate::store::rows::{self, StoredCallback, timestamp};
+use crate::store::seal::{Fingerprint, Fingerprinter};
+use crate::store::{KeyRing, ReadError};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
+use std::sync::Arc;
+
+const COLUMNS: &str = "r.id, r.revision, r.account, r.received_at, r.sealed";
+
+/// Reads a store, beside whoever writes to it.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Reader {
+    pub(in crate::store) pool: SqlitePool,
+    pub(in crate::store) ring: Arc<KeyRing>,
+    pub(in crate::store) prints: Fingerprinter,
+}
+
+impl Reader {
+    /// Records that the filter lets through, newest first.
+    pub(in crate::store) async fn find(&self, filter: &Filter) -> Result<Vec<Found>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query.push(COLUMNS).push(", r.seq FROM record AS r WHERE r.seq > 0");
+        if let Some(caller) = &filter.caller {
+            let seqs = self.records_of(self.prints.caller(caller)).await?;
+            query.push(" AND r.seq IN (SELECT value FROM json_each(");
+            query.push_bind(super::json_list(seqs)).push("))");
+        }
+        if let Some(account) = &filter.account {
+            query.push(" AND r.account = ").push_bind(account.to_string());
+        }
+        if let Some(level) = filter.level {
+            query.push(" AND r.level = ").push_bind(level.number());
+        }
+        if let Some(urgent) = filter.complaints {
+            query.push(" AND r.urgent = ").push_bind(urgent);
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND r.received_at >= ").push_bind(since.as_millisecond());
+        }
+        if let Some(until) = filter.until {
+            query.push(" AND r.received_at < ").push_bind(until.as_millisecond());
+        }
+        query.push(" ORDER BY r.seq DESC LIMIT ").push_bind(filter.limit);
+        let mut found = Vec::new();
+        for row in &query.build().fetch_all(&self.pool).await? {
+            let seq = RecordSeq(row.get(5));
+            let record = self.open(&record_row(row, 0))?;
+            let state = self.state(seq).await?;
+            found.push(Found { seq, record, state });
+        }
+        Ok(found)
+    }
+
+    async fn records_of(&self, caller: Fingerprint) -> Result<Vec<i64>, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let runs: Vec<i64> =
+            sqlx::query_scalar("SELECT run FROM key_run").fetch_all(&mut *connection).await?;
+        let buckets: Vec<i64> =
+            runs.iter().map(|run| keys::bucket_id(*run, KeyKind::Caller, caller)).collect();
+        let mut seqs = find_in_buckets(&mut connection, &buckets, caller).await?;
+        let unfiled = sqlx::query(
+            "SELECT entries FROM key_log
+             WHERE first_seq > (SELECT coalesce(max(last_log), 0) FROM key_run)",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &unfiled {
+            let entries = keys::decode_log(row.get(0));
+            let own =
+                entries.iter().filter(|key| key.kind == KeyKind::Caller && key.print == caller);
+            seqs.extend(own.map(|entry| entry.seq));
+        }
+        Ok(seqs)
+    }
+
+    /// All revisions of a record, oldest first, each with what became of it.
+    pub(in crate::store) async fn history(
+        &self,
+        id: RecordId,
+    ) -> Result<Vec<RevisionHistory>, ReadError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, r.seq, r.callback FROM record AS r WHERE r.id = ? ORDER BY r.revision"
+        )))
+        .bind(id.0.into_bytes().to_vec())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut history = Vec::new();
+        for row in &rows {
+            let seq = RecordSeq(row.get(5));
+            let callback = CallbackSeq(row.get(6));
+            history.push(RevisionHistory {
+                seq,
+                record: self.open(&record_row(row, 0))?,
+                state: self.state(seq).await?,
+                attempts: self.attempts(seq).await?,
+                callback_seq: callback,
+                callback: self.callback(callback).await?,
+            });
+        }
+        Ok(history)
+    }
+
+    /// A raw callback, unless its time has come.
+    pub(in crate::store) async fn callback(
+        &self,
+        seq: CallbackSeq,
+    ) -> Result<Option<StoredCallback>, ReadError> {
+        let page = sqlx::query(
+            "SELECT first_seq, sealed FROM callback_page WHERE first_seq <= ?
+             ORDER BY first_seq DESC LIMIT 1",
+        )
+        .bind(seq.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(page) = page else { return Ok(None) };
+        let first = CallbackSeq(page.get(0));
+        let plain = self.ring.open(&rows::page_place(first), page.get(1))?;
+        Ok(rows::decode_page(first, &plain)?.into_iter().find(|callback| callback.seq == seq))
+    }
+
+    async fn attempts(&self, seq: RecordSeq) -> Result<Vec<AttemptLine>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT l.name, a.attempt, a.outcome, s.started_at, s.took_ms, s.status, s.answer
+             FROM attempt AS a JOIN lane AS l ON l.id = a.lane LEFT JOIN send AS s ON s.id = a.send
+             WHERE a.lane IN (SELECT id FROM lane) AND a.seq = ? ORDER BY a.send",
+        )
+        .bind(seq.0)
+        .fetch_all(&self.pool)
+        .await?;
+        let line = |row: &SqliteRow| AttemptLine {
+            lane: row.get(0),
+            attempt: row.get(1),
+            outcome: AttemptOutcome::from_number(row.get(2)),
+            started_at: row.get::<Option<i64>, _>(3).map(timestamp),
+            took_ms: row.get(4),
+            status: row.get(5),
+            answer: row.get::<Option<String>, _>(6).unwrap_or_default(),
+        };
+        Ok(rows.iter().map(line).collect())
+    }
+
+    /// Where a record revision is: in exactly one place.
+    async fn state(&self, seq: RecordSeq) -> Result<RecordState, ReadError> {
+        let row = sqlx::query(
+            "SELECT (SELECT due_at FROM outbox WHERE lane = l.id AND seq = ?1),
+                    (SELECT token FROM outbox WHERE lane = l.id AND seq = ?1),
+                    (SELECT class FROM dead_letter WHERE lane = l.id AND seq = ?1),
+                    (SELECT outcome FROM attempt WHERE lane = l.id AND seq = ?1
+                     ORDER BY send DESC LIMIT 1)
+             FROM lane AS l ORDER BY l.id LIMIT 1",
+        )
+        .bind(seq.0)
+        .fetch_one(&self.pool)
+        .await?;
+        let due: Option<i64> = row.get(0);
+        let class: Option<String> = row.get(2);
+        Ok(match (due, class) {
+            (Some(due), _) => RecordState::Pending {
+                due: timestamp(due),
+                leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
+            },
+            (None, Some(class)) => RecordState::Dead { class },
+            (None, None) if row.get::<Option<i64>, _>(3) == Some(4) => RecordState::Superseded,
+            (None, None) => RecordState::Delivered,
+        })
+    }
+
+    /// Dead letters, newest first.
+    pub(in crate::store) async fn dead_letters(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, d.seq, l.name, d.class, d.reason, d.died_at, d.attempts, d.queued_at
+             FROM dead_letter AS d JOIN record AS r ON r.seq = d.seq JOIN lane AS l ON l.id = d.lane
+             ORDER BY d.died_at DESC, d.seq DESC LIMIT ?"
+        )))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let dead = |row: &SqliteRow| {
+            Ok(DeadLetter {
+                record: self.open(&record_row(row, 0))?,
+                seq: RecordSeq(row.get(5)),
+                lane: row.get(6),
+                class: row.get(7),
+                reason: row.get(8),
+                died_at: timestamp(row.get(9)),
+                attempts: row.get(10),
+                queued_at: timestamp(row.get(11)),
+            })
+        };
+        rows.iter().map(dead).collect()
+    }
+
+    /// Callbacks with parts that could not be read, newest first.
+    pub(in crate::store) async fn quarantined(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<Quarantined>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT callback, account, received_at FROM note WHERE outcome = 'garbled'
+             GROUP BY callback ORDER BY callback DESC LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut quarantined = Vec::new();
+        for row in &rows {
+            let seq = CallbackSeq(row.get(0));
+            quarantined.push(Quarantined {
+                seq,
+                account: row.get(1),
+                received_at: timestamp(row.get(2)),
+                callback: self.callback(seq).await?,
+            });
+        }
+        Ok(quarantined)
+    }
+
+    /// What stands in each lane.
+    pub(in crate::store) async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT l.name, count(o.seq), coalesce(sum(o.urgent), 0), coalesce(sum(o.token <> 0), 0),
+                    coalesce(sum(o.attempts > 0 AND o.token = 0), 0), min(o.queued_at), min(o.due_at),
+                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id)
+             FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let status = |row: &SqliteRow| LaneStatus {
+            name: row.get(0),
+            pending: row.get(1),
+            complaints: row.get(2),
+            leased: row.get(3),
+            waiting_to_retry: row.get(4),
+            oldest: row.get::<Option<i64>, _>(5).map(timestamp),
+            next_due: row.get::<Option<i64>, _>(6).map(timestamp),
+            dead: row.get(7),
+        };
+        Ok(rows.iter().map(status).collect())
+    }
+
+    /// A full count: every record revision in exactly one of four places.
+    pub(in crate::store) async fn counts(&self) -> Result<Counts, ReadError> {
+        let row = sqlx::query(
+            "SELECT (SELECT coalesce(sum(count), 0) FROM callback_page),
+                    (SELECT count(*) FROM record), (SELECT count(*) FROM outbox),
+                    (SELECT count(*) FROM dead_letter),
+                    (SELECT count(*) FROM attempt WHERE outcome = 1),
+                    (SELECT count(*) FROM attempt WHERE outcome = 4),
+                    (SELECT count(*) FROM note WHERE repeats IS NOT NULL),
+                    (SELECT count(*) FROM note WHERE repeats IS NULL)",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Counts {
+            callbacks: row.get(0),
+            records: row.get(1),
+            pending: row.get(2),
+            dead: row.get(3),
+            delivered: row.get(4),
+            superseded: row.get(5),
+            repeats: row.get(6),
+            notes: row.get(7),
+        })
+    }
+
+    /// When the next record of a lane is due.
+    pub(in crate::store) async fn next_due(&self, lane: &str) -> Result<Option<i64>, ReadError> {
+        Ok(sqlx::query_scalar(
+            "SELECT min(due_at) FROM (
+                SELECT min(due_at) AS due_at FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 1
+                UNION ALL
+                SELECT min(due_at) FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 0)",
+        )
+        .bind(lane)
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
+        open_record(&self.ring, row)
+    }
+}
+
+/// Opens a record's sealed part and puts it together with its columns.
+pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
+    let place = rows::record_place(row.id, row.revision);
+    let plain = ring.open(&place, &row.sealed)?;
+    let columns = rows::RecordColumns {
+        id: row.id,
+        revision: row.revision,
+        account: &row.account,
+        received_at: row.received_at,
+    };
+    Ok(rows::decode_record(columns, &plain)?)
+}

@@ -1,0 +1,271 @@
+//! The one writer: gathers whatever waits into a group, commits it, and tells each caller.
+//!
+//! While one transaction runs the next group gathers; nothing waits for a group to fill.
+//! Accepted callbacks, leases and settlements share the transaction, because each commit costs a
+//! sync of the disk whatever it holds.
+
+use super::group::{self, Statements};
+use super::{checkpoint, lease, open, purge};
+use crate::clock::Clock;
+use crate::model::LaneName;
+use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease};
+use crate::store::keys::KeyIndex;
+use crate::store::{Committed, LeaseToken, Settlement, Shared, StoreError};
+use sqlx::{Connection, SqliteConnection};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often a store that failed tries whether it works again, when nobody asks it to.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// What the writer knows without asking the database. Rebuilt from it after every failure.
+#[derive(Debug)]
+pub(in crate::store) struct State {
+    pub(super) next_callback: i64,
+    pub(super) next_record: i64,
+    pub(super) keys: KeyIndex,
+    /// The newest log row that is filed, and the newest that is gone for it.
+    pub(super) filed_log: i64,
+    pub(super) trimmed_log: i64,
+}
+
+/// The writer's task.
+#[derive(Debug)]
+pub(in crate::store) struct Writer {
+    connection: SqliteConnection,
+    state: State,
+    lanes: BTreeMap<LaneName, i64>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    max_group: usize,
+    next_token: i64,
+    statements: Statements,
+}
+
+/// What one transaction is to hold.
+#[derive(Default)]
+struct Group {
+    commits: Vec<CommitJob>,
+    leases: Vec<LeaseJob>,
+    settlements: Vec<(Settlement, Answer<usize>)>,
+    purges: Vec<(PurgeJob, Answer<u64>)>,
+    checkpoints: Vec<Answer<()>>,
+}
+
+/// What one transaction came to.
+#[derive(Default)]
+struct Written {
+    committed: Vec<Committed>,
+    leased: Vec<RawLease>,
+    settled: Vec<usize>,
+    purged: Vec<u64>,
+    records: u64,
+    /// By how many rows the queue grew, or shrank.
+    queued: i64,
+}
+
+impl Writer {
+    /// Over an opened database.
+    pub(in crate::store) fn new(
+        (connection, state, lanes): (SqliteConnection, State, BTreeMap<LaneName, i64>),
+        shared: Arc<Shared>,
+        clock: Clock,
+        max_group: usize,
+    ) -> Writer {
+        let statements = Statements::new();
+        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1, statements }
+    }
+
+    /// Serves until the last sender is gone.
+    pub(in crate::store) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        loop {
+            let first = if self.shared.health.is_failing() {
+                match tokio::time::timeout(PROBE, jobs.recv()).await {
+                    Ok(first) => first,
+                    Err(_) => {
+                        self.probe().await;
+                        continue;
+                    }
+                }
+            } else {
+                jobs.recv().await
+            };
+            let Some(first) = first else { break };
+            let mut group = Group::default();
+            group.add(first);
+            while group.commits.len() < self.max_group {
+                let Ok(job) = jobs.try_recv() else { break };
+                group.add(job);
+            }
+            self.serve(group).await;
+        }
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly; the next start repairs it");
+        }
+    }
+
+    async fn serve(&mut self, mut group: Group) {
+        let checkpoints = std::mem::take(&mut group.checkpoints);
+        if !group.is_empty() {
+            let started = tokio::time::Instant::now();
+            match self.transact(&mut group).await {
+                Ok(written) => {
+                    self.shared.health.succeeded();
+                    let repeats = written.committed.iter().flat_map(|done| &done.fresh);
+                    self.shared.metrics.group(
+                        started.elapsed(),
+                        written.committed.len(),
+                        repeats.filter(|fresh| !**fresh).count(),
+                        written.records,
+                    );
+                    self.shared.pending(written.queued);
+                    group.tell(written);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.fail(&reason).await;
+                    group.refuse(&reason);
+                }
+            }
+        }
+        for answer in checkpoints {
+            let done = checkpoint::passive(&mut self.connection).await;
+            let told = answer
+                .send(done.map(|_| ()).map_err(|error| StoreError::Database(error.to_string())));
+            drop(told);
+        }
+    }
+
+    async fn transact(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let written = self.write(group).await?;
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(written)
+    }
+
+    async fn write(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
+        let mut written = Written::default();
+        let now = self.clock.now().as_millisecond();
+        let connection = &mut self.connection;
+        for (settlement, _) in &group.settlements {
+            let lane = lane(&self.lanes, &settlement.lane)?;
+            let changed = lease::settle(connection, lane, now, settlement).await?;
+            written.queued -= i64::try_from(changed.left).unwrap_or(0);
+            written.settled.push(usize::try_from(changed.lost).unwrap_or(usize::MAX));
+        }
+        let lanes: Vec<i64> = self.lanes.values().copied().collect();
+        let first_record = self.state.next_record;
+        written.committed = group::write(
+            connection,
+            &self.statements,
+            &mut self.state,
+            &lanes,
+            &mut group.commits,
+            (&self.shared.ring, &self.shared.entropy),
+        )
+        .await?;
+        let records = self.state.next_record - first_record;
+        written.records = u64::try_from(records).unwrap_or(0);
+        written.queued += records * i64::try_from(lanes.len()).unwrap_or(0);
+        for job in &group.leases {
+            let lane = lane(&self.lanes, &job.lane)?;
+            let token = LeaseToken(self.next_token);
+            self.next_token += 1;
+            let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
+            let rows = lease::lease(connection, lane, token, job.max, now, until).await?;
+            written.leased.push(RawLease { token, until: job.until, rows });
+        }
+        for (job, _) in &group.purges {
+            written.purged.push(purge::purge(connection, &mut self.state, job).await?);
+        }
+        group::file_keys(connection, &self.statements, &mut self.state).await?;
+        group::trim_log(connection, &mut self.state).await?;
+        Ok(written)
+    }
+
+    /// After a failed transaction memory may know keys that the disk does not, or the reverse.
+    async fn fail(&mut self, reason: &str) {
+        if self.shared.health.failed() {
+            tracing::error!(reason, "a commit failed; nothing new is accepted until one succeeds");
+        }
+        self.shared.metrics.failed();
+        if let Err(error) = self.recover().await {
+            tracing::debug!(%error, "the store still fails");
+        }
+    }
+
+    async fn recover(&mut self) -> Result<(), sqlx::Error> {
+        // Without an open transaction this fails, which is as good.
+        drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
+        self.state = open::load_state(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Tries a commit of its own, so that the store reopens without a carrier's help.
+    async fn probe(&mut self) {
+        let written = async {
+            self.recover().await?;
+            let now = self.clock.now().as_millisecond().to_le_bytes().to_vec();
+            sqlx::query("INSERT OR REPLACE INTO meta (key, value) VALUES ('probe', ?)")
+                .bind(now)
+                .execute(&mut self.connection)
+                .await
+        };
+        if written.await.is_ok() {
+            self.shared.health.succeeded();
+            tracing::info!("the store commits again");
+        }
+    }
+}
+
+fn lane(lanes: &BTreeMap<LaneName, i64>, name: &LaneName) -> Result<i64, sqlx::Error> {
+    lanes.get(name).copied().ok_or_else(|| {
+        sqlx::Error::Protocol(format!("the store was opened without the lane `{name}`"))
+    })
+}
+
+impl Group {
+    fn add(&mut self, job: Job) {
+        match job {
+            Job::Commit(job) => self.commits.push(*job),
+            Job::Lease(job) => self.leases.push(job),
+            Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
+            Job::Purge(job, answer) => self.purges.push((job, answer)),
+            Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.commits.is_empty()
+            && self.leases.is_empty()
+            && self.settlements.is_empty()
+            && self.purges.is_empty()
+    }
+
+    /// Tells each caller its own result. Whoever stopped listening is not missed.
+    fn tell(self, written: Written) {
+        for (job, committed) in self.commits.into_iter().zip(written.committed) {
+            drop(job.answer.send(Ok(committed)));
+        }
+        for (job, leased) in self.leases.into_iter().zip(written.leased) {
+            drop(job.answer.send(Ok(leased)));
+        }
+        for ((_, answer), lost) in self.settlements.into_iter().zip(written.settled) {
+            drop(answer.send(Ok(lost)));
+        }
+        for ((_, answer), purged) in self.purges.into_iter().zip(written.purged) {
+            drop(answer.send(Ok(purged)));
+        }
+    }
+
+    /// Tells each caller that the whole group failed.
+    fn refuse(self, reason: &str) {
+        let error = || StoreError::Database(reason.to_owned());
+        self.commits.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+    }
+}

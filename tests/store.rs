@@ -1,0 +1,502 @@
+//! The store's contract: every verb, and what holds whatever the order of commits, leases,
+//! settlements and crashes.
+
+use bridge8890::clock::{Clock, Entropy};
+use bridge8890::lifecycle::Tasks;
+use bridge8890::model::{
+    AccountName, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning, MessageId,
+    Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
+    TargetType,
+};
+use bridge8890::store::{
+    Callback, DeadClass, Entry, Filter, KEY_LEN, KeyRing, Lease, OpenError, Operator, Options,
+    RawRequest, RecordState, Retention, SendReport, Settled, Settlement, Store,
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A store in a directory of its own, with a clock that the test moves.
+struct Bench {
+    directory: TempDir,
+    clock: Clock,
+    entropy: Entropy,
+    open: Option<(Store, Tasks)>,
+}
+
+fn ring() -> KeyRing {
+    KeyRing::new(&Secret::new(vec![7; KEY_LEN]), &[]).expect("a key")
+}
+
+fn lane() -> LaneName {
+    LaneName::new("province").expect("a name")
+}
+
+fn options(directory: &Path) -> Options {
+    Options { directory: directory.to_owned(), lanes: vec![lane()], queue: 1024, max_group: 256 }
+}
+
+impl Bench {
+    async fn new() -> Bench {
+        let clock = Clock::set_to(Timestamp::from_second(1_772_677_230).expect("a time"));
+        let directory = TempDir::new().expect("a directory");
+        let mut bench = Bench { directory, clock, entropy: Entropy::seeded(1), open: None };
+        bench.reopen().await;
+        bench
+    }
+
+    fn store(&self) -> &Store {
+        &self.open.as_ref().expect("it is open").0
+    }
+
+    /// Ends the writer where it stands, as a kill would, and opens the store again.
+    async fn reopen(&mut self) {
+        if let Some((store, tasks)) = self.open.take() {
+            drop(store);
+            tasks.abort();
+            tasks.shut_down(Duration::from_secs(5), |_| ()).await;
+        }
+        let tasks = Tasks::new();
+        let store = Store::open(
+            &options(self.directory.path()),
+            ring(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            &tasks,
+        )
+        .await
+        .expect("it opens");
+        self.open = Some((store, tasks));
+    }
+
+    fn rating(&self, message: &str, level: Level) -> Callback {
+        let now = self.clock.now();
+        let record = Record {
+            id: self.entropy.record_id(now),
+            revision: Revision::FIRST,
+            meaning: Meaning::Rating {
+                level,
+                target: Target { target_type: TargetType::Call, reference: None },
+                scheme: Scheme::Asc,
+            },
+            account: account(),
+            channel: Channel::Sms,
+            campaign: "hotline".to_owned(),
+            channel_code: Some(6),
+            caller: Some(Caller::read("13940000001", "86")),
+            service: Some(ServiceNumber("8890".to_owned())),
+            message_id: Some(MessageId(message.to_owned())),
+            occurred_at: None,
+            received_at: now,
+            comment: Comment("等了三天".to_owned()),
+            rule: Rule("C2".into()),
+        };
+        self.callback(message, Outcome::Rated, vec![record])
+    }
+
+    fn complaint(&self, message: &str) -> Callback {
+        let mut callback = self.rating(message, Level::Fair);
+        let entry = &mut callback.entries[0];
+        entry.outcome = Outcome::Complaint;
+        entry.records[0].meaning =
+            Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+        callback
+    }
+
+    fn callback(&self, dedupe: &str, outcome: Outcome, records: Vec<Record>) -> Callback {
+        Callback {
+            account: account(),
+            received_at: self.clock.now(),
+            raw: RawRequest {
+                method: "POST".to_owned(),
+                target: "/callback/aliyun-sms/up".to_owned(),
+                headers: vec![("content-type".to_owned(), Bytes::from_static(b"text/plain"))],
+                body: Bytes::from(format!("body of {dedupe}")),
+            },
+            entries: vec![Entry { dedupe: dedupe.to_owned(), outcome, records }],
+            garbled: Vec::new(),
+        }
+    }
+
+    async fn commit(&self, callback: Callback) -> bool {
+        self.store().commit(callback).await.expect("it commits").fresh[0]
+    }
+
+    async fn lease(&self, max: usize) -> Lease {
+        let until = self.clock.now() + Duration::from_secs(60);
+        self.store().lease(&lane(), max, until).await.expect("it leases")
+    }
+
+    async fn settle(&self, lease: &Lease, items: Vec<(RecordSeq, Settled)>) -> usize {
+        let settlement = Settlement {
+            lane: lane(),
+            token: lease.token,
+            report: SendReport {
+                started_at: self.clock.now(),
+                took: Duration::from_millis(3),
+                status: Some(200),
+                answer: String::new(),
+            },
+            items,
+        };
+        self.store().settle(settlement).await.expect("it settles")
+    }
+
+    async fn settle_all(&self, lease: &Lease, verdict: Settled) -> usize {
+        let items = lease.items.iter().map(|item| (item.seq, verdict.clone())).collect();
+        self.settle(lease, items).await
+    }
+
+    async fn operator(&self) -> Operator {
+        Operator::open(self.directory.path(), ring()).await.expect("it opens")
+    }
+
+    async fn state(&self, id: RecordId) -> RecordState {
+        let history = self.operator().await.history(id).await.expect("it reads");
+        history.last().expect("it is there").state.clone()
+    }
+}
+
+fn account() -> AccountName {
+    AccountName::new("aliyun-sms").expect("a name")
+}
+
+fn messages(lease: &Lease) -> Vec<String> {
+    let message = |item: &bridge8890::store::Leased| {
+        item.record.message_id.as_ref().map(ToString::to_string).unwrap_or_default()
+    };
+    lease.items.iter().map(message).collect()
+}
+
+#[tokio::test]
+async fn a_record_comes_back_as_it_went_in_and_nothing_of_it_is_readable_on_disk() {
+    let bench = Bench::new().await;
+    let callback = bench.rating("m1", Level::Satisfied);
+    let record = callback.entries[0].records[0].clone();
+    assert!(bench.commit(callback).await);
+
+    let lease = bench.lease(10).await;
+    assert_eq!(lease.items.len(), 1);
+    assert_eq!(lease.items[0].record, record);
+    assert_eq!(lease.items[0].attempt, 1);
+
+    let history = bench.operator().await.history(record.id).await.expect("it reads");
+    assert_eq!(history[0].record, record);
+    let raw = &history[0].callback.as_ref().expect("the callback is kept").raw;
+    assert_eq!(raw.body, Bytes::from_static(b"body of m1"));
+
+    for file in std::fs::read_dir(bench.directory.path()).expect("a directory") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("it reads");
+        for secret in ["13940000001", "等了三天", "body of m1"] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} stands in the clear");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_changes_nothing_in_one_group_in_a_later_one_and_after_a_restart() {
+    let mut bench = Bench::new().await;
+    let both = tokio::join!(
+        bench.store().commit(bench.rating("m1", Level::Fair)),
+        bench.store().commit(bench.rating("m1", Level::Fair)),
+    );
+    let fresh = [both.0.expect("it commits").fresh[0], both.1.expect("it commits").fresh[0]];
+    assert_eq!(fresh.iter().filter(|fresh| **fresh).count(), 1);
+    assert!(!bench.commit(bench.rating("m1", Level::Fair)).await);
+    bench.reopen().await;
+    assert!(!bench.commit(bench.rating("m1", Level::Fair)).await);
+    assert!(bench.commit(bench.rating("m2", Level::Fair)).await);
+    let counts = bench.store().counts().await.expect("it counts");
+    assert_eq!((counts.callbacks, counts.records, counts.repeats), (5, 2, 3));
+}
+
+#[tokio::test]
+async fn sixty_four_at_once_are_one() {
+    let bench = Bench::new().await;
+    for round in 0..20 {
+        let message = format!("m{round}");
+        let commits = (0..64).map(|_| {
+            let store = bench.store().clone();
+            let callback = bench.rating(&message, Level::Fair);
+            tokio::task::spawn(async move { store.commit(callback).await })
+        });
+        let mut fresh = 0;
+        for commit in commits.collect::<Vec<_>>() {
+            let committed = commit.await.expect("it ran").expect("it commits");
+            fresh += usize::from(committed.fresh[0]);
+        }
+        assert_eq!(fresh, 1);
+    }
+}
+
+#[tokio::test]
+async fn complaints_go_first_and_a_lease_is_exclusive_until_it_ends() {
+    let bench = Bench::new().await;
+    for message in ["r1", "r2"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+    }
+    bench.commit(bench.complaint("c1")).await;
+    let first = bench.lease(2).await;
+    assert_eq!(messages(&first), ["c1", "r1"]);
+    assert_eq!(messages(&bench.lease(10).await), ["r2"]);
+    assert!(bench.lease(10).await.items.is_empty());
+
+    bench.clock.advance(Duration::from_secs(61));
+    let second = bench.lease(10).await;
+    assert_eq!(second.items.len(), 3);
+    assert!(second.items.iter().all(|item| item.attempt == 2));
+    // The first lease is over: it settles nothing any more.
+    assert_eq!(bench.settle_all(&first, Settled::Delivered).await, 2);
+    assert_eq!(bench.settle_all(&second, Settled::Delivered).await, 0);
+    assert_eq!(bench.settle_all(&second, Settled::Delivered).await, 3);
+    let counts = bench.store().counts().await.expect("it counts");
+    assert_eq!((counts.delivered, counts.pending), (3, 0));
+    assert_eq!(bench.store().pending(), 0);
+}
+
+#[tokio::test]
+async fn each_verdict_puts_a_record_where_it_belongs() {
+    let bench = Bench::new().await;
+    let mut ids = BTreeMap::new();
+    for message in ["delivered", "retry", "released", "dead"] {
+        let callback = bench.rating(message, Level::Fair);
+        ids.insert(message, callback.entries[0].records[0].id);
+        bench.commit(callback).await;
+    }
+    let lease = bench.lease(10).await;
+    let due = bench.clock.now() + Duration::from_secs(10);
+    let verdicts = lease.items.iter().zip(messages(&lease)).map(|(item, message)| {
+        let verdict = match message.as_str() {
+            "delivered" => Settled::Delivered,
+            "retry" => Settled::Retry { due, reason: "503".to_owned() },
+            "released" => Settled::Released,
+            _ => Settled::Dead { class: DeadClass::Rejected, reason: "no such case".to_owned() },
+        };
+        (item.seq, verdict)
+    });
+    assert_eq!(bench.settle(&lease, verdicts.collect()).await, 0);
+    assert_eq!(bench.state(ids["delivered"]).await, RecordState::Delivered);
+    assert_eq!(bench.state(ids["retry"]).await, RecordState::Pending { due, leased: false });
+    assert_eq!(bench.state(ids["dead"]).await, RecordState::Dead { class: "rejected".to_owned() });
+
+    let again = bench.lease(10).await;
+    assert_eq!(messages(&again), ["released"]);
+    assert_eq!(again.items[0].attempt, 1, "a released attempt does not count");
+    assert_eq!(bench.store().next_due(&lane()).await.expect("it reads"), Some(due));
+    bench.clock.advance(Duration::from_secs(11));
+    let retried = bench.lease(10).await;
+    assert_eq!((messages(&retried), retried.items[0].attempt), (vec!["retry".to_owned()], 2));
+
+    let operator = bench.operator().await;
+    let dead = operator.dead_letters(10).await.expect("it reads");
+    assert_eq!((dead.len(), dead[0].reason.as_str()), (1, "no such case"));
+    let replayed = operator.replay(&[dead[0].seq], bench.clock.now()).await;
+    assert_eq!(replayed.expect("it replays"), 1);
+    let last = bench.lease(10).await;
+    assert_eq!((messages(&last), last.items[0].attempt), (vec!["dead".to_owned()], 1));
+    bench.settle_all(&last, Settled::Delivered).await;
+    let history = operator.history(ids["dead"]).await.expect("it reads");
+    assert_eq!(history[0].attempts.len(), 3);
+}
+
+#[tokio::test]
+async fn a_later_revision_takes_the_place_of_an_unsent_one() {
+    let bench = Bench::new().await;
+    let first = bench.rating("m1", Level::Dissatisfied);
+    let mut second = bench.rating("m2", Level::Satisfied);
+    let id = first.entries[0].records[0].id;
+    second.entries[0].records[0].id = id;
+    second.entries[0].records[0].revision = Revision(2);
+    bench.commit(first).await;
+    bench.commit(second).await;
+    let lease = bench.lease(10).await;
+    assert_eq!(messages(&lease), ["m2"]);
+    bench.settle_all(&lease, Settled::Delivered).await;
+    let history = bench.operator().await.history(id).await.expect("it reads");
+    let states: Vec<RecordState> = history.into_iter().map(|revision| revision.state).collect();
+    assert_eq!(states, [RecordState::Superseded, RecordState::Delivered]);
+    assert!(bench.store().counts().await.expect("it counts").add_up());
+}
+
+#[tokio::test]
+async fn operators_find_records_by_caller_and_what_could_not_be_read() {
+    let bench = Bench::new().await;
+    bench.commit(bench.rating("m1", Level::Fair)).await;
+    bench.commit(bench.complaint("m2")).await;
+    let mut unread = bench.callback("x", Outcome::Noted, Vec::new());
+    unread.entries.clear();
+    unread.garbled.push("body[0]: no field `content`".to_owned());
+    bench.store().commit(unread).await.expect("it commits");
+
+    let operator = bench.operator().await;
+    let by = |caller: &str, complaints| Filter {
+        caller: Some(caller.to_owned()),
+        complaints,
+        limit: 10,
+        ..Filter::default()
+    };
+    let found = operator.find(&by("+8613940000001", None)).await.expect("it reads");
+    assert_eq!(found.len(), 2);
+    let found = operator.find(&by("+8613940000001", Some(true))).await.expect("it reads");
+    assert_eq!(found.len(), 1);
+    assert!(operator.find(&by("+8613940000002", None)).await.expect("it reads").is_empty());
+    let quarantined = operator.quarantined(10).await.expect("it reads");
+    assert_eq!(quarantined.len(), 1);
+    let callback = quarantined[0].callback.as_ref().expect("it is kept");
+    assert_eq!(callback.garbled, ["body[0]: no field `content`"]);
+}
+
+#[tokio::test]
+async fn a_purge_erases_what_is_old_and_delivered_and_keeps_the_order() {
+    let mut bench = Bench::new().await;
+    for message in ["sent", "waiting"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+    }
+    let lease = bench.lease(1).await;
+    bench.settle_all(&lease, Settled::Delivered).await;
+    bench.clock.advance(Duration::from_secs(100 * 86_400));
+    bench.commit(bench.rating("new", Level::Fair)).await;
+    let day = Duration::from_secs(86_400);
+    let keep = Retention { callbacks: day, records: day, keys: day };
+    while bench.store().purge(&keep, 100).await.expect("it purges") > 0 {}
+    let counts = bench.store().counts().await.expect("it counts");
+    assert_eq!((counts.callbacks, counts.records, counts.pending), (1, 2, 2));
+    bench.reopen().await;
+    let committed = bench.store().commit(bench.rating("newer", Level::Fair)).await;
+    assert_eq!(committed.expect("it commits").seq.0, 4);
+}
+
+#[tokio::test]
+async fn a_second_gateway_and_a_wrong_key_are_told_so() {
+    let mut bench = Bench::new().await;
+    let open = |ring| {
+        let (clock, entropy) = (bench.clock.clone(), bench.entropy.clone());
+        let options = options(bench.directory.path());
+        async move { Store::open(&options, ring, clock, entropy, &Tasks::new()).await }
+    };
+    assert!(matches!(open(ring()).await, Err(OpenError::Locked(_))));
+    let (store, tasks) = bench.open.take().expect("it is open");
+    drop(store);
+    tasks.shut_down(Duration::from_secs(5), |_| ()).await;
+    let other = KeyRing::new(&Secret::new(vec![8; KEY_LEN]), &[]).expect("a key");
+    assert!(matches!(open(other).await, Err(OpenError::Key(_))));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_commit_says_so_and_recovers() {
+    let bench = Bench::new().await;
+    bench.commit(bench.rating("m1", Level::Fair)).await;
+    let path = bench.directory.path().join("bridge8890.db");
+    // The table is gone for the writer: every commit fails until it is back.
+    let sql = |sql: &'static str| {
+        let path = path.clone();
+        async move {
+            let url = format!("sqlite:{}", path.display());
+            let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url)
+                .await
+                .expect("it opens");
+            sqlx::query(sql).execute(&mut connection).await.expect("it runs");
+        }
+    };
+    sql("ALTER TABLE callback_page RENAME TO gone").await;
+    assert!(bench.store().commit(bench.rating("m2", Level::Fair)).await.is_err());
+    assert!(bench.store().admits().is_err());
+    sql("ALTER TABLE gone RENAME TO callback_page").await;
+    while bench.store().admits().is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(bench.commit(bench.rating("m2", Level::Fair)).await, "the failed commit left no key");
+    assert!(!bench.commit(bench.rating("m1", Level::Fair)).await);
+}
+
+/// One step of a random schedule.
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(u8),
+    Lease(u8),
+    Settle { lease: usize, verdicts: Vec<u8> },
+    Wait(u8),
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..40_u8).prop_map(Step::Commit),
+        3 => (1..6_u8).prop_map(Step::Lease),
+        3 => (0..4_usize, prop::collection::vec(0..4_u8, 6))
+            .prop_map(|(lease, verdicts)| Step::Settle { lease, verdicts }),
+        1 => (1..100_u8).prop_map(Step::Wait),
+        1 => Just(Step::Crash),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_acknowledged_record_is_in_exactly_one_place(steps in steps()) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async move {
+            let mut bench = Bench::new().await;
+            let mut acknowledged = BTreeSet::new();
+            let mut leases: Vec<Lease> = Vec::new();
+            let mut attempts: BTreeMap<RecordSeq, u32> = BTreeMap::new();
+            let mut delivered = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Commit(number) => {
+                        let message = number.to_string();
+                        let fresh = bench.commit(bench.rating(&message, Level::Fair)).await;
+                        assert_eq!(fresh, acknowledged.insert(message), "no key twice");
+                    }
+                    Step::Lease(max) => {
+                        let lease = bench.lease(usize::from(max)).await;
+                        for item in &lease.items {
+                            assert!(!delivered.contains(&item.seq), "delivered and leased again");
+                            let before = attempts.insert(item.seq, item.attempt).unwrap_or(0);
+                            assert!(item.attempt > before, "attempts never fall");
+                        }
+                        leases.push(lease);
+                    }
+                    Step::Settle { lease, verdicts } => {
+                        let Some(lease) = leases.get(lease) else { continue };
+                        let verdict = |verdict: &u8| match verdict {
+                            0 => Settled::Delivered,
+                            1 => Settled::Retry { due: bench.clock.now(), reason: String::new() },
+                            2 => Settled::Retry {
+                                due: bench.clock.now() + Duration::from_secs(30),
+                                reason: String::new(),
+                            },
+                            _ => Settled::Dead { class: DeadClass::Age, reason: String::new() },
+                        };
+                        let items: Vec<(RecordSeq, Settled)> = lease
+                            .items
+                            .iter()
+                            .zip(verdicts.iter().cycle())
+                            .map(|(item, number)| (item.seq, verdict(number)))
+                            .collect();
+                        let lost = bench.settle(lease, items.clone()).await;
+                        if lost == 0 {
+                            let gone = items.iter().filter(|(_, to)| *to == Settled::Delivered);
+                            delivered.extend(gone.map(|(seq, _)| *seq));
+                        }
+                    }
+                    Step::Wait(seconds) => {
+                        bench.clock.advance(Duration::from_secs(u64::from(seconds)));
+                    }
+                    Step::Crash => bench.reopen().await,
+                }
+                let counts = bench.store().counts().await.expect("it counts");
+                assert!(counts.add_up(), "{counts:?}");
+                let expected = i64::try_from(acknowledged.len()).expect("small");
+                assert_eq!(counts.records, expected, "acknowledged means stored");
+            }
+        });
+    }
+}
