@@ -4,6 +4,7 @@
 pub mod carrier;
 pub mod clock;
 pub mod config;
+pub mod dialogue;
 pub mod lifecycle;
 pub mod model;
 pub mod normalize;

@@ -4,11 +4,17 @@
 //! the request is genuine, what was said, and how to answer. It opens no socket, asks no clock
 //! and stores nothing, so a recorded exchange is its whole test.
 
+mod check;
 mod kit;
 
 mod aliyun_sms;
 mod tencent_vms;
 mod yunpian;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{AccountFault, check_account};
 
 use crate::config::Account;
 use crate::model::Event;
@@ -78,12 +84,33 @@ pub struct Spec {
     pub methods: &'static [Method],
     /// The largest body it may send, in bytes. The listener's own cap may be lower.
     pub max_body: usize,
-    /// How many secrets an account of it must have, at least.
-    pub secrets: usize,
-    /// Whether its authentication covers the body.
-    pub signs_body: bool,
+    /// What proves that a request is its own.
+    pub proof: Proof,
     /// What it documents about giving up, for operators.
     pub patience: &'static str,
+}
+
+/// What proves that a request comes from the carrier, and so how far it may be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing. Operators rely on TLS, address lists and an account name nobody guesses.
+    Nothing,
+    /// A signature over the body, made with a secret of the account.
+    Signature {
+        /// What the secret is called in the carrier's console.
+        secret: &'static str,
+    },
+}
+
+impl Proof {
+    /// The trust level, as documentation and lists show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Proof::Nothing => "none",
+            Proof::Signature { .. } => "signed body",
+        }
+    }
 }
 
 /// One request, as bytes.
@@ -181,7 +208,8 @@ impl Garbled {
 /// What the gateway has to say, before it is put into the carrier's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Committed.
+    /// Committed: understood, or kept in quarantine because it could not be read. A repeat would
+    /// bring the same bytes, so both are a success to the carrier.
     Accepted,
     /// Was committed before; most carriers are told the same as for [`Answer::Accepted`].
     Duplicate,

@@ -1,0 +1,185 @@
+use super::*;
+use crate::clock::Entropy;
+use crate::config::Origin;
+use crate::model::{
+    AccountName, CallStatus, Caller, DeliveryStatus, MessageId, Scheme, ServiceNumber,
+};
+use jiff::tz::Offset;
+
+const NOW: Timestamp = Timestamp::constant(1_772_677_230, 0);
+
+pub(in crate::dialogue) fn account() -> Account {
+    Account {
+        name: AccountName::new("aliyun-sms").expect("a name"),
+        carrier: "aliyun-sms".to_owned(),
+        secrets: Vec::new(),
+        offset: Offset::constant(8),
+        country: "86".to_owned(),
+        default_campaign: None,
+        origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
+    }
+}
+
+pub(in crate::dialogue) fn campaign() -> Campaign {
+    Campaign {
+        name: "hotline".to_owned(),
+        service_numbers: vec!["8890".to_owned()],
+        scheme: Scheme::Asc,
+        target: TargetType::Call,
+        sms_channel_code: Some(5),
+        ivr_channel_code: Some(3),
+    }
+}
+
+fn event(body: EventBody) -> Event {
+    Event {
+        message_id: Some(MessageId("m-1".to_owned())),
+        caller: Some(Caller::read("13940000001", "86")),
+        service: Some(ServiceNumber("8890".to_owned())),
+        occurred_at: Some(NOW),
+        dedupe: "key".to_owned(),
+        pass_through: None,
+        body,
+    }
+}
+
+fn sms() -> EventBody {
+    EventBody::SmsReply { text: "any".to_owned() }
+}
+
+fn keypad() -> EventBody {
+    EventBody::Keypad { digits: "1".to_owned() }
+}
+
+fn reading(kind: ReadingKind, level: Option<Level>, comment: &str) -> Reading {
+    Reading { kind, level, comment: comment.to_owned(), rule: Rule("R".into()) }
+}
+
+/// What is recorded of an answer to `campaign` that was read as `reading`.
+fn recorded(body: EventBody, campaign: &Campaign, reading: Reading) -> Interpretation {
+    let (event, account, entropy) = (event(body), account(), Entropy::seeded(1));
+    let channel = match event.body {
+        EventBody::Keypad { .. } => Channel::Ivr,
+        _ => Channel::Sms,
+    };
+    let answer = Answer { event: &event, account: &account, campaign, channel, received_at: NOW };
+    answer.records(reading, || entropy.record_id(NOW))
+}
+
+fn level(record: &Record) -> Option<Level> {
+    match record.meaning {
+        Meaning::Rating { level, .. } => Some(level),
+        Meaning::Complaint { .. } => None,
+    }
+}
+
+#[test]
+fn a_good_rating_is_one_record_with_all_that_is_known() {
+    let read = reading(ReadingKind::Rated, Some(Level::Fair), "还行");
+    let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
+    assert_eq!(outcome, Outcome::Rated);
+    let [rating] = &records[..] else { panic!("{records:?}") };
+    let event = event(sms());
+    let expected = Record {
+        id: rating.id,
+        revision: Revision::FIRST,
+        meaning: Meaning::Rating {
+            level: Level::Fair,
+            target: Target { target_type: TargetType::Call, reference: None },
+            scheme: Scheme::Asc,
+        },
+        account: account().name,
+        channel: Channel::Sms,
+        campaign: "hotline".to_owned(),
+        channel_code: Some(5),
+        caller: event.caller,
+        service: event.service,
+        message_id: event.message_id,
+        occurred_at: Some(NOW),
+        received_at: NOW,
+        comment: Comment("还行".to_owned()),
+        rule: Rule("R".into()),
+    };
+    assert_eq!(*rating, expected);
+}
+
+#[test]
+fn a_bad_rating_opens_a_complaint_that_does_not_repeat_the_words() {
+    for bad in [Level::VeryDissatisfied, Level::Dissatisfied] {
+        let read = reading(ReadingKind::Rated, Some(bad), "没人来");
+        let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
+        assert_eq!(outcome, Outcome::Rated);
+        let [rating, complaint] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((level(rating), &*rating.comment.0), (Some(bad), "没人来"));
+        let linked = Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating.id) };
+        assert_eq!((&complaint.meaning, &*complaint.comment.0), (&linked, ""));
+        assert_ne!(rating.id, complaint.id);
+    }
+}
+
+#[test]
+fn a_key_press_names_the_call_it_rates() {
+    let rated = || reading(ReadingKind::Rated, Some(Level::Satisfied), "");
+    let target = |campaign: &Campaign| {
+        let records = recorded(keypad(), campaign, rated()).records;
+        assert_eq!(records[0].channel_code, Some(3));
+        match records[0].meaning.clone() {
+            Meaning::Rating { target, .. } => (target.target_type, target.reference),
+            other @ Meaning::Complaint { .. } => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(target(&campaign()), (TargetType::Call, Some("m-1".to_owned())));
+    let of_cases = Campaign { target: TargetType::Case, ..campaign() };
+    assert_eq!(target(&of_cases), (TargetType::Case, None));
+}
+
+#[test]
+fn a_grievance_keeps_its_words() {
+    let read = reading(ReadingKind::Complaint, None, "路灯坏了一直没修");
+    let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
+    assert_eq!(outcome, Outcome::Complaint);
+    let [complaint] = &records[..] else { panic!("{records:?}") };
+    let opened = Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+    assert_eq!((&complaint.meaning, &*complaint.comment.0), (&opened, "路灯坏了一直没修"));
+}
+
+#[test]
+fn an_opt_out_keeps_what_else_was_said() {
+    let kept = |level, comment| {
+        let read = reading(ReadingKind::Unsubscribe, level, comment);
+        let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
+        assert_eq!(outcome, Outcome::OptOut);
+        records
+    };
+    assert_eq!(kept(None, ""), []);
+    assert_eq!(kept(Some(Level::VerySatisfied), "").len(), 1);
+    assert_eq!(kept(Some(Level::Dissatisfied), "").len(), 2);
+    assert_eq!(kept(None, "路灯坏了").len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_records_nothing() {
+    let read = reading(ReadingKind::Unrecognised, None, "👍");
+    let nothing = Interpretation::only(Outcome::Unrecognised);
+    assert_eq!(recorded(sms(), &campaign(), read), nothing);
+}
+
+#[test]
+fn without_a_campaign_nothing_is_guessed_and_facts_are_noted() {
+    let status = EventBody::CallStatus { status: CallStatus::Answered, raw: "0".to_owned() };
+    let report =
+        EventBody::DeliveryReport { status: DeliveryStatus::Delivered, raw: "0".to_owned() };
+    let recording = EventBody::Recording { url: "https://example.com/1.mp3".to_owned() };
+    for (body, outcome) in [
+        (sms(), Outcome::Unmatched),
+        (keypad(), Outcome::Unmatched),
+        (status, Outcome::Noted),
+        (report, Outcome::Noted),
+        (recording, Outcome::Noted),
+        (EventBody::OptOut, Outcome::OptOut),
+    ] {
+        let never = || panic!("no record, so no id");
+        let found = interpret(&event(body), &account(), None, NOW, never);
+        assert_eq!(found, Interpretation::only(outcome));
+    }
+}

@@ -1,0 +1,123 @@
+//! The path of one callback between the socket and the store.
+
+use crate::carrier::{Answer, Call, Carrier, Decoded};
+use crate::clock::{Clock, Entropy};
+use crate::config::{Account, Campaign};
+use crate::dialogue::{choose_campaign, interpret};
+use crate::model::{Event, Outcome};
+use crate::store::{Callback, Entry, RawRequest, Store, StoreError, Unwell};
+use crate::telemetry::intake::IntakeMetrics;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, USER_AGENT,
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Headers that no carrier's file reads: they are not kept with the raw callback. All others are,
+/// since a corrected profile must be able to read and verify a kept request again.
+const NOT_KEPT: [HeaderName; 4] = [ACCEPT, ACCEPT_ENCODING, USER_AGENT, CONNECTION];
+
+/// Takes callbacks over from the listener. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    store: Store,
+    campaigns: Arc<[Arc<Campaign>]>,
+    clock: Clock,
+    entropy: Entropy,
+    metrics: IntakeMetrics,
+}
+
+impl Intake {
+    /// Over a store, with the campaigns by which answers are read.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        campaigns: &[Arc<Campaign>],
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Intake {
+        Intake { store, campaigns: campaigns.into(), clock, entropy, metrics: IntakeMetrics::new() }
+    }
+
+    /// Whether new callbacks may be accepted now: no I/O, no waiting.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub fn admits(&self) -> Result<(), Unwell> {
+        self.store.admits()
+    }
+
+    /// Verifies, reads and commits a request, and says what to answer. Nothing of a request that
+    /// is refused is kept; a request that is believed but cannot be read is kept whole.
+    pub async fn accept(
+        &self,
+        account: &Arc<Account>,
+        carrier: &'static dyn Carrier,
+        call: &Call<'_>,
+    ) -> Answer {
+        let now = self.clock.now();
+        if let Err(denied) = carrier.verify(call, account, now) {
+            return Answer::Refused(denied);
+        }
+        let callback = self.understand(account, carrier, call, now);
+        match self.store.commit(callback).await {
+            Ok(committed) if committed.fresh.iter().any(|fresh| *fresh) => Answer::Accepted,
+            Ok(committed) if committed.fresh.is_empty() => Answer::Accepted,
+            Ok(_) => Answer::Duplicate,
+            Err(error) => {
+                tracing::debug!(account = %account.name, %error, "a callback was not stored");
+                Answer::Busy(retry_after(&error))
+            }
+        }
+    }
+
+    fn understand(
+        &self,
+        account: &Arc<Account>,
+        carrier: &'static dyn Carrier,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Callback {
+        let decoded = carrier.decode(call, account, now).unwrap_or_else(|garbled| Decoded {
+            events: Vec::new(),
+            garbled: vec![garbled],
+        });
+        self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
+        Callback {
+            account: account.name.clone(),
+            received_at: now,
+            raw: RawRequest {
+                method: call.method.to_string(),
+                target: call.target.to_owned(),
+                headers: kept_headers(call.headers),
+                body: call.body.clone(),
+            },
+            entries: decoded.events.iter().map(|event| self.entry(event, account, now)).collect(),
+            garbled: decoded.garbled.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn entry(&self, event: &Event, account: &Account, now: Timestamp) -> Entry {
+        let campaign = choose_campaign(&self.campaigns, account, event.service.as_ref());
+        let meant =
+            interpret(event, account, campaign, now, || self.entropy.record_id(now));
+        self.metrics.outcome(meant.outcome, 1);
+        Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
+    }
+}
+
+fn retry_after(error: &StoreError) -> std::time::Duration {
+    match error {
+        StoreError::Full => Unwell::Behind.retry_after(),
+        StoreError::Closed | StoreError::Database(_) => Unwell::Failing.retry_after(),
+    }
+}
+
+fn kept_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+    headers
+        .iter()
+        .filter(|(name, _)| !NOT_KEPT.contains(name) && **name != HOST && **name != CONTENT_LENGTH)
+        .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
+        .collect()
+}
