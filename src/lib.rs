@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod clock;
 pub mod config;
 pub mod dialogue;
+pub mod intake;
 pub mod lifecycle;
 pub mod model;
 pub mod normalize;

@@ -12,6 +12,7 @@ use bridge8890::store::{
     Callback, DeadClass, Entry, Filter, KEY_LEN, KeyRing, Lease, OpenError, Operator, Options,
     RawRequest, RecordState, Retention, SendReport, Settled, Settlement, Store,
 };
+use bridge8890::telemetry::Metrics;
 use bytes::Bytes;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -66,6 +67,7 @@ impl Bench {
             ring(),
             self.clock.clone(),
             self.entropy.clone(),
+            &Metrics::new().expect("a registry"),
             &tasks,
         )
         .await
@@ -377,7 +379,10 @@ async fn a_second_gateway_and_a_wrong_key_are_told_so() {
     let open = |ring| {
         let (clock, entropy) = (bench.clock.clone(), bench.entropy.clone());
         let options = options(bench.directory.path());
-        async move { Store::open(&options, ring, clock, entropy, &Tasks::new()).await }
+        async move {
+            let metrics = Metrics::new().expect("a registry");
+            Store::open(&options, ring, clock, entropy, &metrics, &Tasks::new()).await
+        }
     };
     assert!(matches!(open(ring()).await, Err(OpenError::Locked(_))));
     let (store, tasks) = bench.open.take().expect("it is open");

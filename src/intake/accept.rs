@@ -6,6 +6,7 @@ use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
 use crate::model::{Event, Outcome};
 use crate::store::{Callback, Entry, RawRequest, Store, StoreError, Unwell};
+use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
 use bytes::Bytes;
 use http::header::{
@@ -36,8 +37,10 @@ impl Intake {
         campaigns: &[Arc<Campaign>],
         clock: Clock,
         entropy: Entropy,
+        metrics: &Metrics,
     ) -> Intake {
-        Intake { store, campaigns: campaigns.into(), clock, entropy, metrics: IntakeMetrics::new() }
+        let metrics = IntakeMetrics::new(metrics);
+        Intake { store, campaigns: campaigns.into(), clock, entropy, metrics }
     }
 
     /// Whether new callbacks may be accepted now: no I/O, no waiting.
@@ -79,10 +82,9 @@ impl Intake {
         call: &Call<'_>,
         now: Timestamp,
     ) -> Callback {
-        let decoded = carrier.decode(call, account, now).unwrap_or_else(|garbled| Decoded {
-            events: Vec::new(),
-            garbled: vec![garbled],
-        });
+        let decoded = carrier
+            .decode(call, account, now)
+            .unwrap_or_else(|garbled| Decoded { events: Vec::new(), garbled: vec![garbled] });
         self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
         Callback {
             account: account.name.clone(),
@@ -100,8 +102,9 @@ impl Intake {
 
     fn entry(&self, event: &Event, account: &Account, now: Timestamp) -> Entry {
         let campaign = choose_campaign(&self.campaigns, account, event.service.as_ref());
-        let meant =
-            interpret(event, account, campaign, now, || self.entropy.record_id(now));
+        let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
+            self.entropy.record_id(now)
+        });
         self.metrics.outcome(meant.outcome, 1);
         Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
     }

@@ -4,6 +4,7 @@
 //! ended as its last line in `attempt` says, or lies in `dead_letter`. Callers see verbs, each
 //! one transaction or part of one; no other module names the database.
 
+pub mod data_key;
 mod health;
 mod job;
 mod keys;
@@ -27,6 +28,7 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
 use crate::model::{AccountName, CallbackSeq, LaneName, Meaning, Outcome, Record};
+use crate::telemetry::Metrics;
 use crate::telemetry::store::StoreMetrics;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -34,7 +36,7 @@ use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, SealedRecord};
 use seal::Fingerprinter;
 use sqlite::Reader;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -219,6 +221,7 @@ impl Store {
         ring: KeyRing,
         clock: Clock,
         entropy: Entropy,
+        metrics: &Metrics,
         tasks: &Tasks,
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
@@ -229,7 +232,7 @@ impl Store {
             ring: Arc::clone(&ring),
             entropy,
             health: Health::default(),
-            metrics: StoreMetrics::new(),
+            metrics: StoreMetrics::new(metrics),
             pending: AtomicI64::new(opened.pending),
             committed,
         });
@@ -403,10 +406,4 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts, ReadError> {
         self.reader.counts().await
     }
-}
-
-/// The file with the data key that the gateway makes at its first start.
-#[must_use]
-pub fn key_file(directory: &Path) -> PathBuf {
-    directory.join("data.key")
 }

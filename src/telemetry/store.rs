@@ -1,80 +1,97 @@
-//! What the store tells the operators.
+//! What the store does.
 
-use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
-};
+use super::metrics::{Metric, Metrics, Row};
+use ::metrics::{Counter, Gauge, Histogram};
 use std::time::Duration;
 
-const COMMITS: &str = "bridge8890_store_commits_total";
-const CALLBACKS: &str = "bridge8890_store_committed_callbacks_total";
-const RECORDS: &str = "bridge8890_store_committed_records_total";
-const REPEATS: &str = "bridge8890_store_repeats_total";
-const FAILURES: &str = "bridge8890_store_commit_failures_total";
-const SECONDS: &str = "bridge8890_store_commit_seconds";
-const PENDING: &str = "bridge8890_store_pending_records";
+static COMMITS: Metric<Counter, 0> =
+    Metric::counter("bridge8890_store_commits_total", &[], "Transactions committed by the writer.");
+static CALLBACKS: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_store_committed_callbacks_total",
+    &[],
+    "Callbacks committed, repeats among them.",
+);
+static RECORDS: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_store_committed_records_total",
+    &[],
+    "Record revisions committed and queued.",
+);
+static REPEATS: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_store_repeats_total",
+    &[],
+    "Events that repeated an earlier one and changed nothing.",
+);
+static FAILURES: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_store_commit_failures_total",
+    &[],
+    "Transactions that failed; everybody in them was told so.",
+);
+static COMMIT_SECONDS: Metric<Histogram, 0> = Metric::histogram(
+    "bridge8890_store_commit_seconds",
+    &[],
+    "Time of one transaction, the sync of the disk included.",
+);
+static PENDING: Metric<Gauge, 0> =
+    Metric::gauge("bridge8890_store_pending_records", &[], "Record revisions in the outbox.");
 
-/// Describes the store's metrics.
-pub fn describe() {
-    describe_counter!(COMMITS, Unit::Count, "Transactions committed by the writer");
-    describe_counter!(CALLBACKS, Unit::Count, "Callbacks committed");
-    describe_counter!(RECORDS, Unit::Count, "Record revisions committed and queued");
-    describe_counter!(REPEATS, Unit::Count, "Events that repeated an earlier one");
-    describe_counter!(
-        FAILURES,
-        Unit::Count,
-        "Transactions that failed; everybody in them was told so"
-    );
-    describe_histogram!(SECONDS, Unit::Seconds, "Time of one transaction, sync included");
-    describe_gauge!(PENDING, Unit::Count, "Record revisions in the outbox");
-}
+/// Rows of `docs/METRICS.md`.
+pub(super) const TABLE: &[&Row] = &[
+    &COMMITS.row,
+    &CALLBACKS.row,
+    &RECORDS.row,
+    &REPEATS.row,
+    &FAILURES.row,
+    &COMMIT_SECONDS.row,
+    &PENDING.row,
+];
 
-/// Handles of the store's metrics, made once.
-#[derive(Clone)]
+/// The handles.
+#[derive(Debug)]
 pub struct StoreMetrics {
     commits: Counter,
     callbacks: Counter,
     records: Counter,
     repeats: Counter,
     failures: Counter,
-    seconds: Histogram,
+    commit_seconds: Histogram,
     pending: Gauge,
 }
 
-impl std::fmt::Debug for StoreMetrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoreMetrics")
-    }
-}
-
-impl Default for StoreMetrics {
-    fn default() -> StoreMetrics {
-        StoreMetrics::new()
-    }
+/// What one transaction held.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// How long it took.
+    pub took: Duration,
+    /// Callbacks in it.
+    pub callbacks: usize,
+    /// Events of theirs that were repeats.
+    pub repeats: usize,
+    /// Record revisions in it.
+    pub records: u64,
 }
 
 impl StoreMetrics {
-    /// The handles.
+    /// In a registry.
     #[must_use]
-    pub fn new() -> StoreMetrics {
+    pub fn new(metrics: &Metrics) -> StoreMetrics {
         StoreMetrics {
-            commits: counter!(COMMITS),
-            callbacks: counter!(CALLBACKS),
-            records: counter!(RECORDS),
-            repeats: counter!(REPEATS),
-            failures: counter!(FAILURES),
-            seconds: histogram!(SECONDS),
-            pending: gauge!(PENDING),
+            commits: metrics.counter(&COMMITS, []),
+            callbacks: metrics.counter(&CALLBACKS, []),
+            records: metrics.counter(&RECORDS, []),
+            repeats: metrics.counter(&REPEATS, []),
+            failures: metrics.counter(&FAILURES, []),
+            commit_seconds: metrics.histogram(&COMMIT_SECONDS, []),
+            pending: metrics.gauge(&PENDING, []),
         }
     }
 
     /// A transaction was committed.
-    pub fn group(&self, took: Duration, callbacks: usize, repeats: usize, records: u64) {
+    pub fn committed(&self, group: Group) {
         self.commits.increment(1);
-        self.callbacks.increment(callbacks as u64);
-        self.repeats.increment(repeats as u64);
-        self.records.increment(records);
-        self.seconds.record(took.as_secs_f64());
+        self.callbacks.increment(group.callbacks as u64);
+        self.repeats.increment(group.repeats as u64);
+        self.records.increment(group.records);
+        self.commit_seconds.record(group.took);
     }
 
     /// A transaction failed.
@@ -83,10 +100,7 @@ impl StoreMetrics {
     }
 
     /// So many records are queued.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a gauge is a float; 2^53 records are not reached"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a queue of 2^53 records is not reached")]
     pub fn pending(&self, records: i64) {
         self.pending.set(records as f64);
     }

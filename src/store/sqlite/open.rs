@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -62,7 +62,7 @@ pub(in crate::store) async fn open(
 
 /// Opens the database of a directory for reading only, beside whoever writes.
 pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePool, OpenError> {
-    if !directory.join(FILE).exists() {
+    if !database_file(directory).exists() {
         return Err(OpenError::Missing(directory.display().to_string()));
     }
     Ok(SqlitePoolOptions::new()
@@ -76,15 +76,20 @@ pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePoo
 pub(in crate::store) async fn open_operator(
     directory: &Path,
 ) -> Result<SqliteConnection, OpenError> {
-    if !directory.join(FILE).exists() {
+    if !database_file(directory).exists() {
         return Err(OpenError::Missing(directory.display().to_string()));
     }
     Ok(options(directory).connect().await?)
 }
 
+/// The database of a directory.
+pub(in crate::store) fn database_file(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
 fn options(directory: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
-        .filename(directory.join(FILE))
+        .filename(database_file(directory))
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))

@@ -11,6 +11,7 @@ use crate::model::LaneName;
 use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease};
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, LeaseToken, Settlement, Shared, StoreError};
+use crate::telemetry::store as telemetry;
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,12 +115,12 @@ impl Writer {
                 Ok(written) => {
                     self.shared.health.succeeded();
                     let repeats = written.committed.iter().flat_map(|done| &done.fresh);
-                    self.shared.metrics.group(
-                        started.elapsed(),
-                        written.committed.len(),
-                        repeats.filter(|fresh| !**fresh).count(),
-                        written.records,
-                    );
+                    self.shared.metrics.committed(telemetry::Group {
+                        took: started.elapsed(),
+                        callbacks: written.committed.len(),
+                        repeats: repeats.filter(|fresh| !**fresh).count(),
+                        records: written.records,
+                    });
                     self.shared.pending(written.queued);
                     group.tell(written);
                 }
