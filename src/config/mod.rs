@@ -1,12 +1,29 @@
 //! The checked configuration: every value parsed, every cross-field rule held.
 //!
-//! `raw.rs` reads the file; this module turns it into these types or says where it is wrong.
+//! The user's file is laid over `config/gateway.toml`, the built-in defaults (`raw`, `values`), and
+//! checked into these types (`check`, `accounts`, `destination`), or every problem is reported with
+//! its line.
+
+mod accounts;
+mod check;
+mod destination;
+mod environment;
+mod problem;
+mod raw;
+mod units;
+mod values;
+
+pub use environment::Environment;
+pub use problem::{Problem, Problems};
+pub use units::{show_duration, show_size};
 
 use crate::model::{AccountName, LaneName, Scheme, Secret, TargetType};
 use jiff::tz::Offset;
+use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +46,62 @@ pub struct Config {
     pub log: Log,
     /// Shutdown.
     pub shutdown: Shutdown,
+    /// What works and should not stay as it is.
+    pub warnings: Problems,
+    /// What is still open and only a gateway that serves needs: the destination's address and
+    /// its signing key, which is empty as long as it is named here.
+    pub gaps: Problems,
+}
+
+/// The built-in defaults, as their file has them.
+pub const DEFAULTS: &str = include_str!("../../config/gateway.toml");
+
+impl Config {
+    /// The built-in defaults.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test parses the file, which is compiled in")]
+    pub fn builtin() -> Config {
+        let environment = Environment::given(Path::new(""), &[]);
+        let defaults = raw::Document::parse(raw::BUILT_IN, DEFAULTS).expect("it is TOML");
+        check::check(&[defaults], &environment).expect("it is right")
+    }
+
+    /// Whether nothing is left open that a gateway needs to serve.
+    ///
+    /// # Errors
+    /// What is still open, [`Config::gaps`].
+    pub fn ready_to_serve(&self) -> Result<(), &Problems> {
+        if self.gaps.is_empty() { Ok(()) } else { Err(&self.gaps) }
+    }
+}
+
+/// Reads a file over the built-in defaults; without a path, just these.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its line.
+pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
+    let Some(path) = path else { return Ok(Config::builtin()) };
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|fault| {
+        Problems::new(vec![Problem {
+            origin: Origin { file: file.clone(), line: 1 },
+            key: String::new(),
+            wrong: format!("the file cannot be read ({fault})"),
+            right: "name a readable UTF-8 file with --config".to_owned(),
+        }])
+    })?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    parse(&text, &file, &Environment::process(directory))
+}
+
+/// Reads the text of a file over the built-in defaults.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its line.
+pub fn parse(text: &str, file_name: &str, environment: &Environment) -> Result<Config, Problems> {
+    let user = raw::Document::parse(file_name, text)?;
+    let defaults = raw::Document::parse(raw::BUILT_IN, DEFAULTS)?;
+    check::check(&[user, defaults], environment)
 }
 
 /// The carriers' listener.
@@ -122,12 +195,18 @@ pub struct Account {
 }
 
 /// A place in a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// The file, or `built-in defaults`.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// What the citizen was asked.

@@ -1,0 +1,207 @@
+//! From the file as written to the checked types: the gateway's own sections.
+
+use super::accounts;
+use super::destination::destination;
+use super::problem::{Fault, Problems};
+use super::raw::{At, Context, Document, Findings, Section};
+use super::{Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
+use crate::model::Secret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// What a wait may be set to.
+pub(super) const WAIT: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_hours(1);
+/// How long something may be kept.
+pub(super) const KEEPING: RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_secs(10 * 31_557_600);
+
+/// Checks the documents, of which earlier ones win.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn check(
+    documents: &[Document<'_>],
+    environment: &Environment,
+) -> Result<Config, Problems> {
+    let context = Context::new(environment);
+    let config = Section::whole(documents, &context, whole);
+    let Findings { problems, warnings, gaps } = context.into_findings();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { warnings, gaps, ..config }),
+        _ => Err(problems),
+    }
+}
+
+fn whole(root: &mut Section<'_>) -> Option<Config> {
+    let http = root.table("http", http);
+    let admin = root.table("admin", |section| section.text("listen", ADDRESS, address));
+    let store = root.table("store", store);
+    let campaigns = accounts::campaigns(root);
+    let accounts = accounts::accounts(root, &campaigns);
+    let destination = root.table("destination", destination);
+    let log = root.table("log", log);
+    let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
+
+    let (listen, http) = http?;
+    let admin = admin?;
+    apart(root, &listen, &admin);
+    Some(Config {
+        http,
+        admin: Admin { listen: admin.value },
+        store: store?,
+        accounts,
+        campaigns: campaigns.good,
+        destination: destination?,
+        log: log?,
+        shutdown: Shutdown { grace: shutdown?.value },
+        warnings: Problems::default(),
+        gaps: Problems::default(),
+    })
+}
+
+const ADDRESS: &str = "\"127.0.0.1:8890\"";
+
+fn address(text: &str) -> Result<SocketAddr, Fault> {
+    text.parse().map_err(|_| {
+        Fault::new(
+            format!("{text:?} is not an IP address with a port"),
+            "write for example \"127.0.0.1:8890\", \"0.0.0.0:8890\" or \"[::]:8890\"",
+        )
+    })
+}
+
+fn http(section: &mut Section<'_>) -> Option<(Vec<At<SocketAddr>>, Http)> {
+    let listen = section.list("listen", &format!("[{ADDRESS}]"), |item| {
+        address(super::values::text(item, ADDRESS)?)
+    })?;
+    section.demand_items("listen", &format!("write at least one address, [{ADDRESS}]"));
+    let tls = section.table("tls", tls);
+    let limits = section.table("limits", limits)?;
+    let addresses = listen.value.iter().map(|address| address.value).collect();
+    Some((listen.value, Http { listen: addresses, tls, limits }))
+}
+
+fn tls(section: &mut Section<'_>) -> Option<Tls> {
+    let certificate = section.path("certificate");
+    let key = section.path("key");
+    section.demand("certificate", "name the PEM file of the chain, leaf first");
+    section.demand("key", "name the PEM file of the certificate's private key");
+    Some(Tls { certificate: certificate?.value, key: key?.value })
+}
+
+fn limits(section: &mut Section<'_>) -> Option<Limits> {
+    let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
+    Some(Limits {
+        max_connections: section.count("max_connections", 1..=1_000_000)?.value,
+        max_requests: section.count("max_requests", 1..=1_000_000)?.value,
+        handshake_timeout: section.duration("handshake_timeout", WAIT)?.value,
+        header_timeout: section.duration("header_timeout", WAIT)?.value,
+        body_timeout: section.duration("body_timeout", WAIT)?.value,
+        idle_timeout: section.duration("idle_timeout", WAIT)?.value,
+        max_body: bytes(section.size("max_body", 1 << 10..=64 << 20)?.value),
+        retry_after: section.duration("retry_after", seconds(1, 3600))?.value,
+    })
+}
+
+/// A size that is bounded far below what an address space holds.
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn store(section: &mut Section<'_>) -> Option<Store> {
+    let directory = section.path("directory")?;
+    let key = section.reference("key").and_then(|reference| {
+        let sealing = section.secret(&reference).and_then(|secret| data_key(&secret));
+        sealing.map_err(|fault| section.reject(&reference, fault)).ok()
+    });
+    let mut old_keys = Vec::new();
+    for reference in section.references("old_keys")?.value {
+        match section.secret(&reference).and_then(|secret| data_key(&secret)) {
+            Ok(key) => old_keys.push(key),
+            Err(fault) => section.reject(&reference, fault),
+        }
+    }
+    let queue = section.count("queue", 1..=1_000_000)?;
+    let max_group = section.count("max_group", 1..=10_000)?;
+    if max_group.value > queue.value {
+        section.conflict(
+            &max_group,
+            &queue,
+            Fault::new(
+                format!("a group of {} never forms in a queue of {}", max_group.value, queue.value),
+                "make store.queue at least as large as store.max_group",
+            ),
+        );
+    }
+    let dedupe_window = section.duration("dedupe_window", KEEPING)?;
+    let keep_callbacks = section.duration("keep_callbacks", KEEPING)?;
+    if dedupe_window.value > keep_callbacks.value {
+        section.conflict(
+            &dedupe_window,
+            &keep_callbacks,
+            Fault::new(
+                "a repeat cannot be recognised once its callback is gone",
+                "make store.keep_callbacks at least as long as store.dedupe_window",
+            ),
+        );
+    }
+    Some(Store {
+        directory: directory.value,
+        key,
+        old_keys,
+        queue: queue.value,
+        max_group: max_group.value,
+        disk_floor: section.size("disk_floor", 16 << 20..=1 << 50)?.value,
+        dedupe_window: dedupe_window.value,
+        keep_callbacks: keep_callbacks.value,
+        keep_records: section.duration("keep_records", KEEPING)?.value,
+    })
+}
+
+/// The 32 bytes of a data key, written as hex or base64.
+fn data_key(secret: &Secret) -> Result<Secret, Fault> {
+    let text = secret.reveal();
+    let bytes = hex::decode(text).ok().or_else(|| BASE64_STANDARD.decode(text).ok());
+    match bytes {
+        Some(bytes) if bytes.len() == 32 => Ok(Secret::new(bytes)),
+        _ => Err(Fault::new(
+            "points to something that is not a data key",
+            "keep 64 hex digits there, for example from `openssl rand -hex 32`",
+        )),
+    }
+}
+
+fn log(section: &mut Section<'_>) -> Option<Log> {
+    let filter =
+        section.text("filter", "\"info\"", |filter| match EnvFilter::builder().parse(filter) {
+            Ok(_) if !filter.is_empty() => Ok(filter.to_owned()),
+            _ => Err(Fault::new(
+                format!("{filter:?} is not a log filter"),
+                "write a level (error, warn, info, debug, trace), or levels by module such as \
+                 \"info,bridge8890::egress=debug\"",
+            )),
+        })?;
+    Some(Log { filter: filter.value, json: section.flag("json")?.value })
+}
+
+/// Reports listeners that would take each other's address.
+fn apart(root: &Section<'_>, http: &[At<SocketAddr>], admin: &At<SocketAddr>) {
+    let all: Vec<&At<SocketAddr>> = http.iter().chain([admin]).collect();
+    for (place, later) in all.iter().enumerate() {
+        let earlier = all.iter().take(place).find(|earlier| clash(earlier.value, later.value));
+        if let Some(earlier) = earlier {
+            let wrong = format!("{} is already taken by {}", later.value, earlier.key);
+            root.conflict(later, earlier, Fault::new(wrong, "give each listener its own port"));
+        }
+    }
+}
+
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let everywhere = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || everywhere)
+}
