@@ -4,10 +4,13 @@
 pub mod carrier;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod dialogue;
+pub mod ingress;
 pub mod intake;
 pub mod lifecycle;
 pub mod model;
+pub mod net;
 pub mod normalize;
 pub mod store;
 pub mod telemetry;

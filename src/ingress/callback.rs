@@ -1,0 +1,220 @@
+//! The one handler: `POST|GET /callback/{account}[/{route}]`.
+
+use super::Ground;
+use super::admit::{Shed, admit};
+use super::body::{self, Unreadable};
+use super::http::{and_close, and_hear_out, come_back, from_carrier, plain, unread};
+use crate::carrier::{Answer, Call, Carrier, Denied};
+use crate::config::{Account, Limits};
+use crate::intake::Intake;
+use crate::lifecycle::Tasks;
+use crate::net::Response;
+use crate::telemetry::ingress::{AccountTelemetry, IngressTelemetry, Reasons};
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio::time::Instant;
+
+/// Answers callbacks of the configured accounts.
+pub(super) struct Callbacks {
+    endpoints: HashMap<String, Endpoint>,
+    limits: Limits,
+    intake: Intake,
+    tasks: Tasks,
+    under_way: AtomicUsize,
+    telemetry: IngressTelemetry,
+}
+
+/// Where one account's carrier calls.
+struct Endpoint {
+    account: Arc<Account>,
+    carrier: &'static dyn Carrier,
+    /// The carrier's cap or ours, whichever is lower.
+    cap: usize,
+    telemetry: AccountTelemetry,
+}
+
+/// A callback being worked on, until it is dropped.
+struct UnderWay<'a>(&'a Callbacks);
+
+impl Callbacks {
+    pub(super) fn new(
+        limits: &Limits,
+        accounts: impl IntoIterator<Item = (Arc<Account>, &'static dyn Carrier)>,
+        ground: Ground,
+    ) -> Callbacks {
+        let refused = Denied::ALL.map(Denied::name);
+        let reasons = Reasons { refused: &refused, busy: &Shed::NAMES };
+        let endpoint = |(account, carrier): (Arc<Account>, &'static dyn Carrier)| {
+            let telemetry = AccountTelemetry::new(&ground.metrics, &account.name, reasons);
+            let cap = carrier.spec().max_body.min(limits.max_body);
+            (account.name.to_string(), Endpoint { account, carrier, cap, telemetry })
+        };
+        Callbacks {
+            endpoints: accounts.into_iter().map(endpoint).collect(),
+            limits: limits.clone(),
+            telemetry: IngressTelemetry::new(&ground.metrics),
+            intake: ground.intake,
+            tasks: ground.tasks,
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
+        let begun = Instant::now();
+        let (head, body) = request.into_parts();
+        let Some((name, route)) = split(head.uri.path()) else {
+            self.telemetry.unknown_path();
+            let line = "nothing here; callbacks go to /callback/{account}\n";
+            return unread(plain(StatusCode::NOT_FOUND, line), &body);
+        };
+        let endpoint = self.endpoints.get(name).filter(|endpoint| endpoint.has(route));
+        let Some(endpoint) = endpoint else {
+            self.telemetry.unknown_account();
+            let line = "no such account or route; compare the address with the configuration\n";
+            return unread(plain(StatusCode::NOT_FOUND, line), &body);
+        };
+        let response = if endpoint.carrier.spec().methods.contains(&head.method) {
+            self.take(endpoint, route, &head, body).await
+        } else {
+            endpoint.telemetry.wrong_method();
+            unread(endpoint.wrong_method(), &body)
+        };
+        endpoint.telemetry.answered(response.status().as_u16(), begun.elapsed());
+        response
+    }
+
+    /// Admits, reads, hands over, and replies.
+    async fn take(
+        &self,
+        endpoint: &Endpoint,
+        route: &str,
+        head: &Parts,
+        body: Incoming,
+    ) -> Response {
+        let (_guard, under_way) = self.begin();
+        let admitted = admit(
+            self.tasks.is_stopping(),
+            self.intake.admits(),
+            under_way,
+            self.limits.max_requests,
+        );
+        if let Err(shed) = admitted {
+            endpoint.telemetry.busy(shed.name());
+            let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
+            let response = endpoint.reply(&call(head, route, &Bytes::new()), &busy);
+            return unread(response, &body);
+        }
+        let body = match body::read(body, endpoint.cap, self.limits.body_timeout).await {
+            Ok(body) => body,
+            Err(unreadable) => return endpoint.unreadable(unreadable),
+        };
+        let call = call(head, route, &body);
+        let answer = self.intake.accept(&endpoint.account, endpoint.carrier, &call).await;
+        match &answer {
+            Answer::Accepted => endpoint.telemetry.accepted(),
+            Answer::Duplicate => endpoint.telemetry.duplicate(),
+            Answer::Busy(_) => endpoint.telemetry.busy(Shed::NotCommitted.name()),
+            Answer::Refused(denied) => endpoint.telemetry.refused(denied.name()),
+        }
+        endpoint.reply(&call, &answer)
+    }
+
+    /// Counts a callback in; the number includes it.
+    fn begin(&self) -> (UnderWay<'_>, usize) {
+        self.telemetry.begun();
+        (UnderWay(self), self.under_way.fetch_add(1, Relaxed) + 1)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+        self.0.telemetry.ended();
+    }
+}
+
+impl Endpoint {
+    /// Whether the carrier may call this route; the bare address is always right.
+    fn has(&self, route: &str) -> bool {
+        route.is_empty() || self.carrier.spec().routes.contains(&route)
+    }
+
+    fn reply(&self, call: &Call<'_>, answer: &Answer) -> Response {
+        let mut response = from_carrier(self.carrier.reply(call, answer));
+        if let Answer::Busy(after) = answer {
+            come_back(response.headers_mut(), *after);
+        }
+        response
+    }
+
+    fn wrong_method(&self) -> Response {
+        let allowed: Vec<_> = self.carrier.spec().methods.iter().map(Method::as_str).collect();
+        let allowed = allowed.join(", ");
+        let line = format!("this carrier calls by {allowed}\n");
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, line);
+        if let Ok(allowed) = HeaderValue::try_from(allowed) {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        response
+    }
+
+    /// What was not read is left to the connection's end.
+    fn unreadable(&self, unreadable: Unreadable) -> Response {
+        match unreadable {
+            Unreadable::TooLarge => {
+                self.telemetry.too_large(self.cap);
+                let line = format!("too large; at most {} bytes are taken here\n", self.cap);
+                and_hear_out(plain(StatusCode::PAYLOAD_TOO_LARGE, line))
+            }
+            Unreadable::TooSlow => {
+                self.telemetry.too_slow();
+                let line = "the body did not come in time\n";
+                and_close(plain(StatusCode::REQUEST_TIMEOUT, line))
+            }
+            Unreadable::CutOff => {
+                self.telemetry.cut_off();
+                and_close(plain(StatusCode::BAD_REQUEST, "the body ended early\n"))
+            }
+        }
+    }
+}
+
+fn call<'a>(head: &'a Parts, route: &'a str, body: &'a Bytes) -> Call<'a> {
+    Call {
+        method: &head.method,
+        route,
+        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        body,
+    }
+}
+
+/// Account and route of a callback's path; the route is empty when there is none.
+fn split(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/callback/")?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_account_and_route() {
+        assert_eq!(split("/callback/aliyun-sms"), Some(("aliyun-sms", "")));
+        assert_eq!(split("/callback/aliyun-sms/"), Some(("aliyun-sms", "")));
+        assert_eq!(split("/callback/a/report"), Some(("a", "report")));
+        assert_eq!(split("/callback/a/b/c"), Some(("a", "b/c")));
+        assert_eq!(split("/callback/"), Some(("", "")));
+        assert_eq!(split("/callback"), None);
+        assert_eq!(split("/"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The carriers' listener: sheds load, matches the path to an account, reads the body within
+//! its limits, hands over to the intake and answers in the carrier's words.
+
+mod admit;
+mod body;
+mod callback;
+mod http;
+
+use crate::carrier::Carrier;
+use crate::clock::Entropy;
+use crate::config::{Account, Http};
+use crate::intake::Intake;
+use crate::lifecycle::Tasks;
+use crate::net::tls::{self, TlsError};
+use crate::net::{BindError, HttpServer, Listener, Timeouts};
+use crate::telemetry::Metrics;
+use crate::telemetry::net::Listening;
+use callback::Callbacks;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Why carriers cannot be listened to.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be had.
+    #[error("http.listen: {0}")]
+    Bind(#[from] BindError),
+    /// The certificate cannot be served.
+    #[error("http.tls: {0}")]
+    Tls(#[from] TlsError),
+}
+
+/// What the listener stands on.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Takes callbacks over.
+    pub intake: Intake,
+    /// Owns connections and requests.
+    pub tasks: Tasks,
+    /// For jitter.
+    pub entropy: Entropy,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Binds every address, starts to serve these accounts, and returns the addresses in the order
+/// of the configuration.
+///
+/// # Errors
+/// [`StartError`]; nothing is listened on then.
+pub async fn start(
+    config: &Http,
+    accounts: impl IntoIterator<Item = (Arc<Account>, &'static dyn Carrier)>,
+    ground: Ground,
+) -> Result<Vec<SocketAddr>, StartError> {
+    let limits = &config.limits;
+    let acceptor = match &config.tls {
+        Some(files) => Some(tls::acceptor(&files.certificate, &files.key)?),
+        None => None,
+    };
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let telemetry = Listening::new(&ground.metrics, "carriers");
+    let mut listeners = Vec::with_capacity(config.listen.len());
+    for &address in &config.listen {
+        let (permits, entropy) = (Arc::clone(&permits), ground.entropy.clone());
+        let listener = Listener::bind(address, permits, entropy, telemetry.clone()).await?;
+        listeners.push(match acceptor.clone() {
+            Some(acceptor) => listener.with_tls(acceptor, limits.handshake_timeout),
+            None => listener,
+        });
+    }
+
+    let tasks = ground.tasks.clone();
+    let timeouts = Timeouts { header: limits.header_timeout, idle: limits.idle_timeout };
+    let server = Arc::new(HttpServer::new(timeouts, tasks.clone()));
+    let callbacks = Arc::new(Callbacks::new(limits, accounts, ground));
+    let addresses = listeners.iter().map(Listener::address).collect();
+    for listener in listeners {
+        let (server, callbacks) = (Arc::clone(&server), Arc::clone(&callbacks));
+        let serve = move |socket| {
+            let (server, callbacks) = (Arc::clone(&server), Arc::clone(&callbacks));
+            async move {
+                let answer = |request| {
+                    let callbacks = Arc::clone(&callbacks);
+                    async move { callbacks.answer(request).await }
+                };
+                server.serve(socket, answer).await
+            }
+        };
+        tasks.spawn("carriers' listener", listener.run(tasks.clone(), serve));
+    }
+    Ok(addresses)
+}

@@ -1,0 +1,14 @@
+//! Sockets towards peers that call us: accepting, TLS, timeouts, and one HTTP connection's life.
+//!
+//! Who answers is not known here; the carriers' and the operators' listeners both stand on this.
+
+pub mod http;
+pub mod listener;
+pub mod socket;
+pub mod timeouts;
+pub mod tls;
+
+pub use http::{HttpServer, Response, Unread};
+pub use listener::{BindError, Listener};
+pub use socket::Socket;
+pub use timeouts::Timeouts;

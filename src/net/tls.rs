@@ -1,0 +1,90 @@
+//! TLS towards carriers: rustls with ring, certificate and key from PEM files.
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// Why the certificate cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The chain is not there or not PEM.
+    #[error("cannot read the certificate chain {}: {source}; it must be PEM, leaf first", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("no certificate in {}; it must hold `BEGIN CERTIFICATE` blocks, leaf first", .0.display())]
+    NoCertificate(PathBuf),
+    /// The key is not there or not PEM.
+    #[error("cannot read the private key {}: {source}; it must be PEM (PKCS#8, PKCS#1 or SEC1)", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: pem::Error,
+    },
+    /// Both are read, but do not belong together or are of an unknown kind.
+    #[error("certificate and key cannot be used: {0}; check that they belong together")]
+    Pair(#[from] rustls::Error),
+}
+
+/// Reads the files and makes what shakes hands, offering HTTP/2 and HTTP/1.1.
+///
+/// # Errors
+/// [`TlsError`] naming the file.
+pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    let unreadable = |source| TlsError::Certificate { path: certificate.to_owned(), source };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .map_err(unreadable)?
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(certificate.to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
+    let provider = Arc::new(ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_pair_is_refused_with_its_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let pair = |name: &str| {
+            let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("made");
+            (made.cert.pem(), made.signing_key.serialize_pem())
+        };
+        let (one, other) = (pair("one.example"), pair("other.example"));
+        let (chain, key) = (write("one.pem", &one.0), write("one.key", &one.1));
+        let wrong_key = write("other.key", &other.1);
+        let empty = write("empty.pem", "");
+
+        assert!(acceptor(&chain, &key).is_ok());
+        assert!(matches!(acceptor(&chain, &wrong_key), Err(TlsError::Pair(_))));
+        assert!(matches!(acceptor(&empty, &key), Err(TlsError::NoCertificate(_))));
+        assert!(matches!(acceptor(&chain, &empty), Err(TlsError::Key { .. })));
+        let missing = directory.path().join("missing.pem");
+        let error = acceptor(&missing, &key).err().expect("refused").to_string();
+        assert!(error.contains("missing.pem"), "{error}");
+    }
+}
