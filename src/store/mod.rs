@@ -6,6 +6,7 @@
 
 pub mod data_key;
 mod health;
+pub mod housekeeping;
 mod job;
 mod keys;
 mod look;

@@ -1,0 +1,181 @@
+//! The composition root: builds everything in order, and takes it down in reverse.
+
+use crate::carrier::{self, Carrier};
+use crate::clock::{Clock, Entropy};
+use crate::config::{Account, Config};
+use crate::console::Console;
+use crate::egress;
+use crate::ingress;
+use crate::intake::Intake;
+use crate::lifecycle::{Tasks, WaitingFor};
+use crate::store::housekeeping::{self, House};
+use crate::store::{KeyRing, Options, Retention, Store, data_key};
+use crate::telemetry::{Health, Metrics};
+use anyhow::{Context, Result, anyhow};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The carriers' addresses, in the order of the configuration.
+    pub http: Vec<SocketAddr>,
+    /// The operators' address.
+    pub admin: SocketAddr,
+    /// The store.
+    pub store: Store,
+    health: Health,
+    /// Everything that uses the store.
+    tasks: Tasks,
+    /// The store's own tasks, which end last.
+    store_tasks: Tasks,
+    grace: Duration,
+}
+
+/// How long the writer may take to finish after everybody who uses it has.
+const STORE_GRACE: Duration = Duration::from_secs(10);
+
+/// Builds and starts a gateway. The store comes first and the carriers' listener last, so that
+/// nothing is accepted before it can be kept and passed on.
+///
+/// # Errors
+/// What cannot be had, with the key of the configuration to change. Whatever had started is
+/// stopped again.
+pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Gateway> {
+    let accounts = accounts(config)?;
+    let metrics = Metrics::new().context("the metrics registry")?;
+    let tasks = Tasks::new();
+    let store_tasks = Tasks::new();
+    let opened: Arc<OnceLock<Store>> = Arc::default();
+    let health = Health::new({
+        let opened = Arc::clone(&opened);
+        move || match opened.get() {
+            Some(store) => store.admits().map_err(|unwell| unwell.to_string()),
+            None => Err("the store is not open yet".to_owned()),
+        }
+    });
+    let started = async {
+        // Operators may watch a start that takes long.
+        let console = Console { health: health.clone(), metrics: metrics.clone() };
+        let admin = console.start(&config.admin, &tasks, entropy.clone()).await?;
+        tasks.spawn("metrics upkeep", {
+            let (metrics, tasks) = (metrics.clone(), tasks.clone());
+            async move { metrics.upkeep(tasks.stopping()).await }
+        });
+        let store = open_store(config, &clock, &entropy, &metrics, &store_tasks).await?;
+        opened.get_or_init(|| store.clone());
+        keep_house(config, &store, &tasks);
+        egress::start(
+            &config.destination,
+            store.clone(),
+            (clock.clone(), entropy.clone()),
+            &metrics,
+            &tasks,
+        )
+        .context("destination")?;
+        let ground = ingress::Ground {
+            intake: Intake::new(
+                store.clone(),
+                &config.campaigns,
+                clock,
+                entropy.clone(),
+                &metrics,
+            ),
+            tasks: tasks.clone(),
+            entropy,
+            metrics,
+        };
+        let http = ingress::start(&config.http, accounts, ground).await?;
+        health.started();
+        anyhow::Ok((http, admin, store))
+    };
+    match started.await {
+        Ok((http, admin, store)) => {
+            let grace = config.shutdown.grace;
+            Ok(Gateway { http, admin, store, health, tasks, store_tasks, grace })
+        }
+        Err(error) => {
+            tasks.shut_down(Duration::ZERO, |_| ()).await;
+            drop(opened);
+            store_tasks.shut_down(Duration::ZERO, |_| ()).await;
+            Err(error)
+        }
+    }
+}
+
+impl Gateway {
+    /// The tasks, for whoever runs beside the gateway and must end with it.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Stops: no new work, then what is under way, then the store. Tells `progress` every second
+    /// what is still waited for. Returns what had to be cut off; whatever was acknowledged is on
+    /// disk all the same.
+    pub async fn stop(self, progress: impl Fn(&WaitingFor)) -> WaitingFor {
+        self.health.stopping();
+        let left = self.tasks.shut_down(self.grace, &progress).await;
+        drop(self.store);
+        drop(self.health);
+        self.store_tasks.shut_down(STORE_GRACE, &progress).await;
+        left
+    }
+}
+
+/// Each account with its carrier.
+fn accounts(config: &Config) -> Result<Vec<(Arc<Account>, &'static dyn Carrier)>> {
+    let paired = config.accounts.values().map(|account| {
+        let carrier = carrier::check_account(account).map_err(|fault| {
+            anyhow!("{}:{}: {fault}", account.origin.file, account.origin.line)
+        })?;
+        Ok((Arc::clone(account), carrier))
+    });
+    paired.collect()
+}
+
+async fn open_store(
+    config: &Config,
+    clock: &Clock,
+    entropy: &Entropy,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> Result<Store> {
+    let settings = &config.store;
+    let key = data_key::load_or_create(&settings.directory, settings.key.as_ref(), entropy)?;
+    if let Some(path) = &key.created {
+        tracing::warn!(
+            file = %path.display(),
+            "made a new data key; back it up apart from the database, which is lost without it"
+        );
+    }
+    let ring = KeyRing::new(&key.secret, &settings.old_keys).context("store.key")?;
+    let options = Options {
+        directory: settings.directory.clone(),
+        lanes: vec![config.destination.name.clone()],
+        queue: settings.queue,
+        max_group: settings.max_group,
+    };
+    Ok(Store::open(&options, ring, clock.clone(), entropy.clone(), metrics, tasks).await?)
+}
+
+fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
+    let settings = &config.store;
+    let house = House {
+        directory: settings.directory.clone(),
+        disk_floor: settings.disk_floor,
+        keep: Retention {
+            callbacks: settings.keep_callbacks,
+            records: settings.keep_records,
+            keys: settings.dedupe_window,
+        },
+    };
+    let (store, until) = (store.clone(), tasks.clone());
+    tasks.spawn("housekeeping", async move {
+        tokio::select! {
+            () = housekeeping::run(store, house) => {}
+            () = until.stopping() => {}
+        }
+    });
+}

@@ -1,0 +1,81 @@
+//! What a store needs from time to time: a look at the disk, a fresh count, a purge.
+
+use super::{Retention, Store, StoreError};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How often the disk's room is looked at: a full disk is filled at no more than 1 GB/s.
+const DISK_EVERY: Duration = Duration::from_millis(250);
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// Rows of a kind in one step of a purge: a few milliseconds of the writer's time.
+const PURGE_STEP: u32 = 500;
+/// Between two steps, so that carriers do not notice.
+const PURGE_PAUSE: Duration = Duration::from_millis(20);
+
+/// What housekeeping keeps to.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The volume to watch.
+    pub directory: PathBuf,
+    /// Free bytes under which nothing new is accepted.
+    pub disk_floor: u64,
+    /// How long everything is kept.
+    pub keep: Retention,
+}
+
+/// Keeps house until it is dropped.
+pub async fn run(store: Store, house: House) {
+    tokio::join!(watch_disk(&store, &house), recount(&store), purge(&store, &house));
+}
+
+async fn watch_disk(store: &Store, house: &House) {
+    let mut tick = ticker(DISK_EVERY);
+    loop {
+        tick.tick().await;
+        match rustix::fs::statvfs(&house.directory) {
+            Ok(volume) => {
+                let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+                if store.health().disk(free, house.disk_floor) {
+                    let low = free < house.disk_floor;
+                    tracing::warn!(free, floor = house.disk_floor, low, "the disk passed its floor");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the disk's room cannot be read"),
+        }
+    }
+}
+
+async fn recount(store: &Store) {
+    let mut tick = ticker(COUNT_EVERY);
+    loop {
+        tick.tick().await;
+        if let Err(error) = store.recount().await {
+            tracing::warn!(%error, "the queue could not be counted");
+        }
+    }
+}
+
+async fn purge(store: &Store, house: &House) {
+    let mut tick = ticker(PURGE_EVERY);
+    loop {
+        tick.tick().await;
+        loop {
+            match store.purge(&house.keep, PURGE_STEP).await {
+                Ok(0) | Err(StoreError::Closed) => break,
+                Ok(_) => tokio::time::sleep(PURGE_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "a purge failed; the next one tries again");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn ticker(period: Duration) -> tokio::time::Interval {
+    let mut ticker = tokio::time::interval(period);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
