@@ -4,7 +4,11 @@
 pub mod carrier;
 pub mod clock;
 pub mod config;
+pub mod egress;
 pub mod lifecycle;
 pub mod model;
+pub mod net;
 pub mod normalize;
+pub mod standin;
 pub mod store;
+pub mod telemetry;

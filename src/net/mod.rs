@@ -1,0 +1,3 @@
+//! Sockets: who may connect to us, and how we call others.
+
+pub mod client;
