@@ -1,6 +1,8 @@
 //! Batches sent to a stand-in platform over real sockets: what each of its faults is taken for,
 //! and that nothing has a second effect.
 
+#![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
+
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::config::{Backoff, Breaker, Destination};
 use bridge8890::egress::backoff;

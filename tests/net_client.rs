@@ -1,5 +1,7 @@
 //! The client against servers that are strangers, slow, or say too much.
 
+#![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
+
 use bridge8890::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
 use bytes::Bytes;
 use http::{Request, StatusCode};
