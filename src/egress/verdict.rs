@@ -182,24 +182,36 @@ fn bounded(wait: Duration) -> Duration {
 /// The platform's words, fit to be kept: short, on one line, and without digits that may be
 /// somebody's number.
 fn quote(text: &str) -> String {
-    let digits_from = |at: &str| at.bytes().take_while(u8::is_ascii_digit).count();
     let mut quoted = String::new();
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
-        let run = digits_from(rest);
-        if run >= 5 {
+        let (length, digits) = number_at(rest);
+        let taken = length.max(character.len_utf8());
+        if digits >= 5 {
             quoted.push_str("****");
-            rest = &rest[run..];
         } else {
-            let taken = run.max(character.len_utf8());
             quoted.extend(rest[..taken].chars().map(|c| if c.is_control() { ' ' } else { c }));
-            rest = &rest[taken..];
         }
+        rest = &rest[taken..];
     }
     match quoted.char_indices().nth(QUOTE) {
         Some((end, _)) => format!("{}…", &quoted[..end]),
         None => quoted,
     }
+}
+
+/// The length in bytes and the digits of what the text begins with, if that is digits with at
+/// most a hyphen or a space between two of them.
+fn number_at(text: &str) -> (usize, usize) {
+    let (mut length, mut digits) = (0, 0);
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => (length, digits) = (place + 1, digits + 1),
+            b'-' | b' ' if digits > 0 && length == place => {}
+            _ => break,
+        }
+    }
+    (length, digits)
 }
 
 /// An error and its sources on one line.
@@ -312,9 +324,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_an_answer_names_nobody() {
-        let refused = r#"{"reason":"caller +8613940000001\nunknown"}"#;
-        let kept = Verdict::Refused("422: caller +**** unknown".to_owned());
-        assert_eq!(answer(422, None, refused), kept);
+        for (said, kept) in [
+            ("caller +8613940000001\\nunknown", "caller +**** unknown"),
+            ("caller 139-4000 0001, line 12", "caller ****, line 12"),
+            ("12 of 100 - 7", "12 of 100 - 7"),
+        ] {
+            let refused = format!(r#"{{"reason":"{said}"}}"#);
+            assert_eq!(answer(422, None, refused), Verdict::Refused(format!("422: {kept}")));
+        }
         let key = batch(1)[0].record.idempotency_key();
         let body = format!(
             r#"{{"results":[{{"key":"{key}","status":"rejected","reason":"comment 等了\n两个小时 is too short"}}]}}"#
