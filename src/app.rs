@@ -75,13 +75,7 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         )
         .context("destination")?;
         let ground = ingress::Ground {
-            intake: Intake::new(
-                store.clone(),
-                &config.campaigns,
-                clock,
-                entropy.clone(),
-                &metrics,
-            ),
+            intake: Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics),
             tasks: tasks.clone(),
             entropy,
             metrics,
@@ -127,9 +121,8 @@ impl Gateway {
 /// Each account with its carrier.
 fn accounts(config: &Config) -> Result<Vec<(Arc<Account>, &'static dyn Carrier)>> {
     let paired = config.accounts.values().map(|account| {
-        let carrier = carrier::check_account(account).map_err(|fault| {
-            anyhow!("{}:{}: {fault}", account.origin.file, account.origin.line)
-        })?;
+        let carrier = carrier::check_account(account)
+            .map_err(|fault| anyhow!("{}:{}: {fault}", account.origin.file, account.origin.line))?;
         Ok((Arc::clone(account), carrier))
     });
     paired.collect()

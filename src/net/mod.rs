@@ -1,7 +1,9 @@
-//! Sockets towards peers that call us: accepting, TLS, timeouts, and one HTTP connection's life.
+//! Sockets: peers that call us (accepting, TLS, timeouts, one HTTP connection's life), and how we
+//! call others.
 //!
 //! Who answers is not known here; the carriers' and the operators' listeners both stand on this.
 
+pub mod client;
 pub mod http;
 pub mod listener;
 pub mod socket;

@@ -39,7 +39,12 @@ async fn watch_disk(store: &Store, house: &House) {
                 let free = volume.f_bavail.saturating_mul(volume.f_frsize);
                 if store.health().disk(free, house.disk_floor) {
                     let low = free < house.disk_floor;
-                    tracing::warn!(free, floor = house.disk_floor, low, "the disk passed its floor");
+                    tracing::warn!(
+                        free,
+                        floor = house.disk_floor,
+                        low,
+                        "the disk passed its floor"
+                    );
                 }
             }
             Err(error) => tracing::warn!(%error, "the disk's room cannot be read"),

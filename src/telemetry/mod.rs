@@ -3,6 +3,7 @@
 //! Each part of the gateway has a file here with its table of metrics, its handles made at
 //! start, and one function for each thing that happens.
 
+pub mod egress;
 pub mod health;
 pub mod ingress;
 pub mod intake;
@@ -23,6 +24,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Events", intake::TABLE),
     ("Store", store::TABLE),
+    ("Forwarding", egress::TABLE),
 ];
 
 #[cfg(test)]

@@ -1,0 +1,292 @@
+//! The loop of a lane: sees what is due, leases no more than can be started now, and starts a
+//! task for each batch, which sends and settles it.
+
+use super::backoff::{Backoff, BadBackoff};
+use super::flight::{Flight, Landed};
+use super::lane::{BadLane, Lane, Pass, Slot};
+use super::platform::{Platform, PlatformError, Sent};
+use super::verdict::Verdict;
+use crate::clock::{Clock, Entropy};
+use crate::config::Destination;
+use crate::lifecycle::Tasks;
+use crate::store::{
+    DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement, Store, StoreError,
+};
+use crate::telemetry::Metrics;
+use crate::telemetry::egress::{RecordResult, RequestResult};
+use jiff::Timestamp;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+/// The longest time without looking, should a wake-up be lost.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The shortest time between two looks of which the first left nothing due. A lone record does
+/// not wait for it; a stream of them gathers into batches.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// What a lease must last beyond its request's deadline, for the settlement.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// The wait before the store is asked again after it refused.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// Why a destination cannot be forwarded to.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// Batches would be empty.
+    #[error("destination.max_batch must be at least 1")]
+    NoBatch,
+    /// Two senders could have one record at once.
+    #[error("destination.lease must be at least 1s longer than destination.request_timeout")]
+    LeaseTooShort,
+    /// The back-off makes no sense.
+    #[error("destination.{0}")]
+    Backoff(#[from] BadBackoff),
+    /// The lane makes no sense.
+    #[error(transparent)]
+    Lane(#[from] BadLane),
+    /// No request can be made.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+}
+
+/// Forwards the records of one destination until the soft stop; batches under way are finished.
+///
+/// # Errors
+/// [`EgressError`] when the destination's configuration makes no sense.
+pub fn start(
+    destination: &Destination,
+    store: Store,
+    (clock, entropy): (Clock, Entropy),
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> Result<Arc<Lane>, EgressError> {
+    let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
+    if destination.lease < destination.request_timeout + MARGIN {
+        return Err(EgressError::LeaseTooShort);
+    }
+    let lane = Arc::new(Lane::new(destination, clock.clone(), entropy.clone(), metrics)?);
+    let driver = Arc::new(Driver {
+        lane: Arc::clone(&lane),
+        store,
+        platform: Platform::new(destination, clock.clone(), entropy.clone())?,
+        backoff: Backoff::new(&destination.backoff)?,
+        max_batch,
+        lease: destination.lease,
+        clock,
+        entropy,
+        tasks: tasks.clone(),
+    });
+    tasks.spawn("lane", driver.run());
+    Ok(lane)
+}
+
+struct Driver {
+    lane: Arc<Lane>,
+    store: Store,
+    platform: Platform,
+    backoff: Backoff,
+    max_batch: NonZeroUsize,
+    lease: Duration,
+    clock: Clock,
+    entropy: Entropy,
+    tasks: Tasks,
+}
+
+/// What a look at the queue found.
+enum Found {
+    /// As much as could be started: there may be more.
+    Plenty,
+    /// All that was due.
+    Rest,
+    /// Nothing.
+    Nothing,
+}
+
+/// A lease as its batches need it.
+#[derive(Debug, Clone, Copy)]
+struct Term {
+    token: LeaseToken,
+    ends: Instant,
+}
+
+impl Driver {
+    async fn run(self: Arc<Self>) {
+        let mut stopping = pin!(self.tasks.stopping());
+        let mut commits = self.store.commits();
+        loop {
+            let slots = tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                slots = self.lane.slots() => slots,
+            };
+            // Seen before looking, so that nothing is committed unnoticed in between.
+            commits.borrow_and_update();
+            let looked_at = Instant::now();
+            let pause = match self.look(slots).await {
+                Ok(Found::Plenty) => continue,
+                Ok(Found::Nothing) => {
+                    let due = self.next_due().await;
+                    tokio::select! {
+                        biased;
+                        () = &mut stopping => return,
+                        _ = commits.changed() => {}
+                        () = sleep_until(due) => {}
+                    }
+                    GATHER
+                }
+                Ok(Found::Rest) => GATHER,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    self.lane.telemetry.store_failed("lease", &error);
+                    self.store_retry()
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                () = sleep_until(looked_at + pause) => {}
+            }
+        }
+    }
+
+    /// Leases what fits into `slots` and starts it.
+    async fn look(self: &Arc<Self>, slots: Vec<Slot>) -> Result<Found, StoreError> {
+        let asked = slots.len().saturating_mul(self.max_batch.get());
+        let now = self.clock.now();
+        let until = now.checked_add(self.lease).unwrap_or(Timestamp::MAX);
+        let ends = Instant::now() + self.lease;
+        let Lease { token, items, .. } = self.store.lease(self.lane.name(), asked, until).await?;
+        self.lane.telemetry.oldest(oldest(&items, now));
+        let found = match items.len() {
+            0 => Found::Nothing,
+            some if some < asked => Found::Rest,
+            _ => Found::Plenty,
+        };
+        let mut items = items.into_iter().peekable();
+        for slot in slots {
+            if items.peek().is_none() {
+                break;
+            }
+            let batch: Vec<Leased> = items.by_ref().take(self.max_batch.get()).collect();
+            let pass = self.lane.begin(slot);
+            let batch = Arc::clone(self).forward(pass, Term { token, ends }, batch);
+            // The task belongs to `tasks`, and the batch to its lease: nobody waits for it here.
+            drop(self.tasks.spawn("batch to the platform", batch));
+        }
+        Ok(found)
+    }
+
+    /// Sends a batch and settles it.
+    async fn forward(self: Arc<Self>, mut pass: Pass, term: Term, batch: Vec<Leased>) {
+        let mut flight = Flight::new(batch);
+        // A request is over before its lease is: at no time do two senders have one record.
+        while Instant::now() + self.platform.timeout() < term.ends {
+            let Some(batch) = flight.next_batch() else { return };
+            let sent = self.platform.send(&batch).await;
+            let now = self.clock.now();
+            let verdict = Verdict::of(&sent.answer, &batch, now);
+            let summary = verdict.summary().into_owned();
+            self.lane.telemetry.sent(result(&verdict), batch.len(), sent.took, &summary);
+            pass.report(verdict.health(), &summary);
+            let jitter = || self.entropy.fraction();
+            let landed = flight.land(batch, verdict, &self.backoff, now, jitter);
+            self.settle(term, self.report(&sent, summary), landed).await;
+        }
+        let unsent = SendReport {
+            started_at: self.clock.now(),
+            took: Duration::ZERO,
+            status: None,
+            answer: "not sent: the lease was nearly over".to_owned(),
+        };
+        self.settle(term, unsent, flight.release()).await;
+    }
+
+    /// Settles, and asks again while the lease lasts. After that the records are due again by
+    /// themselves, and go out under the same keys.
+    async fn settle(&self, term: Term, report: SendReport, items: Landed) {
+        if items.is_empty() {
+            return;
+        }
+        let settlement =
+            Settlement { lane: self.lane.name().clone(), token: term.token, report, items };
+        while Instant::now() < term.ends {
+            match timeout_at(term.ends, self.store.settle(settlement.clone())).await {
+                Ok(Ok(lost)) => {
+                    self.lane.telemetry.lost(lost);
+                    for (_, settled) in &settlement.items {
+                        self.lane.telemetry.settled(record_result(settled));
+                    }
+                    return;
+                }
+                Ok(Err(StoreError::Closed)) | Err(_) => break,
+                Ok(Err(error)) => {
+                    self.lane.telemetry.store_failed("settle", &error);
+                    sleep(self.store_retry()).await;
+                }
+            }
+        }
+        self.lane.telemetry.lost(settlement.items.len());
+    }
+
+    fn report(&self, sent: &Sent, answer: String) -> SendReport {
+        SendReport {
+            started_at: sent.started_at,
+            took: sent.took,
+            status: sent.answer.as_ref().ok().map(|answer| answer.status.as_u16()),
+            answer,
+        }
+    }
+
+    /// When to look again unless something is committed first.
+    async fn next_due(&self) -> Instant {
+        let wait = match self.store.next_due(self.lane.name()).await {
+            Ok(Some(due)) => Duration::try_from(due.duration_since(self.clock.now()))
+                .unwrap_or_default()
+                .min(POLL),
+            Ok(None) => POLL,
+            Err(error) => {
+                self.lane.telemetry.store_failed("next_due", &error);
+                POLL
+            }
+        };
+        Instant::now() + wait
+    }
+
+    fn store_retry(&self) -> Duration {
+        STORE_RETRY.mul_f64(0.5 + self.entropy.fraction())
+    }
+}
+
+fn oldest(items: &[Leased], now: Timestamp) -> Duration {
+    let oldest = items.iter().map(|leased| leased.queued_at).min();
+    let age = oldest.map(|oldest| Duration::try_from(now.duration_since(oldest)));
+    age.and_then(Result::ok).unwrap_or_default()
+}
+
+fn result(verdict: &Verdict) -> RequestResult {
+    match verdict {
+        Verdict::Each(_) => RequestResult::Answered,
+        Verdict::Refused(_) => RequestResult::Refused,
+        Verdict::TooLarge => RequestResult::TooLarge,
+        Verdict::Throttled(_) => RequestResult::Throttled,
+        Verdict::Failed(_) => RequestResult::Failed,
+        Verdict::Unknown(_) => RequestResult::Unknown,
+        Verdict::Fault(_) => RequestResult::Fault,
+    }
+}
+
+fn record_result(settled: &Settled) -> RecordResult {
+    match settled {
+        Settled::Delivered => RecordResult::Delivered,
+        Settled::Retry { .. } => RecordResult::Retried,
+        Settled::Released => RecordResult::Released,
+        Settled::Dead { class: DeadClass::Rejected, .. } => RecordResult::Rejected,
+        Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
+        Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,
+    }
+}

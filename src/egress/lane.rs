@@ -1,0 +1,298 @@
+//! A lane: how many batches may be under way to one destination, and whether it may be sent to.
+
+use super::breaker::{Admits, BadBreaker, Breaker, Health, State, Ticket};
+use crate::clock::{Clock, Entropy};
+use crate::config::Destination;
+use crate::model::LaneName;
+use crate::telemetry::Metrics;
+use crate::telemetry::egress::{Egress as Telemetry, LaneState};
+use jiff::Timestamp;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// A lane, shared by its driver, its batches under way, and whoever looks at it.
+#[derive(Debug)]
+pub struct Lane {
+    name: LaneName,
+    slots: Arc<Semaphore>,
+    concurrency: NonZeroUsize,
+    gate: Mutex<Gate>,
+    changed: Notify,
+    clock: Clock,
+    entropy: Entropy,
+    pub(super) telemetry: Telemetry,
+}
+
+#[derive(Debug)]
+struct Gate {
+    breaker: Breaker,
+    trouble: Option<Trouble>,
+}
+
+/// Why a lane does not send freely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when.
+    pub since: Timestamp,
+    /// What the last request came to, without personal data.
+    pub cause: String,
+}
+
+/// What a lane looks like to an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// Where it stands.
+    pub state: LaneState,
+    /// Batches under way.
+    pub in_flight: usize,
+    /// Why it does not send freely.
+    pub trouble: Option<Trouble>,
+}
+
+/// A lane that could send nothing or never stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLane {
+    /// It could send nothing.
+    #[error("destination.concurrency must be at least 1")]
+    NoConcurrency,
+    /// Its breaker makes no sense.
+    #[error("destination.{0}")]
+    Breaker(#[from] BadBreaker),
+}
+
+/// The right to start one batch.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A batch under way: holds its slot, and tells the lane how its requests fare.
+#[derive(Debug)]
+pub struct Pass {
+    lane: Arc<Lane>,
+    ticket: Option<Ticket>,
+    _slot: Slot,
+}
+
+impl Lane {
+    /// A lane that sends.
+    ///
+    /// # Errors
+    /// [`BadLane`] when it could not.
+    pub fn new(
+        destination: &Destination,
+        clock: Clock,
+        entropy: Entropy,
+        metrics: &Metrics,
+    ) -> Result<Lane, BadLane> {
+        let concurrency =
+            NonZeroUsize::new(destination.concurrency).ok_or(BadLane::NoConcurrency)?;
+        let breaker = Breaker::new(&destination.breaker)?;
+        let telemetry = Telemetry::new(metrics, &destination.name);
+        telemetry.state(LaneState::Sending);
+        Ok(Lane {
+            name: destination.name.clone(),
+            slots: Arc::new(Semaphore::new(concurrency.get())),
+            concurrency,
+            gate: Mutex::new(Gate { breaker, trouble: None }),
+            changed: Notify::new(),
+            clock,
+            entropy,
+            telemetry,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &LaneName {
+        &self.name
+    }
+
+    /// What it looks like now.
+    #[must_use]
+    pub fn status(&self) -> LaneStatus {
+        let gate = self.gate();
+        LaneStatus {
+            state: shown(gate.breaker.state()),
+            in_flight: self.concurrency.get() - self.slots.available_permits(),
+            trouble: gate.trouble.clone(),
+        }
+    }
+
+    /// Waits until something may be started, and returns how much: every free slot, or one when
+    /// the lane is to be tried. There is always at least one.
+    pub async fn slots(&self) -> Vec<Slot> {
+        loop {
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else {
+                return std::future::pending().await;
+            };
+            let first = Slot { _permit: permit };
+            let admits = self.gate().breaker.admits(Instant::now());
+            match admits {
+                Admits::One => return vec![first],
+                Admits::All => {
+                    let more = std::iter::from_fn(|| {
+                        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+                        Some(Slot { _permit: permit })
+                    });
+                    return std::iter::once(first).chain(more).collect();
+                }
+                Admits::NoneYet | Admits::NoneUntil(_) => drop(first),
+            }
+            let time = async {
+                match admits {
+                    Admits::NoneUntil(until) => tokio::time::sleep_until(until).await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = time => {}
+            }
+        }
+    }
+
+    /// Starts a batch in a slot from [`Lane::slots`].
+    #[must_use]
+    pub fn begin(self: &Arc<Self>, slot: Slot) -> Pass {
+        let mut gate = self.gate();
+        let ticket = gate.breaker.begin(Instant::now());
+        self.telemetry.state(shown(gate.breaker.state()));
+        drop(gate);
+        self.telemetry.took_off();
+        Pass { lane: Arc::clone(self), ticket: Some(ticket), _slot: slot }
+    }
+
+    fn report(&self, ticket: Ticket, health: Health, cause: &str) {
+        let mut gate = self.gate();
+        let was = shown(gate.breaker.state());
+        gate.breaker.end(ticket, health, Instant::now(), self.entropy.fraction());
+        let is = shown(gate.breaker.state());
+        match (was, is) {
+            (LaneState::Sending, LaneState::Sending) => return,
+            (LaneState::Sending, _) => {
+                self.telemetry.held(cause);
+                gate.trouble = Some(Trouble { since: self.clock.now(), cause: cause.to_owned() });
+            }
+            (_, LaneState::Sending) => {
+                self.telemetry.back();
+                gate.trouble = None;
+            }
+            (LaneState::Probing, LaneState::Holding) => {
+                if let Some(trouble) = &mut gate.trouble {
+                    cause.clone_into(&mut trouble.cause);
+                }
+            }
+            _ => {}
+        }
+        self.telemetry.state(is);
+        drop(gate);
+        self.changed.notify_one();
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // Every change of the gate is one assignment, so a panic leaves nothing half done.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// Tells what a request said about the destination.
+    pub fn report(&mut self, health: Health, cause: &str) {
+        // After its first request a probe is one of many.
+        let ticket = self.ticket.take().unwrap_or(Ticket::Regular);
+        self.lane.report(ticket, health, cause);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        // A probe that never came to send must not leave the lane waiting for it.
+        if self.ticket == Some(Ticket::Probe) {
+            self.lane.report(Ticket::Probe, Health::Failed, "the probe was not sent");
+        }
+        self.lane.telemetry.landed();
+    }
+}
+
+fn shown(state: State) -> LaneState {
+    match state {
+        State::Closed { .. } => LaneState::Sending,
+        State::Probing => LaneState::Probing,
+        State::Open { .. } => LaneState::Holding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::samples::{destination, now};
+    use std::time::Duration;
+
+    fn lane() -> Arc<Lane> {
+        let lane = Lane::new(&destination(), Clock::set_to(now()), Entropy::seeded(1));
+        Arc::new(lane.expect("sense"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_every_free_slot_and_waits_for_one() {
+        let lane = lane();
+        let mut slots = lane.slots().await;
+        assert_eq!(slots.len(), 4);
+        let first = lane.begin(slots.pop().expect("a slot"));
+        assert_eq!(lane.status().in_flight, 4);
+        drop(slots);
+        assert_eq!((lane.status().in_flight, lane.slots().await.len()), (1, 3));
+        drop(first);
+        assert_eq!(lane.slots().await.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn holds_on_a_fault_then_probes_with_one_then_sends_again() {
+        let lane = lane();
+        let started = Instant::now();
+        let mut slots = lane.slots().await;
+        let mut pass = lane.begin(slots.pop().expect("a slot"));
+        pass.report(Health::Faulty, "401");
+        drop((pass, slots));
+        let held = lane.status();
+        let trouble = |cause: &str| Some(Trouble { since: now(), cause: cause.to_owned() });
+        assert_eq!((held.state, held.trouble), (LaneState::Holding, trouble("401")));
+
+        let mut slots = lane.slots().await;
+        assert!(started.elapsed() >= Duration::from_secs(8), "a fifth less than open_for at most");
+        assert_eq!(slots.len(), 1);
+        let mut probe = lane.begin(slots.pop().expect("a slot"));
+        assert_eq!(lane.status().state, LaneState::Probing);
+        // While one tries, no other starts, however long it takes.
+        let other = tokio::time::timeout(Duration::from_secs(60), lane.slots());
+        assert!(other.await.is_err());
+        probe.report(Health::Failed, "500");
+        assert_eq!(lane.status().trouble, trouble("500"));
+        drop(probe);
+
+        let mut slots = lane.slots().await;
+        let mut probe = lane.begin(slots.pop().expect("a slot"));
+        let (waiting, ()) = tokio::join!(lane.slots(), async {
+            probe.report(Health::Well, "");
+        });
+        assert_eq!(waiting.len(), 3);
+        assert_eq!(lane.status().trouble, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_is_never_sent_does_not_hold_the_lane_for_ever() {
+        let lane = lane();
+        let mut slots = lane.slots().await;
+        lane.begin(slots.pop().expect("a slot")).report(Health::Faulty, "404");
+        drop(slots);
+        for _ in 0..3 {
+            let mut slots = lane.slots().await;
+            drop(lane.begin(slots.pop().expect("a slot")));
+            assert_eq!(lane.status().state, LaneState::Holding);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Forwarding: what the store holds for a destination becomes requests, and their answers become
+//! verdicts in the store.
+//!
+//! A lane's [`driver`] leases records and starts a task for each batch; the task's [`flight`] goes
+//! through [`platform`] and [`verdict`] and is settled. What is decided is decided in pure code
+//! ([`backoff`], [`breaker`], [`flight`], [`verdict`]); nothing here remembers a record that the
+//! store does not hold.
+
+pub mod backoff;
+pub mod breaker;
+pub mod driver;
+pub mod flight;
+pub mod lane;
+pub mod native;
+pub mod platform;
+#[cfg(test)]
+mod samples;
+pub mod signature;
+pub mod verdict;
+
+pub use driver::{EgressError, start};
+pub use lane::{Lane, LaneStatus, Trouble};

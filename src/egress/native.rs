@@ -1,0 +1,380 @@
+//! The native profile's words: how records are written and how the answer is read
+//! (`docs/platform-api.yaml`). Pure.
+
+use crate::model::{Caller, Meaning, Record, RecordId, Revision, TargetType};
+use crate::store::Leased;
+use jiff::{Timestamp, tz::Offset};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize as Derive};
+use std::borrow::Cow;
+use std::fmt;
+use uuid::Uuid;
+
+/// The path under the destination's URL.
+pub const PATH: &str = "/v1/records";
+
+/// Times leave at +08:00, the province's clock.
+const CHINA: Offset = Offset::constant(8);
+
+/// Writes a batch: `{"records":[…]}`.
+#[must_use]
+#[expect(clippy::expect_used, reason = "strings and numbers always fit into memory as JSON")]
+pub fn write(batch: &[Leased]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(32 + batch.len() * 768);
+    serde_json::to_writer(&mut body, &Batch { records: Records(batch) }).expect("plain data");
+    body
+}
+
+/// What the platform said of one record.
+#[derive(Debug, Deserialize)]
+pub struct ItemResult<'a> {
+    /// The record's key as we sent it.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// What became of it.
+    pub status: ItemStatus,
+    /// Why, in the platform's words; may repeat personal data.
+    #[serde(default, borrow)]
+    pub reason: Option<Cow<'a, str>>,
+    /// Seconds before it should be sent again.
+    #[serde(default)]
+    pub retry_after: Option<u32>,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ItemStatus {
+    /// The platform has it now.
+    Accepted,
+    /// The platform had it before.
+    Duplicate,
+    /// The platform could not take it now.
+    Retry,
+    /// The platform will never take it.
+    Rejected,
+    /// A word that this profile does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Reads the answer to a batch: `{"results":[…]}`.
+///
+/// # Errors
+/// When the body is not such an answer; nothing is then known of any record.
+pub fn read(body: &[u8]) -> Result<Vec<ItemResult<'_>>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Results<'a> {
+        #[serde(borrow)]
+        results: Vec<ItemResult<'a>>,
+    }
+    serde_json::from_slice(body).map(|Results { results }| results)
+}
+
+/// Reads the `reason` of an answer that refuses a request as a whole, if it gives one.
+#[must_use]
+pub fn read_refusal(body: &[u8]) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Refusal<'a> {
+        #[serde(borrow)]
+        reason: Cow<'a, str>,
+    }
+    serde_json::from_slice(body).ok().map(|Refusal { reason }| reason)
+}
+
+/// A record's idempotency key, `id:revision`, without the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The record.
+    pub id: RecordId,
+    /// Its revision.
+    pub revision: Revision,
+}
+
+impl Key {
+    /// The key of a record.
+    #[must_use]
+    pub fn of(record: &Record) -> Key {
+        Key { id: record.id, revision: record.revision }
+    }
+
+    /// Reads a key as the platform repeats it.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Key> {
+        let (id, revision) = text.split_once(':')?;
+        let id = RecordId(Uuid::try_parse(id).ok()?);
+        Some(Key { id, revision: Revision(revision.parse().ok()?) })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.id, self.revision)
+    }
+}
+
+#[derive(Derive)]
+struct Batch<'a> {
+    records: Records<'a>,
+}
+
+struct Records<'a>(&'a [Leased]);
+
+impl Serialize for Records<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut records = serializer.serialize_seq(Some(self.0.len()))?;
+        for leased in self.0 {
+            records.serialize_element(&WireRecord::of(&leased.record))?;
+        }
+        records.end()
+    }
+}
+
+/// One record as it travels. What does not apply is left out.
+#[derive(Derive)]
+#[serde(rename_all = "snake_case")]
+struct WireRecord<'a> {
+    #[serde(serialize_with = "as_text")]
+    key: Key,
+    id: RecordId,
+    revision: Revision,
+    kind: &'static str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    rating: Option<WireRating<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complaint: Option<WireComplaint>,
+    comment: &'a str,
+    channel: crate::model::Channel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_code: Option<u8>,
+    campaign: &'a str,
+    account: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller_readable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<ChinaTime>,
+    received_at: ChinaTime,
+    rule: &'a str,
+}
+
+#[derive(Derive)]
+struct WireRating<'a> {
+    level: u8,
+    level_title: &'static str,
+    score: u8,
+    target: WireTarget<'a>,
+    scheme: crate::model::Scheme,
+}
+
+#[derive(Derive)]
+struct WireTarget<'a> {
+    #[serde(rename = "type")]
+    target_type: TargetType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+}
+
+#[derive(Derive)]
+struct WireComplaint {
+    kind: crate::model::ComplaintKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating_id: Option<RecordId>,
+}
+
+impl<'a> WireRecord<'a> {
+    fn of(record: &'a Record) -> WireRecord<'a> {
+        let (kind, rating, complaint) = match &record.meaning {
+            Meaning::Rating { level, target, scheme } => {
+                let reference = target.reference.as_deref();
+                let rating = WireRating {
+                    level: level.number(),
+                    level_title: level.title(),
+                    score: level.score(),
+                    target: WireTarget { target_type: target.target_type, reference },
+                    scheme: *scheme,
+                };
+                ("rating", Some(rating), None)
+            }
+            Meaning::Complaint { kind, rating } => {
+                let complaint = WireComplaint { kind: *kind, rating_id: *rating };
+                ("complaint", None, Some(complaint))
+            }
+        };
+        let readable = |caller: &Caller| matches!(caller, Caller::Number(_));
+        WireRecord {
+            key: Key::of(record),
+            id: record.id,
+            revision: record.revision,
+            kind,
+            rating,
+            complaint,
+            comment: &record.comment.0,
+            channel: record.channel,
+            channel_code: record.channel_code,
+            campaign: &record.campaign,
+            account: record.account.as_str(),
+            service_number: record.service.as_ref().map(|number| number.0.as_str()),
+            caller: record.caller.as_ref().map(Caller::reveal),
+            caller_readable: record.caller.as_ref().map(readable),
+            message_id: record.message_id.as_ref().map(|id| id.0.as_str()),
+            occurred_at: record.occurred_at.map(ChinaTime),
+            received_at: ChinaTime(record.received_at),
+            rule: &record.rule.0,
+        }
+    }
+}
+
+struct ChinaTime(Timestamp);
+
+impl Serialize for ChinaTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display_with_offset(CHINA))
+    }
+}
+
+fn as_text<S: Serializer>(key: &Key, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::samples::{bare_complaint, batch, leased, rating};
+    use crate::model::{Caller, ComplaintKind};
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+
+    fn api() -> Value {
+        serde_saphyr::from_str(include_str!("../../docs/platform-api.yaml")).expect("YAML")
+    }
+
+    fn written(record: &Record) -> Value {
+        let batch = [Leased { record: record.clone(), ..leased(0) }];
+        let mut body: Value = serde_json::from_slice(&write(&batch)).expect("JSON");
+        body["records"][0].take()
+    }
+
+    /// The problems of `value` with `schema`, by the few words that the document uses.
+    fn problems(api: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let schema = api.pointer(reference.trim_start_matches('#')).expect("a reference");
+            return problems(api, schema, value, place);
+        }
+        let mut found = Vec::new();
+        let fits = match schema["type"].as_str().expect("a type") {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_u64(),
+            "boolean" => value.is_boolean(),
+            other => panic!("{place}: type {other}"),
+        };
+        let listed = schema["enum"].as_array().is_none_or(|values| values.contains(value));
+        if !fits || !listed {
+            found.push(format!("{place}: {value}"));
+        }
+        for item in value.as_array().into_iter().flatten() {
+            found.extend(problems(api, &schema["items"], item, &format!("{place}[]")));
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            if value.get(name.as_str().expect("a name")).is_none() {
+                found.push(format!("{place}: no {name}"));
+            }
+        }
+        for (name, value) in value.as_object().into_iter().flatten() {
+            match &schema["properties"][name] {
+                Value::Null => found.push(format!("{place}: unknown {name}")),
+                schema => found.extend(problems(api, schema, value, &format!("{place}.{name}"))),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_written_is_as_documented() {
+        let api = api();
+        let bad_rating =
+            Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating(1).id) };
+        let anonymous = Some(Caller::read("anonymous", "86"));
+        let records = [
+            rating(1),
+            bare_complaint(),
+            Record { meaning: bad_rating, caller: anonymous, ..rating(2) },
+        ];
+        let batch: Vec<Leased> =
+            records.iter().map(|record| Leased { record: record.clone(), ..leased(0) }).collect();
+        let body = serde_json::from_slice(&write(&batch)).expect("JSON");
+        let schema = &api["components"]["schemas"]["Batch"];
+        assert_eq!(problems(&api, schema, &body, "batch"), [""; 0]);
+        // And nothing is documented that is never written.
+        let names = |value: &Value| -> BTreeSet<String> {
+            value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        let written = records.iter().flat_map(|record| names(&super::tests::written(record)));
+        let documented = names(&api["components"]["schemas"]["Record"]["properties"]);
+        assert_eq!(written.collect::<BTreeSet<_>>(), documented);
+    }
+
+    #[test]
+    fn the_examples_are_as_documented_and_can_be_read() {
+        let api = api();
+        let post = &api["paths"]["/v1/records"]["post"];
+        let request = &post["requestBody"]["content"]["application/json"];
+        for (name, example) in request["examples"].as_object().expect("examples") {
+            assert_eq!(problems(&api, &request["schema"], &example["value"], name), [""; 0]);
+        }
+        let answer = &post["responses"]["200"]["content"]["application/json"];
+        let example = &answer["examples"]["mixed"]["value"];
+        assert_eq!(problems(&api, &answer["schema"], example, "answer"), [""; 0]);
+        let body = serde_json::to_vec(example).expect("JSON");
+        let statuses: Vec<ItemStatus> =
+            read(&body).expect("an answer").iter().map(|result| result.status).collect();
+        assert_eq!(statuses, [ItemStatus::Accepted, ItemStatus::Retry]);
+    }
+
+    #[test]
+    fn a_rating_and_a_complaint_as_they_travel() {
+        let id = "00000000-0000-0000-0000-000000000002";
+        assert_eq!(
+            written(&rating(1)),
+            json!({
+                "key": format!("{id}:1"), "id": id, "revision": 1, "kind": "rating",
+                "level": 2, "level_title": "不满意", "score": 3, "scheme": "asc",
+                "target": {"type": "case", "reference": "210100-2026-000123"},
+                "comment": "等了\n两个小时", "channel": "sms", "channel_code": 5,
+                "campaign": "default", "account": "aliyun-sms", "service_number": "106900008890",
+                "caller": "+8613940000001", "caller_readable": true, "message_id": "000024\"",
+                "occurred_at": "2026-03-05T10:20:28+08:00",
+                "received_at": "2026-03-05T10:20:30.125+08:00", "rule": "C1",
+            })
+        );
+        let id = "00000000-0000-0000-0000-000000000008";
+        assert_eq!(
+            written(&bare_complaint()),
+            json!({
+                "key": format!("{id}:1"), "id": id, "revision": 1, "kind": "complaint",
+                "complaint": {"kind": "grievance"}, "comment": "", "channel": "ivr",
+                "campaign": "default", "account": "aliyun-sms",
+                "received_at": "2026-03-05T10:20:30.125+08:00", "rule": "C1",
+            })
+        );
+    }
+
+    #[test]
+    fn keys_are_those_of_the_records_and_survive_the_journey() {
+        for leased in batch(3) {
+            let key = Key::of(&leased.record);
+            assert_eq!(key.to_string(), leased.record.idempotency_key());
+            assert_eq!(Key::read(&key.to_string()), Some(key));
+        }
+        for odd in ["", ":", "x:1", "00000000-0000-0000-0000-000000000002", "1:1:1"] {
+            assert_eq!(Key::read(odd), None);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One request to the platform: written, signed, sent, and its answer as it came.
+
+use super::{native, signature, signature::Outline};
+use crate::clock::{Clock, Entropy};
+use crate::config::Destination;
+use crate::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
+use crate::store::Leased;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+use jiff::Timestamp;
+use ring::{digest, hmac};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The largest answer that is read. A verdict takes about 100 bytes.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// The longest wait for a connection, within the request's deadline.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The platform as a destination of requests. Cloning shares its connections.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    client: Client,
+    url: Uri,
+    path: PathAndQuery,
+    key_id: HeaderValue,
+    key: hmac::Key,
+    timeout: Duration,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+/// Why no request can be made to this destination.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// The URL cannot be called.
+    #[error("destination.url must be http:// or https:// with a host")]
+    BadUrl,
+    /// The key id cannot be put into a header.
+    #[error("destination.key_id must be visible ASCII characters")]
+    BadKeyId,
+    /// No client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// A request that was made.
+#[derive(Debug)]
+pub struct Sent {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What came back.
+    pub answer: Result<Answer, CallError>,
+}
+
+impl Platform {
+    /// The platform of a destination; connects when the first request is sent.
+    ///
+    /// # Errors
+    /// [`PlatformError`] when the destination cannot be called.
+    pub fn new(
+        destination: &Destination,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Platform, PlatformError> {
+        let trust = match (destination.url.scheme_str(), &destination.ca) {
+            (Some("http"), _) => Trust::Plain,
+            (Some("https"), None) => Trust::System,
+            (Some("https"), Some(ca)) => Trust::Roots(ca.clone()),
+            _ => return Err(PlatformError::BadUrl),
+        };
+        let client = Client::new(&Options {
+            trust,
+            connect_timeout: CONNECT.min(destination.request_timeout),
+            max_idle: destination.concurrency,
+        })?;
+        let (url, path) = endpoint(&destination.url).ok_or(PlatformError::BadUrl)?;
+        let key_id =
+            HeaderValue::from_str(&destination.key_id).map_err(|_| PlatformError::BadKeyId)?;
+        Ok(Platform {
+            client,
+            url,
+            path,
+            key_id,
+            key: hmac::Key::new(hmac::HMAC_SHA256, destination.secret.reveal()),
+            timeout: destination.request_timeout,
+            clock,
+            entropy,
+        })
+    }
+
+    /// The deadline of a request.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends a batch and waits for the answer until its deadline.
+    pub async fn send(&self, batch: &[Leased]) -> Sent {
+        let started = Instant::now();
+        let started_at = self.clock.now();
+        let request = self.request(batch, started_at);
+        let answer = self.client.call(request, started + self.timeout, MAX_ANSWER).await;
+        Sent { started_at, took: started.elapsed(), answer }
+    }
+
+    fn request(&self, batch: &[Leased], now: Timestamp) -> Request<Bytes> {
+        let body = native::write(batch);
+        let timestamp = now.as_second().to_string();
+        let nonce = hex::encode(self.entropy.bytes::<16>());
+        let signature = Outline {
+            timestamp: &timestamp,
+            nonce: &nonce,
+            method: Method::POST.as_str(),
+            path: self.path.as_str(),
+            body: &body,
+        }
+        .sign(&self.key);
+        let mut request = Request::new(Bytes::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(signature::KEY_ID, self.key_id.clone());
+        headers.insert(signature::TIMESTAMP, ascii(timestamp));
+        headers.insert(signature::NONCE, ascii(nonce));
+        headers.insert(signature::SIGNATURE, ascii(signature));
+        headers.insert("idempotency-key", ascii(batch_key(batch)));
+        request
+    }
+}
+
+/// The URL of the records under the destination's base URL, and its path.
+fn endpoint(base: &Uri) -> Option<(Uri, PathAndQuery)> {
+    let path = format!("{}{}", base.path().trim_end_matches('/'), native::PATH);
+    let path = PathAndQuery::try_from(path).ok()?;
+    let mut parts = base.clone().into_parts();
+    parts.path_and_query = Some(path.clone());
+    Some((Uri::from_parts(parts).ok()?, path))
+}
+
+/// The same for the same records in the same order, whatever the attempt.
+fn batch_key(batch: &[Leased]) -> String {
+    let mut keys = digest::Context::new(&digest::SHA256);
+    for leased in batch {
+        keys.update(leased.record.id.0.as_bytes());
+        keys.update(&leased.record.revision.0.to_be_bytes());
+    }
+    hex::encode(keys.finish())
+}
+
+#[expect(clippy::expect_used, reason = "digits and hex always fit into a header")]
+fn ascii(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("plain ASCII")
+}

@@ -1,0 +1,226 @@
+//! Calling others over HTTP(S): pooled connections, no redirects, a deadline and a bound on every
+//! call.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+use tower_service::Service;
+
+/// How long an unused connection is kept: shorter than servers commonly keep theirs, so that it
+/// is mostly we who close.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// Any error, with its sources.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Whom to believe to be the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Anybody: plain HTTP.
+    Plain,
+    /// Whoever the system's roots vouch for.
+    System,
+    /// Whoever the roots in this PEM file vouch for, and nobody else.
+    Roots(PathBuf),
+}
+
+/// How the client connects.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whom to believe.
+    pub trust: Trust,
+    /// The time for name, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Unused connections kept to one server.
+    pub max_idle: usize,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The system's roots cannot be read.
+    #[error("no trusted roots on this system ({0}); install ca-certificates or set destination.ca")]
+    NoSystemRoots(#[source] std::io::Error),
+    /// The file of roots cannot be read.
+    #[error("cannot read trusted roots from {path}: {problem}; destination.ca must be a PEM file")]
+    BadRoots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The TLS library refuses its own defaults.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why a call brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Name, TCP or TLS failed: the server has seen nothing of the request.
+    #[error("cannot connect; check the address, the network and the certificates")]
+    Unreachable(#[source] BoxError),
+    /// The deadline passed; the server may or may not have done the work.
+    #[error("no complete answer before the deadline")]
+    TimedOut,
+    /// The connection broke; the server may or may not have done the work.
+    #[error("the connection broke before the answer was complete")]
+    Broken(#[source] BoxError),
+}
+
+/// A complete answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// A pool of connections. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pool: legacy::Client<Timed<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+}
+
+impl Client {
+    /// A client without a connection yet.
+    ///
+    /// It speaks HTTP/1.1 only: a call past its deadline then takes its connection with it, where
+    /// over HTTP/2 every call would go on sharing one that may be dead.
+    ///
+    /// # Errors
+    /// [`ClientError`] when there are no roots to trust.
+    pub fn new(options: &Options) -> Result<Client, ClientError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(IDLE));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = HttpsConnectorBuilder::new();
+        let https = match &options.trust {
+            Trust::System => builder
+                .with_provider_and_native_roots(provider)
+                .map_err(ClientError::NoSystemRoots)?
+                .https_only(),
+            Trust::Roots(path) => {
+                builder.with_tls_config(tls(provider, roots(path)?)?).https_only()
+            }
+            Trust::Plain => {
+                builder.with_tls_config(tls(provider, RootCertStore::empty())?).https_or_http()
+            }
+        };
+        let connector = Timed {
+            inner: https.enable_http1().wrap_connector(tcp),
+            timeout: options.connect_timeout,
+        };
+        // The pool's own tasks only move the bytes of connections; they end with the pool.
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(options.max_idle)
+            .build(connector);
+        Ok(Client { pool })
+    }
+
+    /// Sends a request and reads the whole answer, before `deadline` and up to `max_body` bytes
+    /// of body. A redirect is an answer like any other.
+    ///
+    /// # Errors
+    /// [`CallError`], which tells whether the server can have seen the request.
+    pub async fn call(
+        &self,
+        request: Request<Bytes>,
+        deadline: Instant,
+        max_body: usize,
+    ) -> Result<Answer, CallError> {
+        let call = async {
+            let response = self.pool.request(request.map(Full::new)).await.map_err(|error| {
+                if error.is_connect() {
+                    CallError::Unreachable(error.into())
+                } else {
+                    CallError::Broken(error.into())
+                }
+            })?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, max_body).collect().await.map_err(CallError::Broken)?;
+            Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        };
+        tokio::time::timeout_at(deadline, call).await.unwrap_or(Err(CallError::TimedOut))
+    }
+}
+
+fn tls(
+    provider: Arc<rustls::crypto::CryptoProvider>,
+    roots: RootCertStore,
+) -> Result<ClientConfig, ClientError> {
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, ClientError> {
+    let bad = |problem: String| ClientError::BadRoots { path: path.to_owned(), problem };
+    let mut roots = RootCertStore::empty();
+    for certificate in
+        CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?
+    {
+        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(bad("it holds no certificate".to_owned())) } else { Ok(roots) }
+}
+
+/// A connector that must be done in time, with the name and the handshake too.
+#[derive(Debug, Clone)]
+struct Timed<C> {
+    inner: C,
+    timeout: Duration,
+}
+
+/// Name, TCP and TLS took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {0:?}")]
+struct ConnectTimeout(Duration);
+
+impl<C> Service<Uri> for Timed<C>
+where
+    C: Service<Uri>,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let timeout = self.timeout;
+        let connecting = self.inner.call(server);
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(connected) => connected.map_err(Into::into),
+                Err(_) => Err(ConnectTimeout(timeout).into()),
+            }
+        })
+    }
+}

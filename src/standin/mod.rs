@@ -1,0 +1,6 @@
+//! Stand-ins for the outside world, for the demo, the load tests and the tests.
+
+mod desk;
+pub mod faults;
+pub mod ledger;
+pub mod platform;
