@@ -54,8 +54,9 @@ fn url(section: &mut Section<'_>) -> Option<Uri> {
     let allow_http = section.flag("allow_http")?.value;
     let url = section.text("url", EXAMPLE_URL, |text| base_url(text, allow_http))?;
     if url.is_built_in() {
-        let right =
-            format!("write [destination] with url = {EXAMPLE_URL}, your platform's address");
+        let right = format!(
+            "write url = {EXAMPLE_URL}, your platform's address, under [destination] of your file"
+        );
         section.leave_open(&url, Fault::new("is still the example", right));
     }
     Some(url.value)
@@ -99,8 +100,8 @@ fn secret(section: &mut Section<'_>) -> Secret {
         if !section.has("secret") {
             let fault = Fault::new(
                 "`secret` is missing, so that nothing can be signed",
-                "write secret = \"env:BRIDGE8890_PLATFORM_SECRET\" under [destination], and set \
-                 that variable to the HMAC key agreed with the platform",
+                "write secret = \"env:BRIDGE8890_PLATFORM_SECRET\" under [destination] of your file, \
+                 and set that variable to the HMAC key agreed with the platform",
             );
             section.leave_open(&section.here(), fault);
         }

@@ -175,6 +175,14 @@ pub struct Store {
     pub keep_records: Duration,
 }
 
+impl Store {
+    /// The data key's file when no key is configured; created at the first start, mode 0600.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.directory.join("data.key")
+    }
+}
+
 /// One configured use of a carrier.
 #[derive(Debug, Clone)]
 pub struct Account {

@@ -16,7 +16,8 @@ pub(super) fn now() -> Timestamp {
 
 /// Ten seconds old, on its first attempt; the number makes it unique.
 pub(super) fn leased(number: u32) -> Leased {
-    Leased { seq: RecordSeq(number.into()), attempt: 1, record: rating(number) }
+    let record = rating(number);
+    Leased { seq: RecordSeq(number.into()), attempt: 1, queued_at: record.received_at, record }
 }
 
 pub(super) fn batch(size: u32) -> Vec<Leased> {

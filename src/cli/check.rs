@@ -1,0 +1,335 @@
+//! `check`: what is wrong with a configuration, or what it would run.
+
+use crate::carrier::{self, Carrier};
+use crate::config::{self, Account, Campaign, Config, Destination, Problem, Problems};
+use crate::config::{show_duration, show_size};
+use crate::model::{Scheme, TargetType};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Says what is wrong with a configuration, line by line, or what it would run.
+///
+/// Exit code 0: nothing is wrong. 1: something is.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration file; without it, the built-in defaults.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `check` has to say.
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    /// What is wrong.
+    problems: Problems,
+    /// What works and should not stay as it is.
+    warnings: Problems,
+    /// What `serve` would still ask for.
+    gaps: Problems,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Summary>,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    listen: Vec<String>,
+    tls: bool,
+    admin: String,
+    store: String,
+    disk_floor: String,
+    accounts: Vec<AccountSummary>,
+    campaigns: Vec<CampaignSummary>,
+    destination: DestinationSummary,
+}
+
+#[derive(Debug, Serialize)]
+struct AccountSummary {
+    name: String,
+    carrier: &'static str,
+    title: &'static str,
+    secrets: usize,
+    offset: String,
+    country: String,
+    default_campaign: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CampaignSummary {
+    name: String,
+    service_numbers: Vec<String>,
+    scheme: Scheme,
+    target: TargetType,
+    sms_channel_code: Option<u8>,
+    ivr_channel_code: Option<u8>,
+}
+
+#[derive(Debug, Serialize)]
+struct DestinationSummary {
+    name: String,
+    url: String,
+    key_id: String,
+    max_batch: usize,
+    concurrency: usize,
+    request_timeout: String,
+    gives_up_after: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let report = report(args);
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        print(&report, out)?;
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(args: &Args) -> Report {
+    match checked(args.config.as_deref()) {
+        Ok(config) => Report {
+            ok: true,
+            problems: Problems::default(),
+            warnings: config.warnings.clone(),
+            gaps: config.gaps.clone(),
+            summary: Some(summary(&config)),
+        },
+        Err(problems) => Report {
+            ok: false,
+            problems,
+            warnings: Problems::default(),
+            gaps: Problems::default(),
+            summary: None,
+        },
+    }
+}
+
+/// A configuration whose accounts suit their carriers too.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its line.
+pub fn checked(path: Option<&std::path::Path>) -> Result<Config, Problems> {
+    let config = config::load(path)?;
+    let fault = |account: &std::sync::Arc<Account>| account_fault(account);
+    let problems: Vec<Problem> = config.accounts.values().filter_map(fault).collect();
+    if problems.is_empty() { Ok(config) } else { Err(Problems::new(problems)) }
+}
+
+fn account_fault(account: &Account) -> Option<Problem> {
+    let (wrong, right) = carrier_of(account).err()?;
+    let key = format!("accounts.{}", account.name);
+    Some(Problem { origin: account.origin.clone(), key, wrong, right })
+}
+
+/// The carrier of an account, or what is wrong and what would be right.
+fn carrier_of(account: &Account) -> Result<&'static dyn Carrier, (String, String)> {
+    let known = || carrier::CARRIERS.iter().map(|carrier| carrier.spec().key);
+    carrier::find(&account.carrier).ok_or_else(|| {
+        let keys: Vec<&str> = known().collect();
+        let wrong = format!("there is no carrier {:?}", account.carrier);
+        (wrong, format!("known carriers: {}", keys.join(", ")))
+    })
+}
+
+fn summary(config: &Config) -> Summary {
+    Summary {
+        listen: config.http.listen.iter().map(ToString::to_string).collect(),
+        tls: config.http.tls.is_some(),
+        admin: config.admin.listen.to_string(),
+        store: config.store.directory.display().to_string(),
+        disk_floor: show_size(config.store.disk_floor),
+        accounts: config.accounts.values().map(|account| account_summary(account)).collect(),
+        campaigns: config.campaigns.iter().map(|campaign| campaign_summary(campaign)).collect(),
+        destination: destination_summary(&config.destination),
+    }
+}
+
+fn account_summary(account: &Account) -> AccountSummary {
+    let spec = carrier_of(account).ok().map(Carrier::spec);
+    AccountSummary {
+        name: account.name.to_string(),
+        carrier: spec.map_or("", |spec| spec.key),
+        title: spec.map_or("", |spec| spec.title),
+        secrets: account.secrets.len(),
+        offset: account.offset.to_string(),
+        country: account.country.clone(),
+        default_campaign: account.default_campaign.clone(),
+    }
+}
+
+fn campaign_summary(campaign: &Campaign) -> CampaignSummary {
+    CampaignSummary {
+        name: campaign.name.clone(),
+        service_numbers: campaign.service_numbers.clone(),
+        scheme: campaign.scheme,
+        target: campaign.target,
+        sms_channel_code: campaign.sms_channel_code,
+        ivr_channel_code: campaign.ivr_channel_code,
+    }
+}
+
+fn destination_summary(destination: &Destination) -> DestinationSummary {
+    let backoff = &destination.backoff;
+    DestinationSummary {
+        name: destination.name.to_string(),
+        url: destination.url.to_string(),
+        key_id: destination.key_id.clone(),
+        max_batch: destination.max_batch,
+        concurrency: destination.concurrency,
+        request_timeout: show_duration(destination.request_timeout),
+        gives_up_after: format!(
+            "{} or {} attempts",
+            show_duration(backoff.max_age),
+            backoff.max_attempts
+        ),
+    }
+}
+
+fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    for problem in &report.problems {
+        writeln!(out, "error: {problem}")?;
+    }
+    for warning in &report.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for gap in &report.gaps {
+        writeln!(out, "before serve: {gap}")?;
+    }
+    match &report.summary {
+        Some(summary) => print_summary(summary, out),
+        None => {
+            let count = report.problems.len();
+            let plural = if count == 1 { "" } else { "s" };
+            writeln!(out, "{count} problem{plural}")
+        }
+    }
+}
+
+fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()> {
+    let scheme = if summary.tls { "https" } else { "http" };
+    for address in &summary.listen {
+        writeln!(out, "carriers     {scheme}://{address}/callback/ACCOUNT")?;
+    }
+    writeln!(out, "operators    http://{}", summary.admin)?;
+    let Summary { store, disk_floor, destination, .. } = summary;
+    writeln!(out, "store        {store}, at least {disk_floor} free")?;
+    if summary.accounts.is_empty() {
+        writeln!(out, "accounts     none: every callback is answered 404")?;
+    }
+    for account in &summary.accounts {
+        print_account(account, out)?;
+    }
+    for campaign in &summary.campaigns {
+        print_campaign(campaign, out)?;
+    }
+    writeln!(out, "destination  {} at {}", destination.name, destination.url)?;
+    writeln!(
+        out,
+        "             {} requests of {} records at once, {} each; gives up after {}",
+        destination.concurrency,
+        destination.max_batch,
+        destination.request_timeout,
+        destination.gives_up_after
+    )?;
+    writeln!(out, "nothing is wrong")
+}
+
+fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Result<()> {
+    let AccountSummary { name, carrier, secrets, offset, country, .. } = account;
+    let plural = if *secrets == 1 { "" } else { "s" };
+    let campaign = match &account.default_campaign {
+        Some(campaign) => format!(", else campaign {campaign}"),
+        None => String::new(),
+    };
+    writeln!(
+        out,
+        "account      {name}: {carrier}, {secrets} secret{plural}, {offset}, +{country}{campaign}"
+    )
+}
+
+fn print_campaign(campaign: &CampaignSummary, out: &mut impl Write) -> std::io::Result<()> {
+    let scheme = match campaign.scheme {
+        Scheme::Asc => "1 is 非常满意",
+        Scheme::Desc => "5 is 非常满意",
+    };
+    let target = match campaign.target {
+        TargetType::Call => "a call",
+        TargetType::Case => "a case",
+    };
+    let code = |code: Option<u8>| code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    writeln!(
+        out,
+        "campaign     {}: {}; {scheme}; rates {target}; channel codes sms {}, ivr {}",
+        campaign.name,
+        campaign.service_numbers.join(", "),
+        code(campaign.sms_channel_code),
+        code(campaign.ivr_channel_code),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, json: bool) -> (ExitCode, String) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("gateway.toml");
+        std::fs::write(&file, text).expect("written");
+        let mut out = Vec::new();
+        let args = Args { config: Some(file), json };
+        let code = run(&args, &mut out).expect("a vector takes everything");
+        (code, String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn a_right_file_is_summed_up() {
+        let (code, out) = check(
+            "[accounts.yun]\ncarrier = \"yunpian\"\ndefault_campaign = \"c\"\n[campaigns.c]\n\
+             service_numbers = [\"8890*\"]\nscheme = \"desc\"\ntarget = \"call\"",
+            false,
+        );
+        assert_eq!(code, ExitCode::SUCCESS, "{out}");
+        for part in [
+            "before serve: ",
+            "http://127.0.0.1:8890/callback/ACCOUNT",
+            "yun: yunpian, 0 secrets, +08, +86, else campaign c",
+            "c: 8890*; 5 is 非常满意; rates a call; channel codes sms none, ivr none",
+            "gives up after 14days or 10000 attempts",
+            "nothing is wrong",
+        ] {
+            assert!(out.contains(part), "{part:?} is not in\n{out}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_carrier_is_a_problem_at_its_account() {
+        let (code, out) = check("\n[accounts.a]\ncarrier = \"yunpain\"", false);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(
+            out.contains("gateway.toml:2: accounts.a: there is no carrier \"yunpain\""),
+            "{out}"
+        );
+        assert!(out.contains("yunpian"), "{out}");
+        assert!(out.ends_with("1 problem\n"), "{out}");
+    }
+
+    #[test]
+    fn json_holds_problems_with_their_places() {
+        let (code, out) = check("[http]\nlisen = []", true);
+        assert_eq!(code, ExitCode::FAILURE);
+        let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(report["ok"], false);
+        assert_eq!(report["problems"][0]["line"], 2);
+        assert_eq!(report["problems"][0]["key"], "http.lisen");
+    }
+}
