@@ -7,4 +7,5 @@ pub mod config;
 pub mod lifecycle;
 pub mod model;
 pub mod normalize;
+pub mod standin;
 pub mod store;
