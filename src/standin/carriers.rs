@@ -7,7 +7,7 @@ mod dialect;
 pub use dialect::Dialect;
 
 use crate::model::{MessageId, Secret};
-use answers::{Answers, Said};
+use answers::Answers;
 use bytes::Bytes;
 use dialect::{Citizen, Sent};
 use jiff::Timestamp;
@@ -84,6 +84,7 @@ impl Synthetic {
 
 #[cfg(test)]
 mod tests {
+    use super::answers::Said;
     use super::*;
     use std::collections::HashSet;
 
