@@ -10,6 +10,11 @@ use std::time::Duration;
 
 /// What to send, how fast, for how long.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  loadtest run 127.0.0.1:8890 --rate 2000 --seconds 30
+  loadtest run 127.0.0.1:8890 --rate max --connections 512 --json
+  loadtest run 127.0.0.1:8890 --profile citizens --rate 50")]
 pub(crate) struct Run {
     /// Address of the server, for example 127.0.0.1:8890.
     target: SocketAddr,

@@ -4,7 +4,7 @@ mod connection;
 mod schedule;
 mod tally;
 
-pub(crate) use connection::{Answer, Connection};
+pub(crate) use connection::Connection;
 pub(crate) use schedule::Pace;
 pub(crate) use tally::{Tally, Verdict, per_second};
 

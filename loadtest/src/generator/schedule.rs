@@ -51,8 +51,9 @@ pub(crate) enum Slot {
     Now,
 }
 
-/// The tick of the runtime's timer: what it may wake us too late is not the server's doing.
-const TICK: Duration = Duration::from_millis(1);
+/// What the runtime's timer may wake us too late is not the server's doing: it rounds up to a
+/// millisecond, and so does the system's wait under it.
+const TICK: Duration = Duration::from_millis(2);
 
 impl Schedule {
     /// Starts from `begin` on for `duration`, and no more than `most`.
@@ -155,7 +156,7 @@ mod tests {
         let due = Instant::now();
         let late = due + Duration::from_millis(40);
         assert_eq!(Slot::At(due).counts_from(late), due);
-        let tick = due + Duration::from_micros(900);
+        let tick = due + Duration::from_micros(1_900);
         assert_eq!(Slot::At(due).counts_from(tick), tick);
         assert_eq!(Slot::Now.counts_from(late), late);
     }
