@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  loadtest fill --records 10000000 --pending 200000 --directory /var/tmp/filled
+  loadtest fill --records 10000000 --directory /var/tmp/filled
   loadtest bench --scenarios filled,restart --data /var/tmp/filled --stored 10000000")]
 pub(crate) struct Fill {
     /// Records to store as delivered.

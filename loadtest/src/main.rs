@@ -52,8 +52,8 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let clean = match Arguments::parse().command {
+async fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
         Command::Run(run) => run.run().await.map(|()| true),
         Command::Bench(bench) => bench.run().await.map(|()| true),
         Command::Crash(crash) => crash.run().await,
@@ -61,5 +61,12 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Platform(platform) => platform.run().await.map(|()| true),
         Command::Limit(limit) => limit.run().await.map(|()| true),
     };
-    Ok(if clean? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            output::complain(&format!("loadtest: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }

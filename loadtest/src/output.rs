@@ -23,6 +23,12 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
+/// Says on standard error why a command failed.
+#[expect(clippy::print_stderr, reason = "the one place that does")]
+pub(crate) fn complain(why: &str) {
+    eprintln!("{why}");
+}
+
 /// A bar that counts to `length`.
 pub(crate) fn bar(length: u64) -> anyhow::Result<ProgressBar> {
     let style = "{msg:20} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";

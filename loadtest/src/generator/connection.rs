@@ -1,8 +1,9 @@
 //! One HTTP/1.1 connection: write a request, read its answer, keep the connection.
 //!
-//! Written by hand because the generator shares its cores with what it measures: a general
-//! client costs several times as much per request (figures in the README). It understands what
-//! the servers here send, answers with a Content-Length, and says so when it meets anything else.
+//! Written by hand because the generator shares its cores with what it measures: hyper's client
+//! took 9.6 to 12.0 µs of CPU for a request where this takes 7.0 to 7.7, and kept the limit server
+//! 20 to 45 % below what it does here. It understands what the servers here send, answers
+//! with a Content-Length, and says so when it meets anything else.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
