@@ -1,5 +1,7 @@
-//! Stand-ins for the outside world, for the demo, the load tests and the tests.
+//! What stands in for the outside world in `demo`, in load tests and in tests: carriers and the
+//! platform.
 
+pub mod carriers;
 mod desk;
 pub mod faults;
 pub mod ledger;
