@@ -1,4 +1,88 @@
 //! The commands: one file each.
+//!
+//! Exit codes: 0 done; 1 done, and the answer is no (something is wrong, not found, or does not
+//! add up); 2 could not be done.
 
+mod archive;
 pub mod check;
+mod dead;
+mod demo;
 pub mod doctor;
+mod lane;
+mod records;
+mod serve;
+mod shown;
+
+use clap::{Parser, Subcommand};
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Gateway between the carriers' voice and SMS callbacks and the provincial rating platform.
+#[derive(Debug, Parser)]
+#[command(name = "bridge8890", version, after_help = "\
+Examples:
+  bridge8890 demo                          see everything work, with nothing else installed
+  bridge8890 check --config gateway.toml   what is wrong with this configuration?
+  bridge8890 doctor --config gateway.toml  can this machine run it?
+  bridge8890 serve --config gateway.toml   run it
+  bridge8890 reply --scheme asc 不满意      how would this reply be read?
+
+Exit codes: 0 done; 1 done, and the answer is no; 2 could not be done.")]
+pub struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Check(check::Args),
+    Doctor(doctor::Args),
+    Records(records::Args),
+    Dead(dead::Args),
+    Lane(lane::Args),
+}
+
+/// Runs a command, with its answer on the standard output and its failure on the standard error.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let done = dispatch(command, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the one place where a command fails aloud")]
+            {
+                eprintln!("bridge8890: {error:#}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    match command.what {
+        What::Check(args) => check::run(&args, out),
+        What::Serve(args) => runtime()?.block_on(serve::run(&args)),
+        What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
+        What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
+        What::Records(args) => runtime()?.block_on(records::run(&args, out)),
+        What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
+        What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Whether the reader of our output went away, as `| head` does.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

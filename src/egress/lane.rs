@@ -233,7 +233,12 @@ mod tests {
     use std::time::Duration;
 
     fn lane() -> Arc<Lane> {
-        let lane = Lane::new(&destination(), Clock::set_to(now()), Entropy::seeded(1));
+        let lane = Lane::new(
+            &destination(),
+            Clock::set_to(now()),
+            Entropy::seeded(1),
+            &Metrics::new().expect("a registry"),
+        );
         Arc::new(lane.expect("sense"))
     }
 

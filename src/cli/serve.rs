@@ -1,0 +1,81 @@
+//! `serve`: run the gateway until told to stop.
+
+use crate::app;
+use crate::clock::{Clock, Entropy};
+use crate::config;
+use crate::telemetry::logging;
+use anyhow::anyhow;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs the gateway.
+///
+/// SIGTERM and SIGINT stop it: nothing new is taken on, what is under way is finished within
+/// shutdown.grace. A second one cuts off what is left; whatever was acknowledged is on disk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  bridge8890 serve --config gateway.toml")]
+pub(super) struct Args {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = config::load(args.config.as_deref())?;
+    config.ready_to_serve().map_err(|gaps| anyhow!("{gaps}"))?;
+    logging::init(&config.log.filter, config.log.json)?;
+    for warning in config.warnings.iter() {
+        tracing::warn!("{warning}");
+    }
+    let mut stop = Stop::new()?;
+    let gateway = app::start(&config, Clock::system(), Entropy::system()).await?;
+    for address in &gateway.http {
+        tracing::info!(%address, "carriers may call");
+    }
+    tracing::info!(address = %gateway.admin, "operators may look: /metrics /readyz /livez");
+    stop.asked().await;
+    tracing::info!("stopping; a second signal cuts off what is under way");
+    let tasks = gateway.tasks().clone();
+    let stopped = gateway.stop(|waiting| tracing::info!("still waiting for {waiting}"));
+    let left = tokio::select! {
+        left = stopped => left,
+        () = stop.asked() => {
+            let left = tasks.waiting_for();
+            tasks.abort();
+            left
+        }
+    };
+    if left.is_empty() {
+        tracing::info!("stopped");
+    } else {
+        tracing::warn!("stopped; cut off: {left}; nothing that was acknowledged is lost");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that ask a process to stop.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Listens from now on.
+    pub(super) fn new() -> io::Result<Stop> {
+        Ok(Stop {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of them.
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
