@@ -2,6 +2,7 @@
 
 use bridge8890::config::{self, Config, Environment, Problem, Problems};
 use bridge8890::model::{AccountName, Scheme, TargetType};
+use proptest::prelude::*;
 use std::path::Path;
 use std::time::Duration;
 
@@ -365,6 +366,25 @@ fn every_bad_file_is_told_what_is_wrong_where() {
         assert!(shown.starts_with("gateway.toml:"), "{shown}");
         for part in *parts {
             assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_damage_to_a_file_makes_the_reader_panic_or_lose_its_place(
+        at in any::<prop::sample::Index>(),
+        length in 0_usize..40,
+        damage in "[\\[\\]{}=\"'#.,\na-z0-9é]{0,12}",
+    ) {
+        let text = include_str!("../config/examples/single-node.toml");
+        let start = text.floor_char_boundary(at.index(text.len()));
+        let end = text.floor_char_boundary((start + length).min(text.len()));
+        let damaged = format!("{}{damage}{}", &text[..start], &text[end.max(start)..]);
+        let lines = damaged.lines().count().max(1) + 1;
+        for problem in problems(&damaged) {
+            prop_assert!((1..=lines).contains(&problem.origin.line), "{}", problem);
+            prop_assert_eq!(&problem.origin.file, "gateway.toml");
         }
     }
 }

@@ -38,7 +38,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
         section.reject(name, Fault::new(wrong, right));
     });
     let carrier = section.text("carrier", "\"aliyun_sms\"", |key| Ok(key.to_owned()));
-    section.demand("carrier", "write carrier = \"…\"; `bridge8890 carrier list` names them");
+    section.demand("carrier", "write the key of its carrier, for example carrier = \"yunpian\"");
     let secrets = secrets(section);
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
