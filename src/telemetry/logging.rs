@@ -30,9 +30,9 @@ pub fn init(filter: &str, json: bool) -> Result<(), LoggingError> {
     let filter = parse(filter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
-        lines.json().flatten_event(true).finish().try_init()?
+        lines.json().flatten_event(true).finish().try_init()?;
     } else {
-        lines.finish().try_init()?
+        lines.finish().try_init()?;
     }
     Ok(())
 }

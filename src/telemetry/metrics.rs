@@ -88,7 +88,6 @@ impl Metrics {
     }
 
     /// The handle of a counter with these label values, in the order of its labels.
-    #[must_use]
     pub fn counter<const N: usize>(
         &self,
         metric: &'static Metric<Counter, N>,
@@ -99,7 +98,6 @@ impl Metrics {
     }
 
     /// The handle of a gauge with these label values, in the order of its labels.
-    #[must_use]
     pub fn gauge<const N: usize>(
         &self,
         metric: &'static Metric<Gauge, N>,
@@ -110,7 +108,6 @@ impl Metrics {
     }
 
     /// The handle of a histogram with these label values, in the order of its labels.
-    #[must_use]
     pub fn histogram<const N: usize>(
         &self,
         metric: &'static Metric<Histogram, N>,
