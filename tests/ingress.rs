@@ -55,6 +55,16 @@ async fn what_is_not_there_is_said_and_the_connection_stays() {
 }
 
 #[tokio::test]
+async fn a_peer_that_closes_its_side_early_gets_its_answer() {
+    let gateway = Gateway::start(patient()).await;
+    let mut peer = gateway.connect().await;
+    peer.send(post("1")).await;
+    peer.finish().await;
+    assert_eq!(peer.answer().await.status, 200);
+    peer.closed().await;
+}
+
+#[tokio::test]
 async fn a_forged_callback_gets_the_carriers_refusal() {
     let gateway = Gateway::start(patient()).await;
     let mut peer = gateway.connect().await;

@@ -147,6 +147,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         self.0.write_all(bytes.as_ref()).await.expect("the gateway reads");
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) async fn finish(&mut self) {
+        self.0.shutdown().await.expect("half closed");
+    }
+
     /// The next answer; fails at the end of the connection.
     pub(crate) async fn answer(&mut self) -> Answered {
         let mut head = String::new();
