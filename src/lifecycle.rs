@@ -67,7 +67,8 @@ impl Tasks {
     /// Whether the soft stop has come.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.soft.is_cancelled()
+        // As `soft.is_cancelled()`, without its lock: this is asked for every request.
+        self.tracker.is_closed()
     }
 
     /// Begins the soft stop.

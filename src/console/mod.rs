@@ -130,4 +130,20 @@ mod tests {
         let metrics = ask(&console, Method::GET, "/metrics");
         assert_eq!(metrics.headers()[CONTENT_TYPE], PROMETHEUS);
     }
+
+    #[tokio::test]
+    async fn it_is_served_over_a_socket() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (console, tasks) = (console(), Tasks::new());
+        let config = Admin { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let address = console.start(&config, &tasks, Entropy::seeded(1)).await.expect("a port");
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("it listens");
+        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it answers and closes");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let open = "bridge8890_connections_open{listener=\"operators\"} 1\n";
+        assert!(answer.contains(open), "{answer}");
+    }
 }

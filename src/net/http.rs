@@ -51,8 +51,13 @@ impl HttpServer {
     #[must_use]
     pub fn new(timeouts: Timeouts, tasks: Tasks) -> HttpServer {
         let mut protocol = auto::Builder::new(Streams(tasks.clone()));
-        // Headers are timed by `Pace`, which says why.
-        protocol.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
+        protocol
+            .http1()
+            // Headers are timed by `Pace`, which says why.
+            .header_read_timeout(None)
+            // A peer that has said all it will say still wants its answer.
+            .half_close(true)
+            .max_buf_size(MAX_HEAD);
         protocol
             .http2()
             .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! A peer's byte stream, plain or TLS, that tells the connection's [`Pace`] what it reads.
+//! A peer's byte stream, plain or TLS, that tells the connection's `Pace` what it reads.
 
 use super::timeouts::Pace;
 use std::io::{self, IoSlice};

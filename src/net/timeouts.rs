@@ -41,7 +41,9 @@ struct State {
     opened: Instant,
     /// Requests being answered.
     requests: AtomicUsize,
-    /// Microseconds from `opened` to the beginning of the present wait.
+    /// Microseconds from `opened` to the beginning of the present wait; [`Pace::UNSEEN`] until
+    /// the watchdog looks, which it does at the end of the same wake-up. So a request whose
+    /// headers come at once costs no look at the clock.
     since: AtomicU64,
     /// Whether the present wait is for the rest of a request's headers.
     in_head: AtomicBool,
@@ -56,6 +58,8 @@ struct State {
 pub(super) struct UnderWay(Pace);
 
 impl Pace {
+    const UNSEEN: u64 = u64::MAX;
+
     pub(super) fn new(timeouts: Timeouts) -> Pace {
         Pace(Arc::new(State {
             timeouts,
@@ -108,9 +112,19 @@ impl Pace {
     }
 
     fn wait(&self, in_head: bool) {
-        let micros = self.0.opened.elapsed().as_micros();
-        self.0.since.store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
         self.0.in_head.store(in_head, Relaxed);
+        self.0.since.store(Pace::UNSEEN, Relaxed);
+    }
+
+    /// When the present wait began, which is now if nobody has looked yet.
+    fn since(&self) -> Instant {
+        let state = &*self.0;
+        let mut since = state.since.load(Relaxed);
+        if since == Pace::UNSEEN {
+            since = u64::try_from(state.opened.elapsed().as_micros()).unwrap_or(0);
+            state.since.store(since, Relaxed);
+        }
+        state.opened + Duration::from_micros(since)
     }
 
     /// When the present wait has been too long; `None` while a request is being answered.
@@ -119,7 +133,7 @@ impl Pace {
         if state.requests.load(Relaxed) > 0 {
             return None;
         }
-        let since = state.opened + Duration::from_micros(state.since.load(Relaxed));
+        let since = self.since();
         Some(if state.in_head.load(Relaxed) {
             (since + state.timeouts.header, Overdue::Header)
         } else {
@@ -168,22 +182,17 @@ impl Future for Watchdog {
 mod tests {
     use super::*;
     use http::Version;
-    use tokio::time::{advance, timeout};
+    use tokio::time::timeout;
 
     const TIMEOUTS: Timeouts =
         Timeouts { header: Duration::from_secs(10), idle: Duration::from_secs(60) };
 
-    async fn rings_after(pace: &Pace) -> (Overdue, Duration) {
-        let from = Instant::now();
-        let overdue = pace.watchdog().await;
-        (overdue, from.elapsed())
-    }
-
     #[tokio::test(start_paused = true)]
     async fn an_unused_connection_is_idle() {
         let pace = Pace::new(TIMEOUTS);
-        let (overdue, after) = rings_after(&pace).await;
-        assert_eq!((overdue, after.as_secs()), (Overdue::Idle, 60));
+        let from = Instant::now();
+        assert_eq!(pace.watchdog().await, Overdue::Idle);
+        assert_eq!(from.elapsed().as_secs(), 60);
     }
 
     #[tokio::test(start_paused = true)]
@@ -217,10 +226,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_without_a_request_do_not_keep_http2_from_being_idle() {
         let pace = Pace::new(TIMEOUTS);
+        let mut watchdog = pace.watchdog();
         drop(pace.request(Version::HTTP_2));
-        advance(Duration::from_secs(30)).await;
+        let from = Instant::now();
+        assert!(timeout(Duration::from_secs(30), &mut watchdog).await.is_err());
         pace.bytes_came();
-        let (overdue, after) = rings_after(&pace).await;
-        assert_eq!((overdue, after.as_secs()), (Overdue::Idle, 30));
+        assert_eq!(watchdog.await, Overdue::Idle);
+        assert_eq!(from.elapsed().as_secs(), 60);
     }
 }
