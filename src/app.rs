@@ -122,7 +122,7 @@ impl Gateway {
 fn accounts(config: &Config) -> Result<Vec<(Arc<Account>, &'static dyn Carrier)>> {
     let paired = config.accounts.values().map(|account| {
         let carrier = carrier::check_account(account)
-            .map_err(|fault| anyhow!("{}:{}: {fault}", account.origin.file, account.origin.line))?;
+            .map_err(|fault| anyhow!("{}: accounts.{}: {fault}", account.origin, account.name))?;
         Ok((Arc::clone(account), carrier))
     });
     paired.collect()

@@ -112,6 +112,7 @@ fn batch(size: i64) -> Vec<Leased> {
     let leased = |number: i64| Leased {
         seq: RecordSeq(number),
         attempt: 1,
+        queued_at: now(),
         record: Record {
             id: entropy.record_id(now()),
             revision: Revision::FIRST,

@@ -137,14 +137,15 @@ impl Filler {
             anyhow::ensure!(!lease.items.is_empty(), "{left} records were not there to be leased");
             left -= lease.items.len();
             let report = SendReport {
-                lane: self.lane.clone(),
                 started_at: now,
                 took: Duration::from_millis(1),
                 status: Some(200),
                 answer: String::new(),
             };
             let items = lease.items.iter().map(|item| (item.seq, Settled::Delivered)).collect();
-            self.store.settle(Settlement { token: lease.token, report, items }).await?;
+            self.store
+                .settle(Settlement { lane: self.lane.clone(), token: lease.token, report, items })
+                .await?;
         }
         Ok(())
     }

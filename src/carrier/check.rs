@@ -8,7 +8,7 @@ use crate::model::AccountName;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountFault {
     /// No carrier has this key.
-    #[error("account `{account}`: unknown carrier `{carrier}`; use one of {}", keys().join(", "))]
+    #[error("unknown carrier `{carrier}`; use one of {}", keys().join(", "))]
     UnknownCarrier {
         /// The account.
         account: AccountName,
@@ -17,7 +17,7 @@ pub enum AccountFault {
     },
     /// The carrier signs, and there is nothing to check it with.
     #[error(
-        "account `{account}`: {carrier} signs its callbacks, and without the secret none of them \
+        "{carrier} signs its callbacks, and without the secret none of them \
          would be believed; give the {secret} under `secrets`"
     )]
     MissingSecret {
@@ -30,7 +30,7 @@ pub enum AccountFault {
     },
     /// The carrier signs nothing, so the secrets would protect nothing.
     #[error(
-        "account `{account}`: {carrier} signs nothing, so `secrets` would not be checked; remove \
+        "{carrier} signs nothing, so `secrets` would not be checked; remove \
          them, and rely on TLS, address lists and an account name nobody guesses"
     )]
     SuperfluousSecrets {

@@ -126,19 +126,12 @@ pub fn checked(path: Option<&std::path::Path>) -> Result<Config, Problems> {
 }
 
 fn account_fault(account: &Account) -> Option<Problem> {
-    let (wrong, right) = carrier_of(account).err()?;
+    let fault = carrier::check_account(account).err()?.to_string();
+    // Every fault says what is wrong, then what would be right.
+    let (wrong, right) = fault.split_once("; ").unwrap_or((&fault, ""));
+    let (wrong, right) = (wrong.to_owned(), right.to_owned());
     let key = format!("accounts.{}", account.name);
     Some(Problem { origin: account.origin.clone(), key, wrong, right })
-}
-
-/// The carrier of an account, or what is wrong and what would be right.
-fn carrier_of(account: &Account) -> Result<&'static dyn Carrier, (String, String)> {
-    let known = || carrier::CARRIERS.iter().map(|carrier| carrier.spec().key);
-    carrier::find(&account.carrier).ok_or_else(|| {
-        let keys: Vec<&str> = known().collect();
-        let wrong = format!("there is no carrier {:?}", account.carrier);
-        (wrong, format!("known carriers: {}", keys.join(", ")))
-    })
 }
 
 fn summary(config: &Config) -> Summary {
@@ -155,7 +148,7 @@ fn summary(config: &Config) -> Summary {
 }
 
 fn account_summary(account: &Account) -> AccountSummary {
-    let spec = carrier_of(account).ok().map(Carrier::spec);
+    let spec = carrier::find(&account.carrier).map(Carrier::spec);
     AccountSummary {
         name: account.name.to_string(),
         carrier: spec.map_or("", |spec| spec.key),

@@ -7,6 +7,7 @@ mod tls;
 use super::check::checked;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::store::{KeyRing, OpenError, Operator, data_key};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -84,7 +85,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let (mut findings, config) = configuration(args);
     if let Some(config) = config {
         findings.extend(storage::examine(&config.store));
-        findings.extend(database_check(&config));
+        findings.extend(database_check(&config).await);
         findings.extend(network::listeners(&config));
         findings.extend(tls::examine(&config, clock.now()));
         findings.push(network::destination(&config.destination).await);
@@ -94,8 +95,26 @@ async fn examine(args: &Args) -> Vec<Finding> {
 }
 
 /// The database and its schema.
-fn database_check(_config: &Config) -> Option<Finding> {
-    None
+async fn database_check(config: &Config) -> Option<Finding> {
+    const WHAT: &str = "database";
+    let settings = &config.store;
+    let key = match data_key::load(&settings.directory, settings.key.as_ref()) {
+        Ok(key) => key,
+        // The data key has a finding of its own.
+        Err(_) => return None,
+    };
+    let opened = match KeyRing::new(&key, &settings.old_keys) {
+        Ok(ring) => Operator::open(&settings.directory, ring).await,
+        Err(error) => Err(error.into()),
+    };
+    Some(match opened {
+        Ok(operator) => match operator.lanes().await {
+            Ok(_) => Finding::ok(WHAT, "it opens with the data key, and its schema is known"),
+            Err(error) => Finding::fail(WHAT, error.to_string(), "restore it from a backup"),
+        },
+        Err(OpenError::Missing(_)) => Finding::ok(WHAT, "none yet; the first start makes one"),
+        Err(error) => Finding::fail(WHAT, error.to_string(), "mend that before serving"),
+    })
 }
 
 fn configuration(args: &Args) -> (Vec<Finding>, Option<Config>) {

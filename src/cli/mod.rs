@@ -19,7 +19,10 @@ use std::process::ExitCode;
 
 /// Gateway between the carriers' voice and SMS callbacks and the provincial rating platform.
 #[derive(Debug, Parser)]
-#[command(name = "bridge8890", version, after_help = "\
+#[command(
+    name = "bridge8890",
+    version,
+    after_help = "\
 Examples:
   bridge8890 demo                          see everything work, with nothing else installed
   bridge8890 check --config gateway.toml   what is wrong with this configuration?
@@ -27,7 +30,8 @@ Examples:
   bridge8890 serve --config gateway.toml   run it
   bridge8890 reply --scheme asc 不满意      how would this reply be read?
 
-Exit codes: 0 done; 1 done, and the answer is no; 2 could not be done.")]
+Exit codes: 0 done; 1 done, and the answer is no; 2 could not be done."
+)]
 pub struct Command {
     #[command(subcommand)]
     what: What,

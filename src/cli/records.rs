@@ -143,7 +143,11 @@ async fn quarantined(args: &Find, out: &mut impl Write) -> anyhow::Result<bool> 
             writeln!(out, "{}", serde_json::to_string(&unread)?)?;
         } else {
             let Unread { callback, account, received_at, problems, .. } = &unread;
-            writeln!(out, "{received_at}  callback {callback}  {account}  {}", problems.join("; "))?;
+            writeln!(
+                out,
+                "{received_at}  callback {callback}  {account}  {}",
+                problems.join("; ")
+            )?;
         }
     }
     if found.is_empty() && !args.json {

@@ -1,8 +1,8 @@
 //! `serve`: run the gateway until told to stop.
 
+use super::check::checked;
 use crate::app;
 use crate::clock::{Clock, Entropy};
-use crate::config;
 use crate::telemetry::logging;
 use anyhow::anyhow;
 use std::io;
@@ -24,7 +24,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = config::load(args.config.as_deref())?;
+    let config = checked(args.config.as_deref())?;
     config.ready_to_serve().map_err(|gaps| anyhow!("{gaps}"))?;
     logging::init(&config.log.filter, config.log.json)?;
     for warning in config.warnings.iter() {

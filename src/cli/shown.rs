@@ -9,7 +9,7 @@ use serde::Serialize;
 /// A time as operators read it.
 pub(super) fn time(at: Timestamp) -> String {
     let china = TimeZone::fixed(offset(8));
-    at.to_zoned(china).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    china.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A record without what only the platform may see: the caller is masked, and of the citizen's

@@ -25,6 +25,7 @@ impl Operator {
     pub async fn open(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
         let pool = sqlite::open_readers(directory).await?;
         let mut connection = pool.acquire().await?;
+        sqlite::check_schema(&mut connection).await?;
         let sealed = sqlite::stored_lookup_key(&mut connection).await?;
         let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
         let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);

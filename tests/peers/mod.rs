@@ -1,18 +1,20 @@
 //! A gateway's listener on a free port, and peers that behave as badly as they like.
 
-use bridge8890::carrier::{Answer, Call, Carrier, Decoded, Denied, Garbled, Reply, Spec};
+use bridge8890::carrier::{Answer, Call, Carrier, Decoded, Denied, Garbled, Proof, Reply, Spec};
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::config::{Account, Http, Limits, Origin, Tls};
 use bridge8890::ingress::{self, Ground};
 use bridge8890::intake::Intake;
 use bridge8890::lifecycle::Tasks;
-use bridge8890::model::AccountName;
+use bridge8890::model::{AccountName, Secret};
+use bridge8890::store::{KEY_LEN, KeyRing, Options, Store};
 use bridge8890::telemetry::Metrics;
 use http::{Method, StatusCode};
 use jiff::{Timestamp, tz::Offset};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -25,8 +27,7 @@ static SPEC: Spec = Spec {
     routes: &["report"],
     methods: &[Method::POST, Method::GET],
     max_body: 1000,
-    secrets: 0,
-    signs_body: false,
+    proof: Proof::Nothing,
     patience: "none",
 };
 
@@ -76,6 +77,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
+    _directory: TempDir,
 }
 
 impl Gateway {
@@ -86,8 +88,20 @@ impl Gateway {
     pub(crate) async fn start_with(limits: Limits, tls: Option<Tls>) -> Gateway {
         let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let (tasks, metrics) = (Tasks::new(), Metrics::new().expect("bounds are fine"));
+        let directory = TempDir::new().expect("a directory");
+        let entropy = Entropy::seeded(1);
+        let options = Options {
+            directory: directory.path().to_owned(),
+            lanes: Vec::new(),
+            queue: 100,
+            max_group: 100,
+        };
+        let ring = KeyRing::new(&Secret::new(vec![1; KEY_LEN]), &[]).expect("a key");
+        let clock = Clock::system();
+        let opened = Store::open(&options, ring, clock.clone(), entropy.clone(), &metrics, &tasks);
+        let store = opened.await.expect("it opens");
         let ground = Ground {
-            intake: Intake::stand_in(Clock::system()),
+            intake: Intake::new(store, &[], clock, entropy, &metrics),
             tasks: tasks.clone(),
             entropy: Entropy::seeded(1),
             metrics: metrics.clone(),
@@ -95,7 +109,7 @@ impl Gateway {
         let account: (_, &'static dyn Carrier) = (Arc::new(account()), &Trusting);
         let config = Http { listen, tls, limits };
         let addresses = ingress::start(&config, [account], ground).await.expect("a free port");
-        Gateway { address: addresses[0], metrics, tasks }
+        Gateway { address: addresses[0], metrics, tasks, _directory: directory }
     }
 
     /// A new connection.

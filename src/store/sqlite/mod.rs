@@ -12,7 +12,7 @@ mod replay;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
-pub(super) use open::{database_file, open, open_readers, stored_lookup_key};
+pub(super) use open::{check_schema, database_file, open, open_readers, stored_lookup_key};
 pub(super) use read::{Reader, open_record};
 pub(super) use replay::replay;
 pub(super) use writer::Writer;

@@ -111,7 +111,9 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 }
 
 /// Refuses a database that a newer version has changed.
-async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+pub(in crate::store) async fn check_schema(
+    connection: &mut SqliteConnection,
+) -> Result<(), OpenError> {
     let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
         .fetch_all(connection)
         .await
