@@ -2,6 +2,7 @@
 //! platform for ratings of public services.
 
 pub mod carrier;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod lifecycle;

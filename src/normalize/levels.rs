@@ -160,6 +160,10 @@ impl<'a> Finder<'a> {
     /// Judges the word around the 满 at `at`.
     fn word(&self, at: usize) -> Word {
         let full = self.ahead(at).get(1) == Some(&'意');
+        if !full && self.text.marks.get(at + 1) == Some(&'意') {
+            // 满 and 意 apart are for D6 alone.
+            return Word::None;
+        }
         let end = if full { at + 2 } else { at + 1 };
         if let ['不', '满', ..] = self.ahead(at + 1) {
             return asked(at..at + 3 + usize::from(self.ahead(at + 3).first() == Some(&'意')));
@@ -265,6 +269,9 @@ impl<'a> Finder<'a> {
         if let Some(length) = self.lists.best_after.starting(self.ahead(end)) {
             (end, level) = (end + length, Level::VerySatisfied);
         }
+        if self.is_taken_back(end) {
+            return Word::Barred("D5");
+        }
         if let Some(question) = self.good_question(start, end) {
             return asked(start..question);
         }
@@ -272,7 +279,7 @@ impl<'a> Finder<'a> {
             return Word::Barred("D3");
         }
         let unsure = self.is_no_level(start) || self.is_unsure(start);
-        if unsure || self.names_a_thing(end, false) || self.is_taken_back(end) {
+        if unsure || self.names_a_thing(end, false) {
             return Word::Barred("D5");
         }
         Word::Is(Phrase { range: start..end, sense: Sense::Stated(level), rule: "D4" })

@@ -27,3 +27,8 @@ fn check(csv: &str) {
 fn the_given_examples_are_read_as_expected() {
     check(include_str!("../../tests/fixtures/reply-examples.csv"));
 }
+
+#[test]
+fn the_further_examples_are_read_as_expected() {
+    check(include_str!("../../tests/fixtures/reply-more.csv"));
+}

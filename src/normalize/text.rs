@@ -67,7 +67,8 @@ impl Text {
     pub(super) fn joined(&self) -> Text {
         let mut text = self.clone();
         text.joints.fill(Joint::None);
-        text.clauses = vec![0..text.marks.len()];
+        text.clauses.clear();
+        text.clauses.push(0..text.marks.len());
         text
     }
 
