@@ -48,6 +48,7 @@ struct Said {
     /// A question made the level words void.
     asked: bool,
     barred: Option<&'static str>,
+    negated: bool,
 }
 
 enum Verdict {
@@ -78,15 +79,16 @@ fn side(level: Level) -> Side {
 
 impl Said {
     fn find(words: &Words, scheme: Scheme, text: &Text) -> Said {
-        let levels = levels::find(words, text);
+        let mut levels = levels::find(words, text);
         let found = digits::find(words, text, scheme, &levels.phrases);
         let asked = levels.asked();
-        let mut phrases = levels.phrases;
+        let mut phrases = std::mem::take(&mut levels.phrases);
         if !found.stars.is_empty() {
             phrases.extend(found.stars);
             phrases.sort_by_key(|phrase| phrase.range.start);
         }
-        Said { phrases, digits: found.digits, asked, barred: levels.barred }
+        let levels::Found { barred, negated, .. } = levels;
+        Said { phrases, digits: found.digits, asked, barred, negated }
     }
 
     /// The level words that count.
@@ -141,7 +143,7 @@ impl Said {
             return Err(Verdict::Menu);
         }
         let (Some(lowest), Some(highest)) = (lowest, highest) else { return Ok(None) };
-        if side(lowest) != side(highest) {
+        if side(lowest) != side(highest) || (self.negated && side(lowest) != Side::Bad) {
             return Err(Verdict::Conflict("E2"));
         }
         let stronger = if side(lowest) == Side::Bad { lowest } else { highest };
@@ -153,7 +155,7 @@ impl Said {
     fn digit_alone(&self, words: &Words, text: &Text, level: Level) -> Verdict {
         let rest = self.rest(words, text);
         let contradicted = match side(level) {
-            Side::Good => free::complains(words, &rest),
+            Side::Good => self.negated || free::complains(words, &rest),
             Side::Bad => free::praises(words, &rest),
             Side::Middle => false,
         };

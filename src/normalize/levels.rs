@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) phrases: Vec<Phrase>,
     /// The first rule that kept a level word from stating a level.
     pub(super) barred: Option<&'static str>,
+    /// Whether a level word is negated in a way that leaves open which level is meant.
+    pub(super) negated: bool,
 }
 
 impl Found {
@@ -59,10 +61,17 @@ pub(super) fn find(words: &Words, text: &Text) -> Found {
     finder.found
 }
 
-/// One word with its neighbourhood judged: a phrase, nothing that counts (and why), or no word.
+/// One word with its neighbourhood judged.
 enum Word {
+    /// It says something.
     Is(Phrase),
+    /// It states no level, by this rule.
     Barred(&'static str),
+    /// It is negated, and nobody can say which level is meant.
+    Negated,
+    /// It says nothing until the clauses are joined (D6), but does not agree with a good digit.
+    Torn,
+    /// It is no level word.
     None,
 }
 
@@ -93,7 +102,7 @@ impl<'a> Finder<'a> {
         if let Some(start) = self.so_so() {
             let sense = Sense::Stated(Level::Fair);
             let phrase = Phrase { range: start..clause.end, sense, rule: "D4" };
-            self.keep(if self.negated(start) { Word::Barred("D3") } else { Word::Is(phrase) });
+            self.keep(if self.negated(start) { Word::Negated } else { Word::Is(phrase) });
             return;
         }
         while at < clause.end {
@@ -129,6 +138,15 @@ impl<'a> Finder<'a> {
                 self.found.barred.get_or_insert(rule);
                 None
             }
+            Word::Negated => {
+                self.found.barred.get_or_insert("D3");
+                self.found.negated = true;
+                None
+            }
+            Word::Torn => {
+                self.found.negated = true;
+                None
+            }
             Word::None => None,
         }
     }
@@ -160,15 +178,18 @@ impl<'a> Finder<'a> {
     /// Judges the word around the 满 at `at`.
     fn word(&self, at: usize) -> Word {
         let full = self.ahead(at).get(1) == Some(&'意');
-        if !full && self.text.marks.get(at + 1) == Some(&'意') {
-            // 满 and 意 apart are for D6 alone.
-            return Word::None;
-        }
         let end = if full { at + 2 } else { at + 1 };
         if let ['不', '满', ..] = self.ahead(at + 1) {
             return asked(at..at + 3 + usize::from(self.ahead(at + 3).first() == Some(&'意')));
         }
         if self.behind(at).ends_with(&['不']) {
+            // A clause 意 says nothing by itself.
+            let joints = [at + 1, at + 2].map(|mark| self.text.joints.get(mark));
+            let alone = joints.into_iter().all(|joint| joint != Some(&Joint::None));
+            let torn = alone && self.text.marks.get(at + 1) == Some(&'意');
+            if torn {
+                return Word::Torn;
+            }
             return self.dissatisfied(at - 1, end, full);
         }
         if !full {
@@ -179,7 +200,7 @@ impl<'a> Finder<'a> {
             Some(length)
                 if self.text.joints[at] == Joint::Space && self.text.marks[at - length] == '没' =>
             {
-                Word::Barred("D3")
+                Word::Negated
             }
             Some(length) => self.negated_satisfied(at - length, at),
             None => self.satisfied(at, end),
@@ -222,7 +243,7 @@ impl<'a> Finder<'a> {
         if full || clause::only_tails(&self.words.digits, self.ahead(end)) {
             return stated(start..end, Level::Dissatisfied, "D3");
         }
-        Word::Barred("D3")
+        Word::Negated
     }
 
     /// 不太满意, 没满意, 谈不上满意 and the like.
@@ -276,7 +297,7 @@ impl<'a> Finder<'a> {
             return asked(start..question);
         }
         if self.negated(start) {
-            return Word::Barred("D3");
+            return Word::Negated;
         }
         let unsure = self.is_no_level(start) || self.is_unsure(start);
         if unsure || self.names_a_thing(end, false) {
@@ -327,11 +348,13 @@ impl<'a> Finder<'a> {
             if self.lists.not_negators.ending(behind).is_some() {
                 return false;
             }
-            if self.lists.negators.ending(behind).is_some() {
+            let negator = self.lists.negators.ending(behind);
+            let degree = self.lists.degrees.ending(behind);
+            let between = degree.max(self.lists.negator_between.ending(behind));
+            if negator.is_some() && negator >= between {
                 return true;
             }
-            let degree = self.lists.degrees.ending(behind);
-            match degree.max(self.lists.negator_between.ending(behind)) {
+            match between {
                 Some(length) => at -= length,
                 None => return false,
             }

@@ -67,8 +67,8 @@ impl Text {
     pub(super) fn joined(&self) -> Text {
         let mut text = self.clone();
         text.joints.fill(Joint::None);
-        text.clauses.clear();
-        text.clauses.push(0..text.marks.len());
+        text.clauses.truncate(1);
+        text.clauses.iter_mut().for_each(|clause| clause.end = text.marks.len());
         text
     }
 
