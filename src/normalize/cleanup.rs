@@ -96,12 +96,15 @@ impl Reply<'_> {
     }
 
     fn after_labels(&self, from: usize, end: usize) -> usize {
-        let start = self.after_blanks(from, end);
-        let text = &self.folded[start..end];
-        match self.words.labels.iter().filter_map(|label| written(label, text)).max() {
-            Some(length) => self.after_labels(start + length, end),
-            None => start,
+        let mut start = self.after_blanks(from, end);
+        let label = |at: usize| {
+            let labels = self.words.labels.iter();
+            labels.filter_map(|label| written(label, &self.folded[at..end])).max()
+        };
+        while let Some(length) = label(start) {
+            start = self.after_blanks(start + length, end);
         }
+        start
     }
 
     fn after_blanks(&self, from: usize, end: usize) -> usize {

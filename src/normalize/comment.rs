@@ -12,7 +12,10 @@ pub(super) fn cut(words: &Words, text: &Text, answers: &[Range<usize>]) -> Strin
         Some(from) => from..text.marks.len(),
         None => 0..cutter.before_the_answer(),
     };
-    if free::is_noise(words, &text.marks[range.clone()]) {
+    let clauses =
+        text.clauses.iter().map(|clause| clause.start.max(range.start)..clause.end.min(range.end));
+    let mut clauses = clauses.filter(|clause| clause.start < clause.end);
+    if clauses.all(|clause| free::is_noise(words, &text.marks[clause])) {
         return String::new();
     }
     text.sent(range)

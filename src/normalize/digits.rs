@@ -95,18 +95,26 @@ impl Finder<'_> {
         // 2比较满意 and 5十分满意 open with a level word, not with 比 or 十.
         let word = phrases.any(|phrase| phrase.range.start == at + 1);
         let counts = self.words.digits.measures.starting(self.ahead(at + 1)).is_some();
-        digit.is_ascii() && is_han(next) && (word || !counts)
+        let asks = self.words.digits.asked_about.starting(self.ahead(at + 1)).is_some()
+            || self.ahead(at).ends_with(&['吗']);
+        digit.is_ascii() && is_han(next) && (word || !counts) && !asks
     }
 
     /// The digits of a clause that holds nothing but level words, digits and what may stand around
     /// them (`1非常满意`, `非常满意1`). Read as candidates wherever the clause stands, since a digit
-    /// beside a word is there to be compared with it (E3).
-    fn beside_words<'p>(&self, phrases: impl Iterator<Item = &'p Phrase>) -> Option<Vec<Digit>> {
+    /// beside a word is there to be compared with it (E3). In a question no digit is an answer.
+    fn beside_words<'p>(
+        &self,
+        phrases: impl Iterator<Item = &'p Phrase> + Clone,
+    ) -> Option<Vec<Digit>> {
         let words = &self.words.digits;
         let mut digits = Vec::new();
         let mut phrases =
             phrases.take_while(|phrase| phrase.range.start < self.clause.end).peekable();
         phrases.peek()?;
+        if phrases.clone().any(|phrase| phrase.sense == Sense::Asked) {
+            return Some(digits);
+        }
         let mut at = self.clause.start;
         while at < self.clause.end {
             let ahead = self.ahead(at);
@@ -141,8 +149,13 @@ impl Finder<'_> {
         let touched_before = at > self.clause.start && !is_han(self.text.marks[at - 1]);
         let touched_behind = self.ahead(at + 1).first().is_some_and(|&next| !is_han(next));
         let tied = self.tied(at, 1) || self.tied(at, -1);
-        let percent = matches!(self.text.neighbour(at, 1), Some('%' | '％'));
-        let alone = !(touched_before || touched_behind || tied || percent);
+        let unit = match self.text.neighbour(at, 1) {
+            Some('%' | '％') => true,
+            // 5⭐ is five stars to the sender; where 5 is the worst digit nobody can tell.
+            Some('⭐' | '★' | '☆' | '🌟') => self.scheme == Scheme::Asc,
+            _ => false,
+        };
+        let alone = !(touched_before || touched_behind || tied || unit);
         (alone && !self.is_counted(at) && !self.is_refused()).then_some(number)
     }
 

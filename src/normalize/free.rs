@@ -41,16 +41,19 @@ fn spoils_praise(words: &Words, rest: &[char]) -> bool {
     words.free.praise_spoilers.within(rest)
 }
 
-/// E6: whether `marks` holds nothing but lead words, courtesy and noise.
-pub(super) fn is_noise(words: &Words, mut marks: &[char]) -> bool {
-    let digits = &words.digits;
-    loop {
-        let noise = words.free.noise.starting(marks);
-        match noise.max(clause::lead(digits, marks)).max(clause::tail(digits, marks)) {
-            Some(length) => marks = &marks[length..],
-            None => return marks.is_empty(),
-        }
+/// E6: whether a clause holds nothing but lead words, then courtesy and noise. (好评 does not,
+/// though 好 is noise and 评 a lead word.)
+pub(super) fn is_noise(words: &Words, clause: &[char]) -> bool {
+    let leads = match words.free.noise.starting(clause) {
+        Some(_) => 0,
+        None => words.digits.leads.run(clause),
+    };
+    let mut rest = &clause[leads..];
+    while let Some(length) = words.free.noise.starting(rest).max(clause::tail(&words.digits, rest))
+    {
+        rest = &rest[length..];
     }
+    rest.is_empty()
 }
 
 /// F3: whether enough Han characters are left without noise.

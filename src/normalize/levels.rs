@@ -62,7 +62,7 @@ pub(super) fn find(words: &Words, text: &Text) -> Found {
 }
 
 /// One word with its neighbourhood judged.
-enum Word {
+pub(super) enum Word {
     /// It says something.
     Is(Phrase),
     /// It states no level, by this rule.
@@ -75,20 +75,20 @@ enum Word {
     None,
 }
 
-struct Finder<'a> {
-    words: &'a Words,
-    lists: &'a LevelWords,
-    text: &'a Text,
+pub(super) struct Finder<'a> {
+    pub(super) words: &'a Words,
+    pub(super) lists: &'a LevelWords,
+    pub(super) text: &'a Text,
     found: Found,
     /// The clause being looked through.
-    clause: Range<usize>,
+    pub(super) clause: Range<usize>,
     /// How far back the words before a level word may reach: over blanks (`不 满意`), but not over
     /// other separators and not into an earlier phrase.
-    floor: usize,
+    pub(super) floor: usize,
     /// The end of the clause's first condition or wish.
-    condition: Option<usize>,
+    pub(super) condition: Option<usize>,
     /// The end of the clause's first 是否 or the like.
-    asker: Option<usize>,
+    pub(super) asker: Option<usize>,
 }
 
 impl<'a> Finder<'a> {
@@ -152,12 +152,12 @@ impl<'a> Finder<'a> {
     }
 
     /// The rest of the clause from `at` on.
-    fn ahead(&self, at: usize) -> &'a [char] {
+    pub(super) fn ahead(&self, at: usize) -> &'a [char] {
         &self.text.marks[at..self.clause.end]
     }
 
     /// What stands before `at`, as far as it may matter to a level word there.
-    fn behind(&self, at: usize) -> &'a [char] {
+    pub(super) fn behind(&self, at: usize) -> &'a [char] {
         &self.text.marks[self.floor.min(at)..at]
     }
 
@@ -249,7 +249,7 @@ impl<'a> Finder<'a> {
     /// 不太满意, 没满意, 谈不上满意 and the like.
     fn negated_satisfied(&self, start: usize, at: usize) -> Word {
         let end = at + 2;
-        if let Some(question) = self.question(end) {
+        if let Some(question) = self.question(end).or(self.alternative(end)) {
             return asked(start..question);
         }
         // 是不是满意, 有没有满意
@@ -282,10 +282,10 @@ impl<'a> Finder<'a> {
                 (at - before(&self.lists.good_before).unwrap_or(0), Level::Satisfied)
             };
         }
-        match self.percentage(at) {
-            Some(Some(hundred)) => (start, level) = (hundred, Level::VerySatisfied),
-            Some(None) => return Word::Barred("D7"),
-            None => {}
+        if matches!(self.text.neighbour(at, -1), Some('%' | '％')) {
+            // Half satisfied is no level.
+            let Some(hundred) = self.hundred(at) else { return Word::Barred("D7") };
+            (start, level) = (hundred, Level::VerySatisfied);
         }
         if let Some(length) = self.lists.best_after.starting(self.ahead(end)) {
             (end, level) = (end + length, Level::VerySatisfied);
@@ -306,61 +306,6 @@ impl<'a> Finder<'a> {
         Word::Is(Phrase { range: start..end, sense: Sense::Stated(level), rule: "D4" })
     }
 
-    /// D1: a negation before a negative word, or 不满意的地方没有.
-    fn denied(&self, start: usize, end: usize) -> Option<Word> {
-        let after = end + usize::from(self.ahead(end).first() == Some(&'的'));
-        let noun = self.lists.denial_nouns.starting(self.ahead(after)).unwrap_or(0);
-        let end = if after > end || noun > 0 { after + noun } else { end };
-        let none = self.lists.denial_ends.starting(self.ahead(end));
-        let none = none.filter(|length| only_particles(self.words, self.ahead(end + length)));
-        let range = match none {
-            Some(_) => start..self.clause.end,
-            None => self.denial(start)?..end,
-        };
-        Some(Word::Is(Phrase { range, sense: Sense::Denied, rule: "D1" }))
-    }
-
-    /// Where a negation of the negative word at `start` begins.
-    fn denial(&self, start: usize) -> Option<usize> {
-        let mut at = start;
-        loop {
-            let behind = self.behind(at);
-            if let Some(length) = self.lists.denials.ending(behind) {
-                return Some(at - length);
-            }
-            let degree = self.lists.degrees.ending(behind);
-            at -= degree.max(self.lists.denial_between.ending(behind))?;
-        }
-    }
-
-    /// Whether a negation that D3 does not list reaches the good or middle word at `start`. Then
-    /// nobody can say which level is meant.
-    fn negated(&self, start: usize) -> bool {
-        if self.floor >= start {
-            // A comma between 不 and 满意 leaves open whether they belong together.
-            let earlier = &self.text.marks[..start];
-            return earlier.ends_with(&['不'])
-                || self.lists.bad_for_satisfied.ending(earlier).is_some();
-        }
-        let mut at = start;
-        loop {
-            let behind = self.behind(at);
-            if self.lists.not_negators.ending(behind).is_some() {
-                return false;
-            }
-            let negator = self.lists.negators.ending(behind);
-            let degree = self.lists.degrees.ending(behind);
-            let between = degree.max(self.lists.negator_between.ending(behind));
-            if negator.is_some() && negator >= between {
-                return true;
-            }
-            match between {
-                Some(length) => at -= length,
-                None => return false,
-            }
-        }
-    }
-
     /// The start of the degree words before `at`: 非常, 非常非常, 非常的.
     fn before_degrees(&self, at: usize) -> usize {
         let mut start = at;
@@ -379,82 +324,20 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// For N%满意: where 100 begins, or that it is not 100.
-    fn percentage(&self, at: usize) -> Option<Option<usize>> {
-        if !matches!(self.text.neighbour(at, -1), Some('%' | '％')) {
-            return None;
-        }
-        let marks = &self.text.marks[..at];
-        let joints = &self.text.joints[..at];
-        let hundred = matches!(marks, [.., '1', '0', '0']) && joints.ends_with(&[Joint::None; 2]);
-        let start = at.saturating_sub(3);
-        let longer = joints.get(start) == Some(&Joint::None) && !is_han(marks[start - 1]);
-        Some((hundred && !longer).then_some(start))
-    }
-
-    /// D5: a condition or wish before the word at `start`.
-    fn is_no_level(&self, start: usize) -> bool {
-        self.condition.is_some_and(|condition| condition <= start)
-            || self.lists.conditions.ending(self.behind(start)).is_some()
-    }
-
-    /// D5 for good and middle words: 就满意, 才满意, 谁满意.
-    fn is_unsure(&self, start: usize) -> bool {
-        let behind = self.behind(start);
-        let near = self.lists.conditions_near.ending(behind).is_some()
-            && self.lists.not_conditions_near.ending(behind).is_none();
-        let clause = &self.text.marks[self.clause.start.min(start)..start];
-        near || self.lists.unsure_near.ending(clause).is_some()
-    }
-
-    /// 满意不了, 满意个啥.
-    fn is_taken_back(&self, end: usize) -> bool {
-        self.lists.taken_back.starting(self.ahead(end)).is_some()
-    }
-
-    /// D5: 满意度, 满意的答复: the word describes a thing.
-    fn names_a_thing(&self, end: usize, bad: bool) -> bool {
-        let after = self.ahead(end);
-        let nouns = if bad { &self.lists.nouns_after_bad } else { &self.lists.nouns };
-        let ['的', thing @ ..] = after else { return nouns.starting(after).is_some() };
-        if bad && self.lists.reasons.starting(thing).is_some() {
-            return false;
-        }
-        let described = matches!(thing, [a, b, ..] if is_han(*a) && is_han(*b));
-        let described = described && !clause::only_tails(&self.words.digits, thing);
-        described || thing.first() == Some(&'话') || (!bad && nouns.starting(thing).is_some())
-    }
-
-    /// D5: where the question behind the word that ends at `end` ends: 满意吗, 满意了没.
-    fn question(&self, end: usize) -> Option<usize> {
-        let end = end + self.lists.question_between.starting(self.ahead(end)).unwrap_or(0);
-        let after = self.ahead(end);
-        if let Some(length) = self.lists.question_after.starting(after) {
-            return Some(end + length);
-        }
-        let length = self.lists.question_ends.starting(after)?;
-        only_particles(self.words, &after[length..]).then_some(self.clause.end)
-    }
-
-    /// D5, for a word that is no negative one: also 满意不满意, 是否…满意, 满意…吗.
-    fn good_question(&self, start: usize, end: usize) -> Option<usize> {
-        match self.ahead(end) {
-            ['不', '满', '意', ..] => return Some(end + 3),
-            ['不', '满', ..] => return Some(end + 2),
-            _ => {}
-        }
-        let asked = self.asker.is_some_and(|asker| asker <= start);
-        let asked = asked || self.ahead(end).ends_with(&['吗']);
-        self.question(end).or(asked.then_some(end))
+    /// For 100%满意: where 100 begins.
+    fn hundred(&self, at: usize) -> Option<usize> {
+        let (marks, joints) = (&self.text.marks, &self.text.joints);
+        let is_hundred = |start: &usize| {
+            marks[*start..at] == ['1', '0', '0']
+                && joints[start + 1..at] == [Joint::None; 2]
+                && (joints[*start] != Joint::None || is_han(marks[start - 1]))
+        };
+        at.checked_sub(3).filter(is_hundred)
     }
 }
 
 fn asked(range: Range<usize>) -> Word {
     Word::Is(Phrase { range, sense: Sense::Asked, rule: "D5" })
-}
-
-fn only_particles(words: &Words, chars: &[char]) -> bool {
-    words.digits.particles.run(chars) == chars.len()
 }
 
 /// Whether a bare 不满 before `c` means "less than".

@@ -7,6 +7,7 @@ mod cleanup;
 mod comment;
 mod decide;
 mod digits;
+mod doubt;
 mod free;
 mod keypad;
 mod levels;

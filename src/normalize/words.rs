@@ -62,6 +62,7 @@ pub(super) struct DigitWords {
     pub(super) courtesy_tails: Phrases,
     pub(super) not_particles: Phrases,
     pub(super) measures: Phrases,
+    pub(super) asked_about: Phrases,
     pub(super) spaced_measures: Phrases,
     pub(super) stars: Phrases,
     pub(super) star_tails: Phrases,
