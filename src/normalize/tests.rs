@@ -3,6 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 
+/// The page that says what each rule means.
+const LADDER: &str = include_str!("../../docs/reading.md");
+
 /// Reads every row of a file of replies; panics with all mismatches at once.
 fn check(csv: &str) {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
@@ -18,6 +21,8 @@ fn check(csv: &str) {
         if got[..3] != [&row[3], &row[4], &row[5]] {
             mismatches += &format!("{:?}\n   got {got:?}\n", row);
         }
+        let documented = LADDER.contains(&format!("\n| {} |", got[3]));
+        assert!(documented, "docs/reading.md has no line for rule {}", got[3]);
         rows += 1;
     }
     assert!(rows > 100, "only {rows} rows");
