@@ -10,6 +10,7 @@ mod demo;
 pub mod doctor;
 mod lane;
 mod records;
+pub mod reply;
 mod serve;
 mod shown;
 
@@ -46,6 +47,7 @@ enum What {
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
+    Reply(reply::ReplyArgs),
 }
 
 /// Runs a command, with its answer on the standard output and its failure on the standard error.
@@ -72,6 +74,7 @@ pub fn run(command: Command) -> ExitCode {
 fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match command.what {
         What::Check(args) => check::run(&args, out),
+        What::Reply(args) => reply::run(args, out),
         What::Serve(args) => runtime()?.block_on(serve::run(&args)),
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),

@@ -1,6 +1,26 @@
 //! Reading an answer: keys or text in, level, comment and the deciding rule out. Pure.
+//!
+//! `docs/reading.md` is the ladder of rules; each file here is one rung of it.
+
+mod clause;
+mod cleanup;
+mod comment;
+mod decide;
+mod digits;
+mod doubt;
+mod free;
+mod keypad;
+mod levels;
+mod optout;
+mod text;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 use crate::model::{Channel, Level, Rule, Scheme};
+use optout::OptOut;
+use words::WORDS;
 
 /// What an answer was read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +33,13 @@ pub struct Reading {
     pub comment: String,
     /// The rule that decided.
     pub rule: Rule,
+}
+
+impl Reading {
+    /// A reading with neither level nor comment.
+    fn bare(kind: ReadingKind, rule: &'static str) -> Reading {
+        Reading { kind, level: None, comment: String::new(), rule: Rule(rule.into()) }
+    }
 }
 
 /// The kinds of answer.
@@ -29,6 +56,14 @@ pub enum ReadingKind {
 }
 
 impl ReadingKind {
+    /// All of them.
+    pub const ALL: [ReadingKind; 4] = [
+        ReadingKind::Rated,
+        ReadingKind::Complaint,
+        ReadingKind::Unsubscribe,
+        ReadingKind::Unrecognised,
+    ];
+
     /// The name, as `reply` prints it and as a CSV file expects it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -41,14 +76,36 @@ impl ReadingKind {
     }
 }
 
-/// Reads one answer.
+/// Reads one answer. A level is there only if the citizen clearly stated one.
 #[must_use]
 pub fn read(channel: Channel, scheme: Scheme, text: &str) -> Reading {
-    let _ = (channel, scheme, text);
-    Reading {
-        kind: ReadingKind::Unrecognised,
-        level: None,
-        comment: String::new(),
-        rule: Rule("A5".into()),
+    match channel {
+        Channel::Sms => read_text(scheme, text),
+        Channel::Ivr => match keypad::level(scheme, text) {
+            Some(level) => Reading { level: Some(level), ..Reading::bare(ReadingKind::Rated, "G") },
+            None => Reading::bare(ReadingKind::Unrecognised, "G"),
+        },
+    }
+}
+
+/// The version of the word lists that [`read`] uses, so that a reading can be traced to them.
+#[must_use]
+pub fn words_version() -> &'static str {
+    &WORDS.version
+}
+
+fn read_text(scheme: Scheme, sent: &str) -> Reading {
+    let words = &*WORDS;
+    let text = cleanup::clean(&words.cleanup, sent, |block| decide::is_answer(words, block));
+    if text.marks.is_empty() {
+        return Reading::bare(ReadingKind::Unrecognised, "A5");
+    }
+    match optout::find(&words.optout, &text) {
+        OptOut::No => decide::decide(words, scheme, &text),
+        OptOut::Whole(rule) => Reading::bare(ReadingKind::Unsubscribe, rule),
+        OptOut::Beside(rest) => {
+            let Reading { level, comment, .. } = decide::decide(words, scheme, &rest);
+            Reading { level, comment, ..Reading::bare(ReadingKind::Unsubscribe, "B3") }
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! Events of each kind, and what is recorded of them.
+
 use super::*;
 use crate::clock::Entropy;
 use crate::config::Origin;
