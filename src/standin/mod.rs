@@ -6,3 +6,4 @@ mod desk;
 pub mod faults;
 pub mod ledger;
 pub mod platform;
+pub mod traffic;

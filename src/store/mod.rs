@@ -394,10 +394,18 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn recount(&self) -> Result<(), ReadError> {
-        let pending = self.reader.lanes().await?.iter().map(|lane| lane.pending).sum();
+        let pending = self.lanes().await?.iter().map(|lane| lane.pending).sum();
         self.shared.pending.store(pending, Ordering::Relaxed);
         self.shared.metrics.pending(pending);
         Ok(())
+    }
+
+    /// What stands in each lane; it takes a while when the queue is long.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
+        self.reader.lanes().await
     }
 
     /// A full count of the store; it takes a while when the history is long.
