@@ -16,6 +16,7 @@ mod shown;
 
 use clap::{Parser, Subcommand};
 use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 /// Gateway between the carriers' voice and SMS callbacks and the provincial rating platform.
@@ -84,8 +85,11 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     }
 }
 
+/// One core is left to the database's own thread.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = cores.saturating_sub(1).max(1);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 /// Whether the reader of our output went away, as `| head` does.

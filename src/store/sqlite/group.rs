@@ -1,7 +1,8 @@
 //! One commit group: callbacks, their records and their places in the queue, in one transaction.
 
-use super::insert::{self, Insert};
+use super::insert::Insert;
 use super::lease;
+use super::script::{Place, Script};
 use super::writer::State;
 use crate::clock::Entropy;
 use crate::model::{CallbackSeq, Revision};
@@ -77,46 +78,48 @@ struct Plan {
     received_at: i64,
 }
 
-/// Writes the callbacks inside the open transaction, and says what became of each.
-pub(super) async fn write(
-    connection: &mut SqliteConnection,
+/// Adds what stores the callbacks, and says what becomes of each once the script has run.
+pub(super) fn add(
+    script: &mut Script,
     statements: &Statements,
     state: &mut State,
     lanes: &[i64],
     jobs: &mut [CommitJob],
-    seal: (&KeyRing, &Entropy),
+    (filed, ring, entropy): (&Filed, &KeyRing, &Entropy),
 ) -> Result<Vec<Committed>, sqlx::Error> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let filed = look_up_filed(connection, state, jobs).await?;
     let first = CallbackSeq(state.next_callback);
-    let plan = plan(state, &filed, jobs);
-
-    write_page(connection, first, jobs, plan.received_at, seal).await?;
-    sqlx::query("INSERT INTO key_log (first_seq, entries) VALUES (?, ?)")
+    let plan = plan(state, filed, jobs);
+    let page = rows::encode_page(jobs.iter().map(|job| &job.callback))
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    script.add(
+        "INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES (?, ?, ?, ?)",
+    );
+    script
         .bind(first.0)
-        .bind(keys::encode_log(&plan.keys))
-        .execute(&mut *connection)
-        .await?;
+        .bind(i64::try_from(jobs.len()).unwrap_or(i64::MAX))
+        .bind(plan.received_at)
+        .bind(ring.seal(&rows::page_place(first), &page, entropy));
+    script.add("INSERT INTO key_log (first_seq, entries) VALUES (?, ?)");
+    script.bind(first.0).bind(keys::encode_log(&plan.keys));
     state.keys.add(first.0, plan.received_at, &plan.keys);
-
-    write_records(connection, statements, lanes, plan.records).await?;
-    let notes = statements.note.bound(plan.notes, |query, note| {
-        query
+    add_records(script, statements, lanes, plan.records);
+    statements.note.add(script, plan.notes, |script, note| {
+        script
             .bind(note.callback)
             .bind(note.item)
             .bind(note.account)
             .bind(note.received_at)
             .bind(note.outcome)
-            .bind(note.repeats)
+            .bind(note.repeats);
     });
-    insert::run(connection, notes).await?;
     Ok(plan.committed)
 }
 
 /// Decides for each event whether it is new, and gives everything its place in the order.
-fn plan(state: &mut State, filed: &HashMap<Fingerprint, i64>, jobs: &mut [CommitJob]) -> Plan {
+fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
     let mut plan = Plan {
         records: Vec::with_capacity(jobs.len()),
         notes: Vec::new(),
@@ -196,12 +199,16 @@ impl Plan {
     }
 }
 
-/// The keys of this group that stand in filed runs.
-async fn look_up_filed(
+/// Keys of a group that were found in filed runs, and where they lead.
+pub(super) type Filed = HashMap<Fingerprint, i64>;
+
+/// Looks up the keys of a group that memory neither knows nor proves new. That is rare enough
+/// for a statement each.
+pub(super) async fn look_up_filed(
     connection: &mut SqliteConnection,
     state: &State,
     jobs: &[CommitJob],
-) -> Result<HashMap<Fingerprint, i64>, sqlx::Error> {
+) -> Result<Filed, sqlx::Error> {
     let perhaps: Vec<(Fingerprint, Vec<i64>)> = jobs
         .iter()
         .flat_map(|job| &job.items)
@@ -210,13 +217,13 @@ async fn look_up_filed(
             Known::New | Known::Seen(_) => None,
         })
         .collect();
-    let mut found = HashMap::new();
+    let mut filed = Filed::new();
     for (print, buckets) in perhaps {
         if let Some(seq) = find_in_buckets(connection, &buckets, print).await?.first() {
-            found.insert(print, *seq);
+            filed.insert(print, *seq);
         }
     }
-    Ok(found)
+    Ok(filed)
 }
 
 /// Where a key leads, according to these buckets.
@@ -239,42 +246,21 @@ pub(super) async fn find_in_buckets(
     Ok(seqs)
 }
 
-async fn write_page(
-    connection: &mut SqliteConnection,
-    first: CallbackSeq,
-    jobs: &[CommitJob],
-    received_at: i64,
-    (ring, entropy): (&KeyRing, &Entropy),
-) -> Result<(), sqlx::Error> {
-    let page = rows::encode_page(jobs.iter().map(|job| &job.callback))
-        .map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(
-        "INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES (?, ?, ?, ?)",
-    )
-    .bind(first.0)
-    .bind(i64::try_from(jobs.len()).unwrap_or(i64::MAX))
-    .bind(received_at)
-    .bind(ring.seal(&rows::page_place(first), &page, entropy))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn write_records(
-    connection: &mut SqliteConnection,
+fn add_records(
+    script: &mut Script,
     statements: &Statements,
     lanes: &[i64],
     records: Vec<RecordRow>,
-) -> Result<(), sqlx::Error> {
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
+) {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
     let (first, last, now) = (first.seq, last.seq, last.received_at);
     let revised: Vec<(uuid::Uuid, u32)> = records
         .iter()
         .filter(|row| row.record.revision > Revision::FIRST)
         .map(|row| (row.record.id.0, row.record.revision.0))
         .collect();
-    let records = statements.record.bound(records, |query, row| {
-        query
+    statements.record.add(script, records, |script, row| {
+        script
             .bind(row.seq)
             .bind(row.record.id.0.into_bytes().to_vec())
             .bind(row.record.revision.0)
@@ -283,106 +269,69 @@ async fn write_records(
             .bind(row.record.urgent)
             .bind(row.record.level)
             .bind(row.account)
-            .bind(row.record.sealed)
+            .bind(row.record.sealed);
     });
-    insert::run(connection, records).await?;
     for lane in lanes {
-        sqlx::query(
+        script.add(
             "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
-             SELECT ?, seq, urgent, received_at, 0, 0, received_at FROM record WHERE seq BETWEEN ? AND ?",
-        )
-        .bind(lane)
-        .bind(first)
-        .bind(last)
-        .execute(&mut *connection)
-        .await?;
-    }
-    for lane in lanes {
-        for one in &revised {
-            supersede(connection, *lane, now, one).await?;
+             SELECT ?, seq, urgent, received_at, 0, 0, received_at
+             FROM record WHERE seq BETWEEN ? AND ?",
+        );
+        script.bind(*lane).bind(first).bind(last);
+        for (id, revision) in &revised {
+            supersede(script, *lane, now, *id, *revision);
         }
     }
-    Ok(())
 }
 
 /// Takes earlier revisions that nobody is sending out of the queue.
-async fn supersede(
-    connection: &mut SqliteConnection,
-    lane: i64,
-    now: i64,
-    (id, revision): &(uuid::Uuid, u32),
-) -> Result<(), sqlx::Error> {
+fn supersede(script: &mut Script, lane: i64, now: i64, id: uuid::Uuid, revision: u32) {
     let report = SendReport {
         started_at: rows::timestamp(now),
         took: Duration::ZERO,
         status: None,
         answer: format!("superseded by revision {revision}"),
     };
-    let send = lease::happened(connection, lane, &report).await?;
+    lease::happened(script, lane, &report);
     let id = id.into_bytes().to_vec();
-    sqlx::query(
+    script.add(
         "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-         SELECT lane, seq, ?, attempts, 4 FROM outbox WHERE lane = ? AND token = 0
-            AND seq IN (SELECT seq FROM record WHERE id = ? AND revision < ?);
-         DELETE FROM outbox WHERE lane = ? AND token = 0
+         SELECT lane, seq, last_insert_rowid(), attempts, 4 FROM outbox
+         WHERE lane = ? AND token = 0
             AND seq IN (SELECT seq FROM record WHERE id = ? AND revision < ?)",
-    )
-    .bind(send)
-    .bind(lane)
-    .bind(id.clone())
-    .bind(revision)
-    .bind(lane)
-    .bind(id)
-    .bind(revision)
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    script.bind(lane).bind(id.clone()).bind(revision);
+    script.add(
+        "DELETE FROM outbox WHERE lane = ? AND token = 0
+            AND seq IN (SELECT seq FROM record WHERE id = ? AND revision < ?)",
+    );
+    script.bind(lane).bind(id).bind(revision);
 }
 
-/// Files the next few buckets, and closes the run when they were its last.
-pub(super) async fn file_keys(
-    connection: &mut SqliteConnection,
-    statements: &Statements,
-    state: &mut State,
-) -> Result<(), sqlx::Error> {
-    let Some(FilingStep { rows, completes }) = state.keys.file(FILING_STEP) else { return Ok(()) };
-    let rows = statements.bucket.bound(rows, |query, row| query.bind(row.id).bind(row.entries));
-    insert::run(connection, rows).await?;
-    let Some(run) = completes else { return Ok(()) };
-    sqlx::query("INSERT INTO key_run (run, last_log, received_at, deduping) VALUES (?, ?, ?, 1)")
-        .bind(run.run)
-        .bind(run.span.last_log)
-        .bind(run.span.received_at)
-        .execute(&mut *connection)
-        .await?;
+/// Adds what files the next few buckets, and closes the run when they are its last.
+pub(super) fn file_keys(script: &mut Script, statements: &Statements, state: &mut State) {
+    let Some(FilingStep { rows, completes }) = state.keys.file(FILING_STEP) else { return };
+    statements.bucket.add(script, rows, |script, row| {
+        script.bind(row.id).bind(row.entries);
+    });
+    let Some(run) = completes else { return };
+    script.add("INSERT INTO key_run (run, last_log, received_at, deduping) VALUES (?, ?, ?, 1)");
+    script.bind(run.run).bind(run.span.last_log).bind(run.span.received_at);
     if let Some((first_run, bits)) = run.filter {
-        sqlx::query("INSERT OR REPLACE INTO key_filter (first_run, bits) VALUES (?, ?)")
-            .bind(first_run)
-            .bind(bits)
-            .execute(&mut *connection)
-            .await?;
+        script.add("INSERT OR REPLACE INTO key_filter (first_run, bits) VALUES (?, ?)");
+        script.bind(first_run).bind(bits);
     }
     state.filed_log = run.span.last_log;
-    Ok(())
 }
 
-/// Drops a few log rows whose keys are filed.
-pub(super) async fn trim_log(
-    connection: &mut SqliteConnection,
-    state: &mut State,
-) -> Result<(), sqlx::Error> {
-    if state.trimmed_log >= state.filed_log {
-        return Ok(());
-    }
-    let trimmed = sqlx::query(
-        "DELETE FROM key_log WHERE first_seq IN
-            (SELECT first_seq FROM key_log WHERE first_seq <= ? ORDER BY first_seq LIMIT 32)",
-    )
-    .bind(state.filed_log)
-    .execute(connection)
-    .await?;
-    if trimmed.rows_affected() == 0 {
-        state.trimmed_log = state.filed_log;
-    }
-    Ok(())
+/// Adds what drops a few log rows whose keys are filed.
+pub(super) fn trim_log(script: &mut Script, state: &State) -> Option<Place> {
+    (state.trimmed_log < state.filed_log).then(|| {
+        let place = script.add(
+            "DELETE FROM key_log WHERE first_seq IN
+                (SELECT first_seq FROM key_log WHERE first_seq <= ? ORDER BY first_seq LIMIT 32)",
+        );
+        script.bind(state.filed_log);
+        place
+    })
 }

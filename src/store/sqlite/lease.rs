@@ -1,11 +1,12 @@
 //! The queue's side of a group: settling what was sent, leasing what is due, replaying the dead.
 
+use super::script::{Done, Place, Script};
 use crate::model::{RecordId, RecordSeq, Revision};
-use crate::store::job::{LeasedRow, RecordRow};
+use crate::store::job::{LeaseJob, LeasedRow, RecordRow};
 use crate::store::rows::timestamp;
-use crate::store::{LeaseToken, SendReport, Settled, Settlement};
+use crate::store::{DeadClass, LeaseToken, SendReport, Settled, Settlement};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 /// What a settlement changed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -16,147 +17,139 @@ pub(super) struct Changed {
     pub(super) left: u64,
 }
 
-/// Settles one request's records. Whatever is not under the token any more stays as it is.
-pub(super) async fn settle(
-    connection: &mut SqliteConnection,
+/// The statements of a settlement whose counts tell what it changed.
+pub(super) struct Settling {
+    asked: usize,
+    leaving: Vec<Place>,
+    staying: Vec<Place>,
+}
+
+impl Settling {
+    /// What the settlement changed.
+    pub(super) fn changed(&self, done: &Done) -> Changed {
+        let count = |places: &[Place]| places.iter().map(|place| done.changes(*place)).sum::<u64>();
+        let (left, stayed) = (count(&self.leaving), count(&self.staying));
+        let asked = u64::try_from(self.asked).unwrap_or(u64::MAX);
+        Changed { lost: asked.saturating_sub(left + stayed), left }
+    }
+}
+
+/// Adds what settles one request's records. Whatever is not under the token any more stays as it
+/// is.
+pub(super) fn settle(
+    script: &mut Script,
     lane: i64,
     now: i64,
     settlement: &Settlement,
-) -> Result<Changed, sqlx::Error> {
-    let send = happened(connection, lane, &settlement.report).await?;
-    let token = settlement.token.0;
-    let mut touched = 0;
-    let mut changed = Changed::default();
-    let delivered = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered));
-    if let Some(delivered) = delivered {
-        changed.left += end(connection, lane, token, delivered, 1, send).await?;
+) -> Result<Settling, sqlx::Error> {
+    happened(script, lane, &settlement.report);
+    let under = Under { lane, token: settlement.token.0 };
+    let mut settling =
+        Settling { asked: settlement.items.len(), leaving: Vec::new(), staying: Vec::new() };
+    if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)) {
+        settling.leaving.push(under.end(script, seqs, 1));
     }
-    let released = seqs(settlement, |verdict| matches!(verdict, Settled::Released));
-    if let Some(released) = released {
-        touched += sqlx::query(
+    if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Released)) {
+        settling.staying.push(script.add(
             "UPDATE outbox SET token = 0, due_at = ?, attempts = attempts - 1
              WHERE lane = ? AND token = ? AND seq IN (SELECT value FROM json_each(?))",
-        )
-        .bind(now)
-        .bind(lane)
-        .bind(token)
-        .bind(released)
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
+        ));
+        script.bind(now).bind(under.lane).bind(under.token).bind(seqs);
     }
-    touched += retry(connection, lane, send, settlement).await?;
+    if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Retry { .. })) {
+        settling.staying.push(under.retry(script, seqs, settlement)?);
+    }
     for (seq, verdict) in &settlement.items {
-        let Settled::Dead { class, reason } = verdict else { continue };
-        sqlx::query(
-            "INSERT INTO dead_letter (lane, seq, class, reason, died_at, attempts, queued_at)
-             SELECT lane, seq, ?, ?, ?, attempts, queued_at FROM outbox WHERE lane = ? AND seq = ? AND token = ?",
-        )
-        .bind(class.name())
-        .bind(reason.clone())
-        .bind(now)
-        .bind(lane)
-        .bind(seq.0)
-        .bind(token)
-        .execute(&mut *connection)
-        .await?;
-        let seqs = super::json_list([seq.0]);
-        changed.left += end(connection, lane, token, seqs, 3, send).await?;
+        if let Settled::Dead { class, reason } = verdict {
+            settling.leaving.push(under.bury(script, now, seq.0, (*class, reason)));
+        }
     }
-    let asked = u64::try_from(settlement.items.len()).unwrap_or(u64::MAX);
-    changed.lost = asked.saturating_sub(touched + changed.left);
-    Ok(changed)
+    Ok(settling)
 }
 
-/// Records what happened, for the attempts to refer to.
-pub(super) async fn happened(
-    connection: &mut SqliteConnection,
-    lane: i64,
-    report: &SendReport,
-) -> Result<i64, sqlx::Error> {
-    let result = sqlx::query(
-        "INSERT INTO send (lane, started_at, took_ms, status, answer) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(lane)
-    .bind(report.started_at.as_millisecond())
-    .bind(i64::try_from(report.took.as_millis()).unwrap_or(i64::MAX))
-    .bind(report.status)
-    .bind(report.answer.clone())
-    .execute(connection)
-    .await?;
-    Ok(result.last_insert_rowid())
+/// Adds the record of what happened; the attempts that follow in the script refer to it.
+pub(super) fn happened(script: &mut Script, lane: i64, report: &SendReport) {
+    script
+        .add("INSERT INTO send (lane, started_at, took_ms, status, answer) VALUES (?, ?, ?, ?, ?)");
+    script
+        .bind(lane)
+        .bind(report.started_at.as_millisecond())
+        .bind(i64::try_from(report.took.as_millis()).unwrap_or(i64::MAX))
+        .bind(report.status)
+        .bind(report.answer.clone());
 }
 
-/// Takes records out of the queue with a last line in their history.
-async fn end(
-    connection: &mut SqliteConnection,
+/// The lease under which records are settled.
+struct Under {
     lane: i64,
     token: i64,
-    seqs: String,
-    outcome: i64,
-    send: i64,
-) -> Result<u64, sqlx::Error> {
-    // One round trip; the count is that of both statements together.
-    let result = sqlx::query(
-        "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-         SELECT lane, seq, ?, attempts, ? FROM outbox
-         WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?;
-         DELETE FROM outbox WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
-    )
-    .bind(send)
-    .bind(outcome)
-    .bind(lane)
-    .bind(seqs.clone())
-    .bind(token)
-    .bind(lane)
-    .bind(seqs)
-    .bind(token)
-    .execute(connection)
-    .await?;
-    Ok(result.rows_affected() / 2)
 }
 
-async fn retry(
-    connection: &mut SqliteConnection,
-    lane: i64,
-    send: i64,
-    settlement: &Settlement,
-) -> Result<u64, sqlx::Error> {
-    let again: Vec<[i64; 2]> = settlement
-        .items
-        .iter()
-        .filter_map(|(seq, verdict)| match verdict {
+impl Under {
+    /// Adds a last line to the history of records, and takes them out of the queue.
+    fn end(&self, script: &mut Script, seqs: String, outcome: i64) -> Place {
+        self.note(script, seqs.clone(), outcome);
+        let place = script.add(
+            "DELETE FROM outbox
+             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
+        );
+        script.bind(self.lane).bind(seqs).bind(self.token);
+        place
+    }
+
+    fn note(&self, script: &mut Script, seqs: String, outcome: i64) {
+        script.add(
+            "INSERT INTO attempt (lane, seq, send, attempt, outcome)
+             SELECT lane, seq, last_insert_rowid(), attempts, ? FROM outbox
+             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
+        );
+        script.bind(outcome).bind(self.lane).bind(seqs).bind(self.token);
+    }
+
+    fn retry(
+        &self,
+        script: &mut Script,
+        seqs: String,
+        settlement: &Settlement,
+    ) -> Result<Place, sqlx::Error> {
+        self.note(script, seqs, 2);
+        let due = |(seq, verdict): &(RecordSeq, Settled)| match verdict {
             Settled::Retry { due, .. } => Some([seq.0, due.as_millisecond()]),
             _ => None,
-        })
-        .collect();
-    if again.is_empty() {
-        return Ok(0);
+        };
+        let again: Vec<[i64; 2]> = settlement.items.iter().filter_map(due).collect();
+        let again =
+            serde_json::to_string(&again).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let place = script.add(
+            "UPDATE outbox SET token = 0, due_at = again.due
+             FROM (SELECT value ->> 0 AS seq, value ->> 1 AS due FROM json_each(?)) AS again
+             WHERE outbox.lane = ? AND outbox.seq = again.seq AND outbox.token = ?",
+        );
+        script.bind(again).bind(self.lane).bind(self.token);
+        Ok(place)
     }
-    let seqs = super::json_list(again.iter().map(|[seq, _]| *seq));
-    sqlx::query(
-        "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-         SELECT lane, seq, ?, attempts, 2 FROM outbox
-         WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
-    )
-    .bind(send)
-    .bind(lane)
-    .bind(seqs)
-    .bind(settlement.token.0)
-    .execute(&mut *connection)
-    .await?;
-    let pairs = serde_json::to_string(&again).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let result = sqlx::query(
-        "UPDATE outbox SET token = 0, due_at = again.due
-         FROM (SELECT value ->> 0 AS seq, value ->> 1 AS due FROM json_each(?)) AS again
-         WHERE outbox.lane = ? AND outbox.seq = again.seq AND outbox.token = ?",
-    )
-    .bind(pairs)
-    .bind(lane)
-    .bind(settlement.token.0)
-    .execute(connection)
-    .await?;
-    Ok(result.rows_affected())
+
+    fn bury(
+        &self,
+        script: &mut Script,
+        now: i64,
+        seq: i64,
+        (class, reason): (DeadClass, &str),
+    ) -> Place {
+        script.add(
+            "INSERT INTO dead_letter (lane, seq, class, reason, died_at, attempts, queued_at)
+             SELECT lane, seq, ?, ?, ?, attempts, queued_at FROM outbox
+             WHERE lane = ? AND seq = ? AND token = ?",
+        );
+        script
+            .bind(class.name())
+            .bind(reason.to_owned())
+            .bind(now)
+            .bind(self.lane)
+            .bind(seq)
+            .bind(self.token);
+        self.end(script, super::json_list([seq]), 3)
+    }
 }
 
 fn seqs(settlement: &Settlement, wanted: impl Fn(&Settled) -> bool) -> Option<String> {
@@ -170,56 +163,43 @@ fn seqs(settlement: &Settlement, wanted: impl Fn(&Settled) -> bool) -> Option<St
     Some(super::json_list(seqs))
 }
 
-/// Leases up to `max` due records: complaints first, then by due time.
-pub(super) async fn lease(
-    connection: &mut SqliteConnection,
-    lane: i64,
-    token: LeaseToken,
-    max: usize,
-    now: i64,
-    until: i64,
-) -> Result<Vec<LeasedRow>, sqlx::Error> {
-    let mut leased = Vec::new();
-    for urgent in [1, 0] {
-        let room = i64::try_from(max - leased.len()).unwrap_or(i64::MAX);
-        if room == 0 {
-            break;
-        }
-        let rows = sqlx::query(
-            "SELECT o.seq, o.attempts + 1, o.queued_at, r.id, r.revision, r.account, r.received_at, r.sealed
-             FROM (SELECT seq, attempts, queued_at FROM outbox INDEXED BY outbox_due
-                   WHERE lane = ? AND urgent = ? AND due_at <= ? ORDER BY due_at LIMIT ?) AS o
-             CROSS JOIN record AS r ON r.seq = o.seq",
-        )
-        .bind(lane)
-        .bind(urgent)
-        .bind(now)
-        .bind(room)
-        .fetch_all(&mut *connection)
-        .await?;
-        for row in &rows {
-            leased.push(LeasedRow {
-                seq: RecordSeq(row.get(0)),
-                attempt: row.get(1),
-                queued_at: timestamp(row.get(2)),
-                row: record_row(row, 3),
-            });
-        }
+/// Adds what leases up to `max` due records: complaints first, then by due time. The place is
+/// that of the leased rows.
+pub(super) fn lease(script: &mut Script, lane: i64, token: LeaseToken, job: &LeaseJob) -> Place {
+    let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
+    let max = i64::try_from(job.max).unwrap_or(i64::MAX);
+    script.add(
+        "UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
+         WHERE lane = ? AND seq IN (
+            SELECT seq FROM outbox INDEXED BY outbox_due
+            WHERE lane = ? AND urgent = 1 AND due_at <= ? ORDER BY due_at, seq LIMIT ?)",
+    );
+    script.bind(token.0).bind(until).bind(lane).bind(lane).bind(now).bind(max);
+    script.add(
+        "UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
+         WHERE lane = ? AND seq IN (
+            SELECT seq FROM outbox INDEXED BY outbox_due
+            WHERE lane = ? AND urgent = 0 AND due_at <= ? ORDER BY due_at, seq LIMIT ? - changes())",
+    );
+    script.bind(token.0).bind(until).bind(lane).bind(lane).bind(now).bind(max);
+    let place = script.add(
+        "SELECT o.seq, o.attempts, o.queued_at, r.id, r.revision, r.account, r.received_at, r.sealed
+         FROM outbox AS o INDEXED BY outbox_due CROSS JOIN record AS r ON r.seq = o.seq
+         WHERE o.lane = ? AND o.urgent IN (0, 1) AND o.due_at = ? AND o.token = ?
+         ORDER BY o.urgent DESC, o.seq",
+    );
+    script.bind(lane).bind(until).bind(token.0);
+    place
+}
+
+/// Reads a leased row.
+pub(super) fn leased_row(row: &SqliteRow) -> LeasedRow {
+    LeasedRow {
+        seq: RecordSeq(row.get(0)),
+        attempt: row.get(1),
+        queued_at: timestamp(row.get(2)),
+        row: record_row(row, 3),
     }
-    let seqs = super::json_list(leased.iter().map(|row| row.seq.0));
-    if !leased.is_empty() {
-        sqlx::query(
-            "UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
-             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
-        )
-        .bind(token.0)
-        .bind(until)
-        .bind(lane)
-        .bind(seqs)
-        .execute(connection)
-        .await?;
-    }
-    Ok(leased)
 }
 
 /// Reads the columns id, revision, account, received_at, sealed from place `first` on.

@@ -9,6 +9,7 @@ mod open;
 mod purge;
 mod read;
 mod replay;
+mod script;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;

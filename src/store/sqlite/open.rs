@@ -20,6 +20,10 @@ const FILE: &str = "bridge8890.db";
 const LOCK: &str = "bridge8890.lock";
 const LOOKUP_KEY: &str = "lookup key";
 const READERS: u32 = 3;
+/// Scripts that stay prepared: one for each mix of shapes that occurs often.
+const SCRIPTS: usize = 256;
+/// Rows that the database's thread may be ahead of the writer.
+const LEASED_ROWS: usize = 1024;
 
 /// A database that this process alone may write callbacks to.
 #[derive(Debug)]
@@ -43,8 +47,13 @@ pub(in crate::store) async fn open(
     entropy: &Entropy,
 ) -> Result<Opened, OpenError> {
     let lock = lock(directory)?;
-    let mut writer =
-        options(directory).create_if_missing(true).pragma("cache_size", "-8192").connect().await?;
+    let mut writer = options(directory)
+        .create_if_missing(true)
+        .pragma("cache_size", "-8192")
+        .statement_cache_capacity(SCRIPTS)
+        .row_buffer_size(LEASED_ROWS)
+        .connect()
+        .await?;
     check_schema(&mut writer).await?;
     MIGRATIONS.run(&mut writer).await.map_err(|error| OpenError::Migrate(error.to_string()))?;
     let lookup_key = lookup_key(&mut writer, ring, entropy).await?;

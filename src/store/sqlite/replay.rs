@@ -2,9 +2,10 @@
 
 use super::lease::happened;
 use super::open::open_operator;
+use super::script::{Place, Script};
 use crate::model::RecordSeq;
 use crate::store::{OpenError, SendReport};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 use std::path::Path;
 
 /// Puts dead letters back with their attempts forgotten. Returns how many there were.
@@ -20,49 +21,33 @@ pub(in crate::store) async fn replay(
         sqlx::query_scalar("SELECT id FROM lane").fetch_all(&mut *transaction).await?;
     let mut moved = 0;
     for lane in lanes {
-        moved += replay_lane(&mut transaction, lane, &seqs, report).await?;
+        let mut script = Script::default();
+        let place = replay_lane(&mut script, lane, &seqs, report);
+        moved += script.run(&mut transaction).await?.changes(place);
     }
     transaction.commit().await?;
     connection.close().await?;
     Ok(moved)
 }
 
-async fn replay_lane(
-    connection: &mut SqliteConnection,
-    lane: i64,
-    seqs: &str,
-    report: &SendReport,
-) -> Result<u64, sqlx::Error> {
+fn replay_lane(script: &mut Script, lane: i64, seqs: &str, report: &SendReport) -> Place {
     let now = report.started_at.as_millisecond();
-    let send = happened(connection, lane, report).await?;
-    sqlx::query(
+    happened(script, lane, report);
+    script.add(
         "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-         SELECT lane, seq, ?, attempts, 5 FROM dead_letter
+         SELECT lane, seq, last_insert_rowid(), attempts, 5 FROM dead_letter
          WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
-    )
-    .bind(send)
-    .bind(lane)
-    .bind(seqs.to_owned())
-    .execute(&mut *connection)
-    .await?;
-    let moved = sqlx::query(
+    );
+    script.bind(lane).bind(seqs.to_owned());
+    let place = script.add(
         "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
          SELECT d.lane, d.seq, r.urgent, ?, 0, 0, ?
          FROM dead_letter AS d JOIN record AS r ON r.seq = d.seq
          WHERE d.lane = ? AND d.seq IN (SELECT value FROM json_each(?))",
-    )
-    .bind(now)
-    .bind(now)
-    .bind(lane)
-    .bind(seqs.to_owned())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "DELETE FROM dead_letter WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
-    )
-    .bind(lane)
-    .bind(seqs.to_owned())
-    .execute(connection)
-    .await?;
-    Ok(moved.rows_affected())
+    );
+    script.bind(now).bind(now).bind(lane).bind(seqs.to_owned());
+    script
+        .add("DELETE FROM dead_letter WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))");
+    script.bind(lane).bind(seqs.to_owned());
+    place
 }

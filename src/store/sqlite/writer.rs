@@ -5,7 +5,9 @@
 //! sync of the disk whatever it holds.
 
 use super::group::{self, Statements};
-use super::{checkpoint, lease, open, purge};
+use super::lease::{self, Changed};
+use super::script::Script;
+use super::{checkpoint, open, purge};
 use crate::clock::Clock;
 use crate::model::LaneName;
 use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease};
@@ -60,8 +62,7 @@ struct Group {
 struct Written {
     committed: Vec<Committed>,
     leased: Vec<RawLease>,
-    settled: Vec<usize>,
-    purged: Vec<u64>,
+    settled: Vec<Changed>,
     records: u64,
     /// By how many rows the queue grew, or shrank.
     queued: i64,
@@ -109,6 +110,7 @@ impl Writer {
 
     async fn serve(&mut self, mut group: Group) {
         let checkpoints = std::mem::take(&mut group.checkpoints);
+        let purges = std::mem::take(&mut group.purges);
         if !group.is_empty() {
             let started = tokio::time::Instant::now();
             match self.transact(&mut group).await {
@@ -131,59 +133,80 @@ impl Writer {
                 }
             }
         }
+        for (job, answer) in purges {
+            let purged = self.purge(&job).await;
+            if let Err(error) = &purged {
+                self.fail(&error.to_string()).await;
+            }
+            drop(answer.send(purged.map_err(|error| StoreError::Database(error.to_string()))));
+        }
         for answer in checkpoints {
             let done = checkpoint::passive(&mut self.connection).await;
-            let told = answer
-                .send(done.map(|_| ()).map_err(|error| StoreError::Database(error.to_string())));
-            drop(told);
+            let done = done.map(drop).map_err(|error| StoreError::Database(error.to_string()));
+            drop(answer.send(done));
         }
     }
 
+    /// Commits a group in one trip to the database.
     async fn transact(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
-        let written = self.write(group).await?;
-        sqlx::query("COMMIT").execute(&mut self.connection).await?;
-        Ok(written)
-    }
-
-    async fn write(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
-        let mut written = Written::default();
+        let filed = group::look_up_filed(&mut self.connection, &self.state, &group.commits).await?;
         let now = self.clock.now().as_millisecond();
-        let connection = &mut self.connection;
+        let mut script = Script::default();
+        script.add("BEGIN IMMEDIATE");
+        let mut settling = Vec::with_capacity(group.settlements.len());
         for (settlement, _) in &group.settlements {
             let lane = lane(&self.lanes, &settlement.lane)?;
-            let changed = lease::settle(connection, lane, now, settlement).await?;
-            written.queued -= i64::try_from(changed.left).unwrap_or(0);
-            written.settled.push(usize::try_from(changed.lost).unwrap_or(usize::MAX));
+            settling.push(lease::settle(&mut script, lane, now, settlement)?);
         }
         let lanes: Vec<i64> = self.lanes.values().copied().collect();
         let first_record = self.state.next_record;
-        written.committed = group::write(
-            connection,
+        let committed = group::add(
+            &mut script,
             &self.statements,
             &mut self.state,
             &lanes,
             &mut group.commits,
-            (&self.shared.ring, &self.shared.entropy),
-        )
-        .await?;
-        let records = self.state.next_record - first_record;
-        written.records = u64::try_from(records).unwrap_or(0);
-        written.queued += records * i64::try_from(lanes.len()).unwrap_or(0);
+            (&filed, &self.shared.ring, &self.shared.entropy),
+        )?;
+        let mut leasing = Vec::with_capacity(group.leases.len());
         for job in &group.leases {
-            let lane = lane(&self.lanes, &job.lane)?;
             let token = LeaseToken(self.next_token);
             self.next_token += 1;
-            let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
-            let rows = lease::lease(connection, lane, token, job.max, now, until).await?;
-            written.leased.push(RawLease { token, until: job.until, rows });
+            let lane = lane(&self.lanes, &job.lane)?;
+            leasing.push((token, job.until, lease::lease(&mut script, lane, token, job)));
         }
-        for (job, _) in &group.purges {
-            written.purged.push(purge::purge(connection, &mut self.state, job).await?);
+        group::file_keys(&mut script, &self.statements, &mut self.state);
+        let trimming = group::trim_log(&mut script, &self.state);
+        script.add("COMMIT");
+
+        let done = script.run(&mut self.connection).await?;
+        if trimming.is_some_and(|place| done.changes(place) == 0) {
+            self.state.trimmed_log = self.state.filed_log;
         }
-        group::file_keys(connection, &self.statements, &mut self.state).await?;
-        group::trim_log(connection, &mut self.state).await?;
-        Ok(written)
+        let settled: Vec<Changed> = settling.iter().map(|one| one.changed(&done)).collect();
+        let left: u64 = settled.iter().map(|changed| changed.left).sum();
+        let records = self.state.next_record - first_record;
+        Ok(Written {
+            committed,
+            leased: leasing
+                .into_iter()
+                .map(|(token, until, place)| {
+                    let rows = done.rows(place).iter().map(lease::leased_row).collect();
+                    RawLease { token, until, rows }
+                })
+                .collect(),
+            settled,
+            records: u64::try_from(records).unwrap_or(0),
+            queued: records * i64::try_from(lanes.len()).unwrap_or(0)
+                - i64::try_from(left).unwrap_or(0),
+        })
+    }
+
+    async fn purge(&mut self, job: &PurgeJob) -> Result<u64, sqlx::Error> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let purged = purge::purge(&mut self.connection, &mut self.state, job).await?;
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(purged)
     }
 
     /// After a failed transaction memory may know keys that the disk does not, or the reverse.
@@ -239,10 +262,7 @@ impl Group {
     }
 
     fn is_empty(&self) -> bool {
-        self.commits.is_empty()
-            && self.leases.is_empty()
-            && self.settlements.is_empty()
-            && self.purges.is_empty()
+        self.commits.is_empty() && self.leases.is_empty() && self.settlements.is_empty()
     }
 
     /// Tells each caller its own result. Whoever stopped listening is not missed.
@@ -253,11 +273,8 @@ impl Group {
         for (job, leased) in self.leases.into_iter().zip(written.leased) {
             drop(job.answer.send(Ok(leased)));
         }
-        for ((_, answer), lost) in self.settlements.into_iter().zip(written.settled) {
-            drop(answer.send(Ok(lost)));
-        }
-        for ((_, answer), purged) in self.purges.into_iter().zip(written.purged) {
-            drop(answer.send(Ok(purged)));
+        for ((_, answer), changed) in self.settlements.into_iter().zip(written.settled) {
+            drop(answer.send(Ok(usize::try_from(changed.lost).unwrap_or(usize::MAX))));
         }
     }
 
@@ -267,6 +284,5 @@ impl Group {
         self.commits.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
-        self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
     }
 }
