@@ -97,6 +97,8 @@ impl Writer {
             let Some(first) = first else { break };
             let mut group = Group::default();
             group.add(first);
+            // Requests that are ready to run join this group instead of waiting for the next.
+            tokio::task::yield_now().await;
             while group.commits.len() < self.max_group {
                 let Ok(job) = jobs.try_recv() else { break };
                 group.add(job);
