@@ -113,7 +113,7 @@ CREATE TABLE key_run (
     deduping    INTEGER NOT NULL  -- 0 once its dedupe keys have left the window
 ) STRICT;
 
--- A filter over the dedupe keys of up to eight runs: what it does not know is new.
+-- A filter over the dedupe keys of some successive runs: what it does not know is new.
 CREATE TABLE key_filter (
     first_run INTEGER PRIMARY KEY,
     bits      BLOB NOT NULL

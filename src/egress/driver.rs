@@ -195,7 +195,12 @@ impl Driver {
             pass.report(verdict.health(), &summary);
             let jitter = || self.entropy.fraction();
             let landed = flight.land(batch, verdict, &self.backoff, now, jitter);
-            self.settle(term, self.report(&sent, summary), landed).await;
+            if flight.is_over() {
+                // The next batch need not wait until this one is settled.
+                drop(pass);
+                return self.settle(term, report(&sent, summary), landed).await;
+            }
+            self.settle(term, report(&sent, summary), landed).await;
         }
         let unsent = SendReport {
             started_at: self.clock.now(),
@@ -233,15 +238,6 @@ impl Driver {
         self.lane.telemetry.lost(settlement.items.len());
     }
 
-    fn report(&self, sent: &Sent, answer: String) -> SendReport {
-        SendReport {
-            started_at: sent.started_at,
-            took: sent.took,
-            status: sent.answer.as_ref().ok().map(|answer| answer.status.as_u16()),
-            answer,
-        }
-    }
-
     /// When to look again unless something is committed first.
     async fn next_due(&self) -> Instant {
         let wait = match self.store.next_due(self.lane.name()).await {
@@ -259,6 +255,15 @@ impl Driver {
 
     fn store_retry(&self) -> Duration {
         STORE_RETRY.mul_f64(0.5 + self.entropy.fraction())
+    }
+}
+
+fn report(sent: &Sent, answer: String) -> SendReport {
+    SendReport {
+        started_at: sent.started_at,
+        took: sent.took,
+        status: sent.answer.as_ref().ok().map(|answer| answer.status.as_u16()),
+        answer,
     }
 }
 

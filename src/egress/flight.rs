@@ -31,6 +31,12 @@ impl Flight {
         self.waiting.pop()
     }
 
+    /// Whether nothing waits for a request any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Takes the verdict on a request: settles its records, or halves it to try again.
     ///
     /// When the lane cannot go on, what still waits is released too. `fraction` draws the jitter.

@@ -12,13 +12,13 @@ use fastbloom::BloomFilter;
 use std::collections::{HashMap, VecDeque};
 
 /// Keys in memory before they are filed as a run.
-pub(super) const RUN_LEN: usize = 131_072;
+pub(super) const RUN_LEN: usize = 65_536;
 /// Runs that share one filter.
-pub(super) const RUNS_PER_FILTER: i64 = 8;
+pub(super) const RUNS_PER_FILTER: i64 = 16;
 const BUCKET_BITS: u32 = 12;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 /// 15 bits and 10 hashes a key: one key in a thousand is looked up in vain.
-const FILTER_BITS: usize = RUN_LEN * 8 * 15;
+const FILTER_BITS: usize = RUN_LEN * 16 * 15;
 const FILTER_HASHES: u32 = 10;
 const ENTRY_LEN: usize = Fingerprint::LEN + 8;
 

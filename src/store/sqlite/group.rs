@@ -1,11 +1,11 @@
 //! One commit group: callbacks, their records and their places in the queue, in one transaction.
 
-use super::insert::Insert;
 use super::lease;
+use super::pack::Pack;
 use super::script::{Place, Script};
 use super::writer::State;
 use crate::clock::Entropy;
-use crate::model::{CallbackSeq, Revision};
+use crate::model::{CallbackSeq, Outcome, Revision};
 use crate::store::job::{CommitJob, SealedRecord};
 use crate::store::keys::{self, FilingStep, KeyEntry, KeyKind, Known};
 use crate::store::seal::Fingerprint;
@@ -17,62 +17,18 @@ use std::time::Duration;
 /// Buckets that one group files at most: what a run needs is spread over many groups.
 const FILING_STEP: usize = 64;
 
-/// The statements of a group, built once.
-#[derive(Debug)]
-pub(super) struct Statements {
-    record: Insert,
-    note: Insert,
-    bucket: Insert,
-}
+/// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
+type RecordTuple = (usize, usize, u32, i64, i64, bool, Option<u8>, String);
 
-impl Statements {
-    pub(super) fn new() -> Statements {
-        Statements {
-            record: Insert::new(
-                "record",
-                &[
-                    "seq",
-                    "id",
-                    "revision",
-                    "callback",
-                    "received_at",
-                    "urgent",
-                    "level",
-                    "account",
-                    "sealed",
-                ],
-            ),
-            note: Insert::new(
-                "note",
-                &["callback", "item", "account", "received_at", "outcome", "repeats"],
-            ),
-            bucket: Insert::new("key_bucket", &["id", "entries"]),
-        }
-    }
-}
-
-/// A record row with its place in the order.
-struct RecordRow {
-    seq: i64,
-    callback: i64,
-    received_at: i64,
-    account: String,
-    record: SealedRecord,
-}
-
-struct NoteRow {
-    callback: i64,
-    item: i64,
-    account: String,
-    received_at: i64,
-    outcome: &'static str,
-    repeats: Option<i64>,
-}
+/// A note row.
+type NoteTuple = (i64, i64, String, i64, &'static str, Option<i64>);
 
 /// What a group comes to, before it is written.
 struct Plan {
-    records: Vec<RecordRow>,
-    notes: Vec<NoteRow>,
+    records: Pack<RecordTuple>,
+    first_record: i64,
+    revised: Vec<(uuid::Uuid, u32)>,
+    notes: Pack<NoteTuple>,
     keys: Vec<KeyEntry>,
     committed: Vec<Committed>,
     received_at: i64,
@@ -81,7 +37,6 @@ struct Plan {
 /// Adds what stores the callbacks, and says what becomes of each once the script has run.
 pub(super) fn add(
     script: &mut Script,
-    statements: &Statements,
     state: &mut State,
     lanes: &[i64],
     jobs: &mut [CommitJob],
@@ -105,24 +60,35 @@ pub(super) fn add(
     script.add("INSERT INTO key_log (first_seq, entries) VALUES (?, ?)");
     script.bind(first.0).bind(keys::encode_log(&plan.keys));
     state.keys.add(first.0, plan.received_at, &plan.keys);
-    add_records(script, statements, lanes, plan.records);
-    statements.note.add(script, plan.notes, |script, note| {
-        script
-            .bind(note.callback)
-            .bind(note.item)
-            .bind(note.account)
-            .bind(note.received_at)
-            .bind(note.outcome)
-            .bind(note.repeats);
-    });
+    if !plan.records.is_empty() {
+        let span = (plan.first_record, state.next_record - 1);
+        add_records(script, plan.records, span.0)?;
+        for lane in lanes {
+            add_to_outbox(script, *lane, span);
+            for (id, revision) in &plan.revised {
+                supersede(script, *lane, plan.received_at, *id, *revision);
+            }
+        }
+    }
+    if !plan.notes.is_empty() {
+        let (rows, _) = plan.notes.finish()?;
+        script.add(
+            "INSERT INTO note (callback, item, account, received_at, outcome, repeats)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+             FROM json_each(?)",
+        );
+        script.bind(rows);
+    }
     Ok(plan.committed)
 }
 
 /// Decides for each event whether it is new, and gives everything its place in the order.
 fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
     let mut plan = Plan {
-        records: Vec::with_capacity(jobs.len()),
-        notes: Vec::new(),
+        records: Pack::with_capacity(jobs.len(), jobs.len() * 256),
+        first_record: state.next_record,
+        revised: Vec::new(),
+        notes: Pack::with_capacity(0, 0),
         keys: Vec::with_capacity(jobs.len() * 2),
         committed: Vec::with_capacity(jobs.len()),
         received_at: 0,
@@ -151,14 +117,15 @@ fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
                 });
             }
             if repeats.is_some() || item.records.is_empty() {
-                plan.notes.push(NoteRow {
+                let outcome = item.outcome.name();
+                plan.notes.row((
                     callback,
-                    item: number,
-                    account: account.to_owned(),
+                    number,
+                    account.to_owned(),
                     received_at,
-                    outcome: item.outcome.name(),
+                    outcome,
                     repeats,
-                });
+                ));
                 continue;
             }
             for record in std::mem::take(&mut item.records) {
@@ -167,13 +134,7 @@ fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
                 if let Some(print) = record.caller {
                     plan.keys.push(KeyEntry { kind: KeyKind::Caller, print, seq });
                 }
-                plan.records.push(RecordRow {
-                    seq,
-                    callback,
-                    received_at,
-                    account: account.to_owned(),
-                    record,
-                });
+                plan.record(&record, callback, received_at, account);
             }
         }
         plan.garbled(job, callback, received_at);
@@ -183,18 +144,25 @@ fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
 }
 
 impl Plan {
+    fn record(&mut self, record: &SealedRecord, callback: i64, received_at: i64, account: &str) {
+        let place = self.records.blob(record.id.0.as_bytes()) + record.id.0.as_bytes().len();
+        self.records.blob(&record.sealed);
+        let length = record.sealed.len();
+        let (revision, urgent, level) = (record.revision.0, record.urgent, record.level);
+        let account = account.to_owned();
+        self.records.row((place, length, revision, callback, received_at, urgent, level, account));
+        if record.revision > Revision::FIRST {
+            self.revised.push((record.id.0, revision));
+        }
+    }
+
     /// What could not be read is noted after the events that could.
     fn garbled(&mut self, job: &CommitJob, callback: i64, received_at: i64) {
         let first = i64::try_from(job.items.len()).unwrap_or(i64::MAX);
+        let outcome = Outcome::Garbled.name();
         for (_, item) in job.callback.garbled.iter().zip(first..) {
-            self.notes.push(NoteRow {
-                callback,
-                item,
-                account: job.callback.account.to_string(),
-                received_at,
-                outcome: crate::model::Outcome::Garbled.name(),
-                repeats: None,
-            });
+            let account = job.callback.account.to_string();
+            self.notes.row((callback, item, account, received_at, outcome, None));
         }
     }
 }
@@ -248,40 +216,29 @@ pub(super) async fn find_in_buckets(
 
 fn add_records(
     script: &mut Script,
-    statements: &Statements,
-    lanes: &[i64],
-    records: Vec<RecordRow>,
-) {
-    let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
-    let (first, last, now) = (first.seq, last.seq, last.received_at);
-    let revised: Vec<(uuid::Uuid, u32)> = records
-        .iter()
-        .filter(|row| row.record.revision > Revision::FIRST)
-        .map(|row| (row.record.id.0, row.record.revision.0))
-        .collect();
-    statements.record.add(script, records, |script, row| {
-        script
-            .bind(row.seq)
-            .bind(row.record.id.0.into_bytes().to_vec())
-            .bind(row.record.revision.0)
-            .bind(row.callback)
-            .bind(row.received_at)
-            .bind(row.record.urgent)
-            .bind(row.record.level)
-            .bind(row.account)
-            .bind(row.record.sealed);
-    });
-    for lane in lanes {
-        script.add(
-            "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
-             SELECT ?, seq, urgent, received_at, 0, 0, received_at
-             FROM record WHERE seq BETWEEN ? AND ?",
-        );
-        script.bind(*lane).bind(first).bind(last);
-        for (id, revision) in &revised {
-            supersede(script, *lane, now, *id, *revision);
-        }
-    }
+    records: Pack<RecordTuple>,
+    first: i64,
+) -> Result<(), sqlx::Error> {
+    let (rows, bytes) = records.finish()?;
+    script.add(
+        "INSERT INTO record
+            (seq, id, revision, callback, received_at, urgent, level, account, sealed)
+         SELECT ? + key, substr(bytes, (value ->> 0) - 16, 16), value ->> 2, value ->> 3,
+            value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+            substr(bytes, value ->> 0, value ->> 1)
+         FROM json_each(?), (SELECT ? AS bytes)",
+    );
+    script.bind(first).bind(rows).bind(bytes);
+    Ok(())
+}
+
+fn add_to_outbox(script: &mut Script, lane: i64, (first, last): (i64, i64)) {
+    script.add(
+        "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
+         SELECT ?, seq, urgent, received_at, 0, 0, received_at
+         FROM record WHERE seq BETWEEN ? AND ?",
+    );
+    script.bind(lane).bind(first).bind(last);
 }
 
 /// Takes earlier revisions that nobody is sending out of the queue.
@@ -309,12 +266,23 @@ fn supersede(script: &mut Script, lane: i64, now: i64, id: uuid::Uuid, revision:
 }
 
 /// Adds what files the next few buckets, and closes the run when they are its last.
-pub(super) fn file_keys(script: &mut Script, statements: &Statements, state: &mut State) {
-    let Some(FilingStep { rows, completes }) = state.keys.file(FILING_STEP) else { return };
-    statements.bucket.add(script, rows, |script, row| {
-        script.bind(row.id).bind(row.entries);
-    });
-    let Some(run) = completes else { return };
+pub(super) fn file_keys(script: &mut Script, state: &mut State) -> Result<(), sqlx::Error> {
+    let Some(FilingStep { rows, completes }) = state.keys.file(FILING_STEP) else {
+        return Ok(());
+    };
+    let mut buckets: Pack<(i64, usize, usize)> = Pack::with_capacity(rows.len(), 64 * 1024);
+    for bucket in rows {
+        let place = buckets.blob(&bucket.entries);
+        buckets.row((bucket.id, place, bucket.entries.len()));
+    }
+    let (rows, bytes) = buckets.finish()?;
+    script.add(
+        "INSERT INTO key_bucket (id, entries)
+         SELECT value ->> 0, substr(bytes, value ->> 1, value ->> 2)
+         FROM json_each(?), (SELECT ? AS bytes)",
+    );
+    script.bind(rows).bind(bytes);
+    let Some(run) = completes else { return Ok(()) };
     script.add("INSERT INTO key_run (run, last_log, received_at, deduping) VALUES (?, ?, ?, 1)");
     script.bind(run.run).bind(run.span.last_log).bind(run.span.received_at);
     if let Some((first_run, bits)) = run.filter {
@@ -322,6 +290,7 @@ pub(super) fn file_keys(script: &mut Script, statements: &Statements, state: &mu
         script.bind(first_run).bind(bits);
     }
     state.filed_log = run.span.last_log;
+    Ok(())
 }
 
 /// Adds what drops a few log rows whose keys are filed.

@@ -3,9 +3,9 @@
 
 mod checkpoint;
 mod group;
-mod insert;
 mod lease;
 mod open;
+mod pack;
 mod purge;
 mod read;
 mod replay;

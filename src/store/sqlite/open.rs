@@ -20,8 +20,8 @@ const FILE: &str = "bridge8890.db";
 const LOCK: &str = "bridge8890.lock";
 const LOOKUP_KEY: &str = "lookup key";
 const READERS: u32 = 3;
-/// Scripts that stay prepared: one for each mix of shapes that occurs often.
-const SCRIPTS: usize = 256;
+/// Scripts that stay prepared: one for each mix of verbs that occurs often.
+const SCRIPTS: usize = 64;
 /// Rows that the database's thread may be ahead of the writer.
 const LEASED_ROWS: usize = 1024;
 

@@ -3,6 +3,7 @@
 use super::first_row_of_run;
 use super::writer::State;
 use crate::store::job::PurgeJob;
+use crate::store::keys::{self, KeyKind, RUNS_PER_FILTER};
 use sqlx::SqliteConnection;
 
 /// Erases at most `job.limit` rows of each kind. What is not delivered is never touched, and the
@@ -93,7 +94,7 @@ async fn purge_keys(
     state.keys.forget_before(last + 1);
     for run in &stale {
         let first = first_row_of_run(*run);
-        let callers = crate::store::keys::first_bucket(*run, crate::store::keys::KeyKind::Caller);
+        let callers = keys::first_bucket(*run, KeyKind::Caller);
         purged += sqlx::query(
             "UPDATE key_run SET deduping = 0 WHERE run = ?;
              DELETE FROM key_bucket WHERE id >= ? AND id < ?",
@@ -105,8 +106,8 @@ async fn purge_keys(
         .await?
         .rows_affected();
     }
-    sqlx::query("DELETE FROM key_filter WHERE first_run + 8 <= ?")
-        .bind(last + 1)
+    sqlx::query("DELETE FROM key_filter WHERE first_run <= ?")
+        .bind(last + 1 - RUNS_PER_FILTER)
         .execute(connection)
         .await?;
     Ok(purged)

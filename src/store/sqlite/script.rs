@@ -2,8 +2,8 @@
 //!
 //! The driver runs SQLite on a thread of its own; on a busy machine each trip there and back
 //! waits for the scheduler twice, which costs more than most statements. So a whole transaction
-//! is one trip. A script is prepared once for its text, which is why everything of varying length
-//! comes in a few fixed shapes.
+//! is one trip. A script is prepared once for its text, which is why rows of any number come as one
+//! argument (`pack`).
 
 use futures_util::TryStreamExt;
 use sqlx::encode::Encode;

@@ -4,7 +4,7 @@
 //! Accepted callbacks, leases and settlements share the transaction, because each commit costs a
 //! sync of the disk whatever it holds.
 
-use super::group::{self, Statements};
+use super::group;
 use super::lease::{self, Changed};
 use super::script::Script;
 use super::{checkpoint, open, purge};
@@ -44,7 +44,6 @@ pub(in crate::store) struct Writer {
     clock: Clock,
     max_group: usize,
     next_token: i64,
-    statements: Statements,
 }
 
 /// What one transaction is to hold.
@@ -76,8 +75,7 @@ impl Writer {
         clock: Clock,
         max_group: usize,
     ) -> Writer {
-        let statements = Statements::new();
-        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1, statements }
+        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1 }
     }
 
     /// Serves until the last sender is gone.
@@ -164,7 +162,6 @@ impl Writer {
         let first_record = self.state.next_record;
         let committed = group::add(
             &mut script,
-            &self.statements,
             &mut self.state,
             &lanes,
             &mut group.commits,
@@ -177,7 +174,7 @@ impl Writer {
             let lane = lane(&self.lanes, &job.lane)?;
             leasing.push((token, job.until, lease::lease(&mut script, lane, token, job)));
         }
-        group::file_keys(&mut script, &self.statements, &mut self.state);
+        group::file_keys(&mut script, &mut self.state)?;
         let trimming = group::trim_log(&mut script, &self.state);
         script.add("COMMIT");
 
