@@ -32,8 +32,7 @@ fn parse(text: &str) -> Result<Config, Problems> {
 /// The accounts name carriers that there are, with what those need.
 fn accounts_fit(config: &Config) {
     for account in config.accounts.values() {
-        carrier::check_account(account)
-            .unwrap_or_else(|fault| panic!("{}: {fault}", account.origin));
+        assert_eq!(carrier::check_account(account).err(), None, "{}", account.origin);
     }
 }
 
