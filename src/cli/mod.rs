@@ -4,13 +4,13 @@
 //! add up); 2 could not be done.
 
 mod archive;
-pub mod check;
+mod check;
 mod dead;
 mod demo;
-pub mod doctor;
+mod doctor;
 mod lane;
 mod records;
-pub mod reply;
+mod reply;
 mod serve;
 mod shown;
 
@@ -48,7 +48,7 @@ enum What {
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
-    Reply(reply::ReplyArgs),
+    Reply(reply::Args),
 }
 
 /// Runs a command, with its answer on the standard output and its failure on the standard error.
