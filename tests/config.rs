@@ -1,5 +1,6 @@
 //! The configuration: the shipped files are right, and bad ones are told what is wrong where.
 
+use bridge8890::carrier;
 use bridge8890::config::{self, Config, Environment, Problem, Problems};
 use bridge8890::model::{AccountName, Scheme, TargetType};
 use proptest::prelude::*;
@@ -26,6 +27,13 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1
 
 fn parse(text: &str) -> Result<Config, Problems> {
     config::parse(text, "gateway.toml", &environment())
+}
+
+/// The accounts name carriers that there are, with what those need.
+fn accounts_fit(config: &Config) {
+    for account in config.accounts.values() {
+        assert_eq!(carrier::check_account(account).err(), None, "{}", account.origin);
+    }
 }
 
 fn problems(text: &str) -> Vec<Problem> {
@@ -121,6 +129,7 @@ fn the_keys_shown_as_comments_are_right_too() {
         .flat_map(|line| [line, "\n"])
         .collect();
     let config = parse(&uncommented).unwrap_or_else(|problems| panic!("{problems}"));
+    accounts_fit(&config);
     let names: Vec<&str> = config.accounts.keys().map(AccountName::as_str).collect();
     assert_eq!(names, ["aliyun-sms", "tencent-voice", "yunpian"]);
     let campaigns: Vec<&str> = config.campaigns.iter().map(|it| it.name.as_str()).collect();
@@ -141,6 +150,7 @@ fn the_example_of_a_single_node_is_right_and_ready() {
     let config = config::parse(text, "single-node.toml", &environment())
         .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.ready_to_serve(), Ok(()));
+    accounts_fit(&config);
     assert_eq!(config.store.directory, Path::new("/var/lib/bridge8890"));
     let yunpian = &config.accounts[&AccountName::new("yunpian").expect("a name")];
     assert_eq!(yunpian.secrets[0].reveal(), b"yunpian-secret");

@@ -13,13 +13,13 @@ use std::process::ExitCode;
 ///
 /// Exit code 0: nothing is wrong. 1: something is.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file; without it, the built-in defaults.
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// One JSON object instead of text.
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// What `check` has to say.
@@ -84,7 +84,7 @@ struct DestinationSummary {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let report = report(args);
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
@@ -118,7 +118,7 @@ fn report(args: &Args) -> Report {
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its line.
-pub fn checked(path: Option<&std::path::Path>) -> Result<Config, Problems> {
+pub(super) fn checked(path: Option<&std::path::Path>) -> Result<Config, Problems> {
     let config = config::load(path)?;
     let fault = |account: &std::sync::Arc<Account>| account_fault(account);
     let problems: Vec<Problem> = config.accounts.values().filter_map(fault).collect();

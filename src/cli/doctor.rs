@@ -18,13 +18,13 @@ use std::process::ExitCode;
 ///
 /// Exit code 0: it can, maybe with warnings. 1: it cannot.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file; without it, the built-in defaults.
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// One JSON object instead of text.
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// How one thing stands.
@@ -66,7 +66,7 @@ impl Finding {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let findings = examine(args).await;
     let can = findings.iter().all(|finding| finding.status != Status::Fail);
     if args.json {

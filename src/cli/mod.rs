@@ -4,13 +4,13 @@
 //! add up); 2 could not be done.
 
 mod archive;
-pub mod check;
+mod check;
 mod dead;
 mod demo;
-pub mod doctor;
+mod doctor;
 mod lane;
 mod records;
-pub mod reply;
+mod reply;
 mod serve;
 mod shown;
 
@@ -48,7 +48,7 @@ enum What {
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
-    Reply(reply::ReplyArgs),
+    Reply(reply::Args),
 }
 
 /// Runs a command, with its answer on the standard output and its failure on the standard error.
@@ -65,7 +65,7 @@ pub fn run(command: Command) -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the one place where a command fails aloud")]
             {
-                eprintln!("bridge8890: {error:#}");
+                eprintln!("bridge8890: {}", one_line(&error));
             }
             ExitCode::from(2)
         }
@@ -92,8 +92,44 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
+/// An error and its causes, of which our own errors name many themselves.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.contains(&cause) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&cause);
+    }
+    line
+}
+
 /// Whether the reader of our output went away, as `| head` does.
 fn closed_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<io::Error>();
     io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot listen: {source}; free the port")]
+    struct Refused {
+        source: io::Error,
+    }
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let refused = || Refused { source: io::Error::other("in use") };
+        let error = anyhow::Error::new(refused());
+        assert_eq!(one_line(&error), "cannot listen: in use; free the port");
+        let error = Err::<(), _>(refused()).context("http.listen").expect_err("it was refused");
+        assert_eq!(one_line(&error), "http.listen: cannot listen: in use; free the port");
+    }
 }

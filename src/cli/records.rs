@@ -4,7 +4,6 @@ use super::archive::Archive;
 use super::shown::{Shown, time};
 use crate::model::{AccountName, Level, Msisdn, RecordId};
 use crate::store::{AttemptLine, Filter, RevisionHistory, StoredCallback};
-use anyhow::anyhow;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -196,7 +195,7 @@ async fn show(
         return Ok(!shown.is_empty());
     }
     if shown.is_empty() {
-        return Err(anyhow!("there is no record {id}; `records find` lists what there is"));
+        writeln!(out, "there is no record {id}; `records find` lists what there is")?;
     }
     for revision in &shown {
         writeln!(out, "{}", revision.record.line())?;
@@ -215,5 +214,5 @@ async fn show(
             )?;
         }
     }
-    Ok(true)
+    Ok(!shown.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use crate::model::{Channel, Level, Scheme};
 use crate::normalize::{self, Reading, ReadingKind};
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 const UNUSABLE: u8 = 2;
 
 /// Read answers as the gateway would, without a gateway.
-#[derive(Debug, Args)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bridge8890 reply '不满意，等了三个月'
@@ -24,7 +24,7 @@ Examples:
 A text that begins with a hyphen goes behind `--`. A CSV file has a header and the columns channel,
 scheme, text, expected_kind, expected_level and expected_comment in any order; further columns are
 ignored. Exit code: 0 read (all rows as expected), 1 some row is not, 2 unusable input.")]
-pub struct ReplyArgs {
+pub(super) struct Args {
     /// What the digits mean: in `asc` 1 is 非常满意, in `desc` 5 is
     #[arg(long, value_enum, default_value = "asc")]
     scheme: SchemeArg,
@@ -58,7 +58,7 @@ enum ChannelArg {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn run(args: ReplyArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let Some(path) = args.csv else {
         let scheme = match args.scheme {
             SchemeArg::Asc => Scheme::Asc,
@@ -256,10 +256,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Command {
         #[command(flatten)]
-        args: ReplyArgs,
+        args: Args,
     }
 
-    fn parsed(args: &[&str]) -> Result<ReplyArgs, clap::Error> {
+    fn parsed(args: &[&str]) -> Result<Args, clap::Error> {
         Command::try_parse_from(["reply"].iter().chain(args)).map(|command| command.args)
     }
 

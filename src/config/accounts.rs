@@ -37,7 +37,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
         let right = "name accounts with 1 to 64 of a-z, 0-9 and inner `-`";
         section.reject(name, Fault::new(wrong, right));
     });
-    let carrier = section.text("carrier", "\"aliyun_sms\"", |key| Ok(key.to_owned()));
+    let carrier = section.text("carrier", "\"aliyun-sms\"", |key| Ok(key.to_owned()));
     section.demand("carrier", "write the key of its carrier, for example carrier = \"yunpian\"");
     let secrets = secrets(section);
     let offset = section.text("offset", "\"+08:00\"", offset);

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 /// Headers that no carrier's file reads: they are not kept with the raw callback. All others are,
 /// since a corrected profile must be able to read and verify a kept request again.
-const NOT_KEPT: [HeaderName; 4] = [ACCEPT, ACCEPT_ENCODING, USER_AGENT, CONNECTION];
+const NOT_KEPT: [HeaderName; 6] =
+    [ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, USER_AGENT];
 
 /// Takes callbacks over from the listener. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -120,7 +121,7 @@ fn retry_after(error: &StoreError) -> std::time::Duration {
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
     headers
         .iter()
-        .filter(|(name, _)| !NOT_KEPT.contains(name) && **name != HOST && **name != CONTENT_LENGTH)
+        .filter(|(name, _)| !NOT_KEPT.contains(name))
         .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
         .collect()
 }
