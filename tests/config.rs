@@ -58,6 +58,7 @@ fn the_shipped_defaults_are_the_documented_ones() {
     assert_eq!(limits.body_timeout, seconds(10));
     assert_eq!(limits.idle_timeout, seconds(75));
     assert_eq!(limits.max_body, 1 << 20);
+    assert_eq!(limits.max_buffered, 64 << 20);
     assert_eq!(limits.retry_after, seconds(5));
 
     assert_eq!(config.admin.listen, "127.0.0.1:8891".parse().expect("an address"));

@@ -104,6 +104,7 @@ fn limits(section: &mut Section<'_>) -> Option<Limits> {
         body_timeout: section.duration("body_timeout", WAIT)?.value,
         idle_timeout: section.duration("idle_timeout", WAIT)?.value,
         max_body: bytes(section.size("max_body", 1 << 10..=64 << 20)?.value),
+        max_buffered: bytes(section.size("max_buffered", 64 << 10..=16 << 30)?.value),
         retry_after: section.duration("retry_after", seconds(1, 3600))?.value,
     })
 }

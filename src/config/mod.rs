@@ -141,6 +141,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The largest body, in bytes; a carrier's own cap may be lower.
     pub max_body: usize,
+    /// The bytes of bodies held at once; past them carriers are told to come back.
+    pub max_buffered: usize,
     /// What a busy answer says in Retry-After.
     pub retry_after: Duration,
 }

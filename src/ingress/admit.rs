@@ -10,6 +10,8 @@ pub(super) enum Shed {
     Stopping,
     /// As many callbacks as allowed are being worked on.
     TooMany,
+    /// As many bytes of bodies as allowed are held.
+    TooMuch,
     /// The store takes nothing now.
     Store(Unwell),
     /// It was read, but could not be committed.
@@ -18,14 +20,22 @@ pub(super) enum Shed {
 
 impl Shed {
     /// All names, for the metric's handles.
-    pub(super) const NAMES: [&'static str; 6] =
-        ["stopping", "too_many", "store_failing", "store_behind", "disk_floor", "not_committed"];
+    pub(super) const NAMES: [&'static str; 7] = [
+        "stopping",
+        "too_many",
+        "too_much",
+        "store_failing",
+        "store_behind",
+        "disk_floor",
+        "not_committed",
+    ];
 
     /// The metric's label.
     pub(super) fn name(self) -> &'static str {
         match self {
             Shed::Stopping => "stopping",
             Shed::TooMany => "too_many",
+            Shed::TooMuch => "too_much",
             Shed::Store(Unwell::Failing) => "store_failing",
             Shed::Store(Unwell::Behind) => "store_behind",
             Shed::Store(Unwell::DiskFloor) => "disk_floor",
@@ -37,24 +47,34 @@ impl Shed {
     pub(super) fn retry_after(self, configured: Duration) -> Duration {
         match self {
             Shed::Store(unwell) => unwell.retry_after().max(configured),
-            Shed::Stopping | Shed::TooMany | Shed::NotCommitted => configured,
+            Shed::Stopping | Shed::TooMany | Shed::TooMuch | Shed::NotCommitted => configured,
         }
     }
 }
 
-/// Decides. `under_way` counts this callback too.
+/// What is being worked on at once: callbacks, and the bytes of their bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) requests: usize,
+    pub(super) bytes: usize,
+}
+
+/// Decides. `load` counts this callback too.
 pub(super) fn admit(
     stopping: bool,
     store: Result<(), Unwell>,
-    under_way: usize,
-    max_requests: usize,
+    load: Load,
+    most: Load,
 ) -> Result<(), Shed> {
     if stopping {
         return Err(Shed::Stopping);
     }
     store.map_err(Shed::Store)?;
-    if under_way > max_requests {
+    if load.requests > most.requests {
         return Err(Shed::TooMany);
+    }
+    if load.bytes > most.bytes {
+        return Err(Shed::TooMuch);
     }
     Ok(())
 }
@@ -66,19 +86,24 @@ mod tests {
     #[test]
     fn what_lasts_longest_is_named_first() {
         let full = Err(Unwell::DiskFloor);
-        assert_eq!(admit(false, Ok(()), 2, 2), Ok(()));
-        assert_eq!(admit(false, Ok(()), 3, 2), Err(Shed::TooMany));
-        assert_eq!(admit(false, full, 3, 2), Err(Shed::Store(Unwell::DiskFloor)));
-        assert_eq!(admit(true, full, 3, 2), Err(Shed::Stopping));
+        let load = |requests, bytes| Load { requests, bytes };
+        let most = load(2, 100);
+        assert_eq!(admit(false, Ok(()), most, most), Ok(()));
+        assert_eq!(admit(false, Ok(()), load(2, 101), most), Err(Shed::TooMuch));
+        assert_eq!(admit(false, Ok(()), load(3, 101), most), Err(Shed::TooMany));
+        assert_eq!(admit(false, full, load(3, 0), most), Err(Shed::Store(Unwell::DiskFloor)));
+        assert_eq!(admit(true, full, load(3, 0), most), Err(Shed::Stopping));
     }
 
     #[test]
     fn every_name_has_its_handle_and_the_longer_wait_wins() {
         let store = [Unwell::Failing, Unwell::Behind, Unwell::DiskFloor].map(Shed::Store);
-        let all = [Shed::Stopping, Shed::TooMany, store[0], store[1], store[2], Shed::NotCommitted];
+        let [failing, behind, floor] = store;
+        let (many, much) = (Shed::TooMany, Shed::TooMuch);
+        let all = [Shed::Stopping, many, much, failing, behind, floor, Shed::NotCommitted];
         assert_eq!(all.map(Shed::name), Shed::NAMES);
         let configured = Duration::from_secs(2);
         let waits = all.map(|shed| shed.retry_after(configured).as_secs());
-        assert_eq!(waits, [2, 2, 5, 2, 30, 2]);
+        assert_eq!(waits, [2, 2, 2, 5, 2, 30, 2]);
     }
 }

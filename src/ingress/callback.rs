@@ -1,7 +1,7 @@
 //! The one handler: `POST|GET /callback/{account}[/{route}]`.
 
 use super::Ground;
-use super::admit::{Shed, admit};
+use super::admit::{Load, Shed, admit};
 use super::body::{self, Unreadable};
 use super::http::{and_close, and_hear_out, come_back, from_carrier, plain, unread};
 use crate::carrier::{Answer, Call, Carrier, Denied};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -27,6 +27,7 @@ pub(super) struct Callbacks {
     intake: Intake,
     tasks: Tasks,
     under_way: AtomicUsize,
+    held: AtomicUsize,
     telemetry: IngressTelemetry,
 }
 
@@ -40,7 +41,10 @@ struct Endpoint {
 }
 
 /// A callback being worked on, until it is dropped.
-struct UnderWay<'a>(&'a Callbacks);
+struct UnderWay<'a> {
+    callbacks: &'a Callbacks,
+    bytes: usize,
+}
 
 impl Callbacks {
     pub(super) fn new(
@@ -62,6 +66,7 @@ impl Callbacks {
             intake: ground.intake,
             tasks: ground.tasks,
             under_way: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -98,13 +103,11 @@ impl Callbacks {
         head: &Parts,
         body: Incoming,
     ) -> Response {
-        let (_guard, under_way) = self.begin();
-        let admitted = admit(
-            self.tasks.is_stopping(),
-            self.intake.admits(),
-            under_way,
-            self.limits.max_requests,
-        );
+        // A body that does not announce its length may be as long as the cap.
+        let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let (_guard, load) = self.begin(announced.unwrap_or(endpoint.cap).min(endpoint.cap));
+        let most = Load { requests: self.limits.max_requests, bytes: self.limits.max_buffered };
+        let admitted = admit(self.tasks.is_stopping(), self.intake.admits(), load, most);
         if let Err(shed) = admitted {
             endpoint.telemetry.busy(shed.name());
             let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
@@ -126,17 +129,22 @@ impl Callbacks {
         endpoint.reply(&call, &answer)
     }
 
-    /// Counts a callback in; the number includes it.
-    fn begin(&self) -> (UnderWay<'_>, usize) {
+    /// Counts a callback and its bytes in; the load includes it.
+    fn begin(&self, bytes: usize) -> (UnderWay<'_>, Load) {
         self.telemetry.begun();
-        (UnderWay(self), self.under_way.fetch_add(1, Relaxed) + 1)
+        let load = Load {
+            requests: self.under_way.fetch_add(1, Relaxed) + 1,
+            bytes: self.held.fetch_add(bytes, Relaxed) + bytes,
+        };
+        (UnderWay { callbacks: self, bytes }, load)
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Relaxed);
-        self.0.telemetry.ended();
+        self.callbacks.under_way.fetch_sub(1, Relaxed);
+        self.callbacks.held.fetch_sub(self.bytes, Relaxed);
+        self.callbacks.telemetry.ended();
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) fn patient() -> Limits {
         body_timeout: long,
         idle_timeout: long,
         max_body: 1 << 20,
+        max_buffered: 1 << 26,
         retry_after: Duration::from_secs(3),
     }
 }
