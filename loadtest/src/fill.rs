@@ -2,16 +2,19 @@
 //! verbs so that it is what a gateway would have left behind.
 
 use crate::{output, secrets};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bridge8890::clock::{Clock, Entropy};
+use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
     AccountName, Caller, Channel, Comment, LaneName, Level, Meaning, MessageId, Outcome, Record,
     Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
-    Callback, Entry, RawRequest, SendReport, Settled, Settlement, Store, StoreError,
+    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Store,
+    StoreError, data_key,
 };
+use bridge8890::telemetry::Metrics;
 use clap::Args;
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
@@ -64,6 +67,8 @@ const SLICE: u64 = 20_000;
 const IN_FLIGHT: usize = 512;
 /// Records of one settlement.
 const BATCH: usize = 500;
+/// How long the store may take to close.
+const CLOSING: Duration = Duration::from_secs(30);
 /// The lane of the configuration under test.
 const LANE: &str = "platform";
 
@@ -71,8 +76,9 @@ impl Filling {
     /// Fills, and counts on the bar.
     pub(crate) async fn run(&self, bar: &ProgressBar) -> anyhow::Result<()> {
         std::fs::create_dir_all(&self.directory)?;
+        let tasks = Tasks::new();
         let mut filler = Filler {
-            store: open_store(&self.directory.join("store"))?,
+            store: open_store(&self.directory.join("store"), &tasks).await?,
             carrier: Synthetic::new(Mix::Benchmark, output::fresh_seed(), secrets::yunpian()),
             clock: Clock::system(),
             entropy: Entropy::system(),
@@ -86,16 +92,26 @@ impl Filling {
             filler.deliver(slice).await?;
             left -= slice;
         }
-        filler.commit(self.pending, bar).await
+        filler.commit(self.pending, bar).await?;
+        drop(filler);
+        let left = tasks.shut_down(CLOSING, |_| ()).await;
+        anyhow::ensure!(left.is_empty(), "the store did not close: {left}");
+        Ok(())
     }
 }
 
 /// Opens a store of its own, with the key file that the gateway will find.
-///
-/// # Errors
-/// Always, until the store can be opened.
-fn open_store(directory: &Path) -> anyhow::Result<Store> {
-    bail!("not yet: the store at {} cannot be opened by this version", directory.display())
+async fn open_store(directory: &Path, tasks: &Tasks) -> anyhow::Result<Store> {
+    let entropy = Entropy::system();
+    let key = data_key::load_or_create(directory, None, &entropy)?;
+    let options = Options {
+        directory: directory.to_owned(),
+        lanes: vec![LaneName::new(LANE)?],
+        queue: 2 * IN_FLIGHT,
+        max_group: IN_FLIGHT,
+    };
+    let ring = KeyRing::new(&key.secret, &[])?;
+    Ok(Store::open(&options, ring, Clock::system(), entropy, &Metrics::new()?, tasks).await?)
 }
 
 struct Filler {

@@ -1,14 +1,14 @@
 //! `platform`: the platform's stand-in as a process of its own, so that its CPU time is not the
-//! gateway's; and the one place that knows how the stand-in is made.
+//! gateway's.
 
-mod interim;
+mod stand_in;
 
-pub(crate) use interim::Platform;
+pub(crate) use stand_in::Platform;
 
 use crate::generator::Connection;
+use crate::output;
 use crate::process::Process;
-use crate::{output, secrets};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bridge8890::lifecycle::Tasks;
 use bytes::Bytes;
 use clap::Args;
@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -47,17 +48,17 @@ pub(crate) struct Totals {
     pub(crate) effects: u64,
     /// Records whose key was there before; without effect.
     pub(crate) repeats: u64,
+    /// Requests that were not signed as they should be.
+    pub(crate) unsigned: u64,
 }
 
-/// One key and what it did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    /// The idempotency key.
-    pub(crate) key: String,
-    /// The carrier's id of the message that caused it.
-    pub(crate) message_id: String,
-    /// How often it had an effect.
-    pub(crate) effects: u64,
+impl Totals {
+    /// Itself, unless it shows that gateway and platform do not share a key: nothing that is
+    /// measured then means anything.
+    pub(crate) fn checked(self) -> anyhow::Result<Totals> {
+        ensure!(self.unsigned == 0, "{} requests were not signed as they should be", self.unsigned);
+        Ok(self)
+    }
 }
 
 impl PlatformCommand {
@@ -65,15 +66,15 @@ impl PlatformCommand {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let tasks = Tasks::new();
         let delay = Duration::from_millis(self.delay_ms);
-        let platform = Platform::start(self.listen, secrets::platform(), delay, &tasks).await?;
+        let platform = Arc::new(Platform::start(self.listen, delay).await?);
         let control = TcpListener::bind(self.control).await?;
-        tasks.spawn("control", serve_totals(control, platform.clone(), tasks.clone()));
+        tasks.spawn("control", serve_totals(control, Arc::clone(&platform), tasks.clone()));
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted?,
             ended = end_of_input() => ended?,
         }
         tasks.abort();
-        output::json(&platform.totals())
+        output::json(&platform.totals().checked()?)
     }
 }
 
@@ -89,9 +90,9 @@ async fn end_of_input() -> std::io::Result<()> {
     input.await.unwrap_or(Ok(()))
 }
 
-async fn serve_totals(control: TcpListener, platform: Platform, tasks: Tasks) {
+async fn serve_totals(control: TcpListener, platform: Arc<Platform>, tasks: Tasks) {
     while let Ok((stream, _)) = control.accept().await {
-        let platform = platform.clone();
+        let platform = Arc::clone(&platform);
         tasks.spawn("control connection", async move {
             let answer = service_fn(|_: Request<Incoming>| {
                 let totals = serde_json::to_vec(&platform.totals()).unwrap_or_default();
@@ -128,7 +129,7 @@ impl PlatformProcess {
     /// What it received so far.
     pub(crate) async fn totals(&mut self) -> anyhow::Result<Totals> {
         let answer = self.control.get("/totals").await.context("asking the platform")?;
-        Ok(serde_json::from_slice(answer.body)?)
+        serde_json::from_slice::<Totals>(answer.body)?.checked()
     }
 
     /// Waits until at least so many records had an effect; returns the last totals when they

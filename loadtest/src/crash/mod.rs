@@ -5,11 +5,10 @@ mod carrier;
 mod comparison;
 
 use crate::gateway::{self, LEASE, Setup};
+use crate::output;
 use crate::platform::Platform;
-use crate::{output, secrets};
 use anyhow::{Context, ensure};
 use bridge8890::clock::Clock;
-use bridge8890::lifecycle::Tasks;
 use carrier::{Acknowledged, Persistent};
 use clap::Args;
 use comparison::Comparison;
@@ -71,9 +70,7 @@ impl Crash {
         let seed = self.seed.unwrap_or_else(output::fresh_seed);
         let directory = tempfile::Builder::new().prefix("loadtest-crash-").tempdir_in(".")?;
         let setup = Setup::new(&gateway::binary(self.gateway.clone())?, directory.path())?;
-        let tasks = Tasks::new();
-        let secret = secrets::platform();
-        let platform = Platform::start(setup.platform, secret, Duration::ZERO, &tasks).await?;
+        let platform = Platform::remembering(setup.platform).await?;
 
         let told = self.kill_under_load(seed, &setup, &platform).await;
         let told = told.with_context(|| {
@@ -86,7 +83,6 @@ impl Crash {
                 return Err(error);
             }
         };
-        tasks.abort();
 
         let report = Report {
             seed,
@@ -160,7 +156,7 @@ async fn settle_down(
         spinner.set_message(format!("{known} acknowledged, {} delivered", totals.effects));
     }
     spinner.finish_and_clear();
-    Ok(Comparison::of(&acknowledged.ids, &platform.ledger()))
+    Ok(Comparison::of(&acknowledged.ids, &platform.effects()))
 }
 
 impl std::fmt::Display for Report {
