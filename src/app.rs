@@ -8,9 +8,10 @@ use crate::egress;
 use crate::ingress;
 use crate::intake::Intake;
 use crate::lifecycle::{Tasks, WaitingFor};
+use crate::model::LaneName;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, Options, Retention, Store, data_key};
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result, anyhow};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -63,17 +64,19 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             let (metrics, tasks) = (metrics.clone(), tasks.clone());
             async move { metrics.upkeep(tasks.stopping()).await }
         });
-        let store = open_store(config, &clock, &entropy, &metrics, &store_tasks).await?;
+        health.starting("opening the store");
+        let watch = (&metrics, health.worker("store writer"));
+        let store = open_store(config, &clock, &entropy, watch, &store_tasks).await?;
+        warn_of_stranded(&store, &config.destination.name).await?;
         opened.get_or_init(|| store.clone());
         keep_house(config, &store, &tasks);
         egress::start(
             &config.destination,
             store.clone(),
             (clock.clone(), entropy.clone()),
-            &metrics,
+            (&metrics, health.worker("lane")),
             &tasks,
-        )
-        .context("destination")?;
+        )?;
         let ground = ingress::Ground {
             intake: Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics),
             tasks: tasks.clone(),
@@ -99,6 +102,15 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
 }
 
 impl Gateway {
+    /// Waits until something ends without which the gateway is of no use, and names it.
+    pub async fn fallen(&self) -> &'static str {
+        tokio::select! {
+            () = self.tasks.stopping() => {}
+            () = self.store_tasks.stopping() => {}
+        }
+        self.store_tasks.fallen().or(self.tasks.fallen()).unwrap_or("gateway")
+    }
+
     /// The tasks, for whoever runs beside the gateway and must end with it.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
@@ -111,6 +123,7 @@ impl Gateway {
     pub async fn stop(self, progress: impl Fn(&WaitingFor)) -> WaitingFor {
         self.health.stopping();
         let left = self.tasks.shut_down(self.grace, &progress).await;
+        self.store_tasks.stop();
         drop(self.store);
         drop(self.health);
         self.store_tasks.shut_down(STORE_GRACE, &progress).await;
@@ -132,7 +145,7 @@ async fn open_store(
     config: &Config,
     clock: &Clock,
     entropy: &Entropy,
-    metrics: &Metrics,
+    (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
 ) -> Result<Store> {
     let settings = &config.store;
@@ -149,8 +162,23 @@ async fn open_store(
         lanes: vec![config.destination.name.clone()],
         queue: settings.queue,
         max_group: settings.max_group,
+        progress,
     };
     Ok(Store::open(&options, ring, clock.clone(), entropy.clone(), metrics, tasks).await?)
+}
+
+/// Records of a lane that no destination is configured for stay where they are.
+async fn warn_of_stranded(store: &Store, lane: &LaneName) -> Result<()> {
+    for other in store.lanes().await? {
+        if other.pending > 0 && other.name != lane.as_str() {
+            tracing::warn!(
+                lane = other.name,
+                pending = other.pending,
+                "no destination has this name any more; give it back its name to send these records"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
@@ -165,7 +193,7 @@ fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
         },
     };
     let (store, until) = (store.clone(), tasks.clone());
-    tasks.spawn("housekeeping", async move {
+    tasks.spawn_vital("housekeeping", async move {
         tokio::select! {
             () = housekeeping::run(store, house) => {}
             () = until.stopping() => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -21,6 +21,23 @@ pub struct Tasks {
     hard: CancellationToken,
     tracker: TaskTracker,
     names: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    fallen: Arc<OnceLock<&'static str>>,
+}
+
+/// Stops everything when it is dropped before its time.
+#[derive(Debug)]
+struct Vital {
+    name: &'static str,
+    tasks: Tasks,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if !self.tasks.is_stopping() {
+            self.tasks.fallen.get_or_init(|| self.name);
+            self.tasks.stop();
+        }
+    }
 }
 
 /// Says that something is under way, until it is dropped.
@@ -49,6 +66,26 @@ impl Tasks {
             let _activity = activity;
             hard.run_until_cancelled(task).await
         })
+    }
+
+    /// Starts a task without which the rest is of no use. If it ends before the soft stop, be it
+    /// by a panic, everything stops, and [`Tasks::fallen`] tells whose end it was.
+    pub fn spawn_vital<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let vital = Vital { name, tasks: self.clone() };
+        let task = async move {
+            let _vital = vital;
+            task.await;
+        };
+        drop(self.spawn(name, task));
+    }
+
+    /// The vital task that ended before its time, if one did.
+    #[must_use]
+    pub fn fallen(&self) -> Option<&'static str> {
+        self.fallen.get().copied()
     }
 
     /// Names something that is under way inside a task, such as a request.
@@ -169,5 +206,21 @@ mod tests {
         let told = told.into_inner().expect("no panic while holding it");
         assert_eq!(told.first().map(String::as_str), Some("1 polite, 1 stubborn"));
         assert!(tasks.waiting_for().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_vital_task_stops_everything_and_is_named() {
+        let tasks = Tasks::new();
+        tasks.spawn_vital("steady", std::future::pending());
+        assert_eq!((tasks.is_stopping(), tasks.fallen()), (false, None));
+        tasks.spawn_vital("frail", async { panic!("on purpose") });
+        tasks.stopping().await;
+        assert_eq!(tasks.fallen(), Some("frail"));
+        tasks.shut_down(Duration::ZERO, |_| ()).await;
+
+        let tasks = Tasks::new();
+        tasks.spawn_vital("steady", std::future::pending());
+        tasks.shut_down(Duration::ZERO, |_| ()).await;
+        assert_eq!(tasks.fallen(), None);
     }
 }

@@ -14,7 +14,7 @@ use bridge8890::store::{
     Callback, DeadClass, Entry, Filter, KEY_LEN, KeyRing, Lease, OpenError, Operator, Options,
     RawRequest, RecordState, Retention, SendReport, Settled, Settlement, Store,
 };
-use bridge8890::telemetry::Metrics;
+use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -41,7 +41,13 @@ fn lane() -> LaneName {
 }
 
 fn options(directory: &Path) -> Options {
-    Options { directory: directory.to_owned(), lanes: vec![lane()], queue: 1024, max_group: 256 }
+    Options {
+        directory: directory.to_owned(),
+        lanes: vec![lane()],
+        queue: 1024,
+        max_group: 256,
+        progress: Progress::new("writer"),
+    }
 }
 
 impl Bench {

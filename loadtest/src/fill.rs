@@ -14,7 +14,7 @@ use bridge8890::store::{
     Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Store,
     StoreError, data_key,
 };
-use bridge8890::telemetry::Metrics;
+use bridge8890::telemetry::{Metrics, Progress};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
@@ -109,6 +109,7 @@ async fn open_store(directory: &Path, tasks: &Tasks) -> anyhow::Result<Store> {
         lanes: vec![LaneName::new(LANE)?],
         queue: 2 * IN_FLIGHT,
         max_group: IN_FLIGHT,
+        progress: Progress::new("store writer"),
     };
     let ring = KeyRing::new(&key.secret, &[])?;
     Ok(Store::open(&options, ring, Clock::system(), entropy, &Metrics::new()?, tasks).await?)

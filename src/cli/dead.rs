@@ -50,6 +50,8 @@ enum What {
     /// Puts dead letters back into their queue, with their attempts forgotten.
     ///
     /// They go out under the same idempotency keys. A gateway that serves notices within a second.
+    ///
+    /// Exit code 0: some were put back. 1: there were none.
     #[command(after_help = "\
 Examples:
   bridge8890 dead replay 42 43
@@ -119,10 +121,7 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
             letters.retain(|letter| letter.seq.0 == *number);
             list(&letters, *json, out)?
         }
-        What::Replay(args) => {
-            replay(args, out).await?;
-            true
-        }
+        What::Replay(args) => replay(args, out).await?,
     };
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -144,7 +143,7 @@ fn list(letters: &[DeadLetter], json: bool, out: &mut impl Write) -> anyhow::Res
     Ok(!letters.is_empty())
 }
 
-async fn replay(args: &Replay, out: &mut impl Write) -> anyhow::Result<()> {
+async fn replay(args: &Replay, out: &mut impl Write) -> anyhow::Result<bool> {
     let operator = args.archive.open().await?;
     let wanted = |letter: &&DeadLetter| {
         args.all
@@ -170,5 +169,5 @@ async fn replay(args: &Replay, out: &mut impl Write) -> anyhow::Result<()> {
     } else {
         writeln!(out, "{moved} put back into the queue")?;
     }
-    Ok(())
+    Ok(!chosen.is_empty())
 }

@@ -36,8 +36,14 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::info!(%address, "carriers may call");
     }
     tracing::info!(address = %gateway.admin, "operators may look: /metrics /readyz /livez");
-    stop.asked().await;
-    tracing::info!("stopping; a second signal cuts off what is under way");
+    let fallen = tokio::select! {
+        () = stop.asked() => None,
+        name = gateway.fallen() => Some(name),
+    };
+    match fallen {
+        None => tracing::info!("stopping; a second signal cuts off what is under way"),
+        Some(name) => tracing::error!(task = name, "a vital task ended; stopping"),
+    }
     let tasks = gateway.tasks().clone();
     let stopped = gateway.stop(|waiting| tracing::info!("still waiting for {waiting}"));
     let left = tokio::select! {
@@ -53,7 +59,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         tracing::warn!("stopped; cut off: {left}; nothing that was acknowledged is lost");
     }
-    Ok(ExitCode::SUCCESS)
+    match fallen {
+        None => Ok(ExitCode::SUCCESS),
+        Some(name) => Err(anyhow!("the {name} ended by itself; the log has the reason")),
+    }
 }
 
 /// The signals that ask a process to stop.

@@ -55,7 +55,7 @@ impl Console {
                 server.serve(socket, answer).await
             }
         };
-        tasks.spawn("operators' listener", listener.run(tasks.clone(), serve));
+        tasks.spawn_vital("operators' listener", listener.run(tasks.clone(), serve));
         Ok(address)
     }
 

@@ -12,8 +12,8 @@ use crate::lifecycle::Tasks;
 use crate::store::{
     DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement, Store, StoreError,
 };
-use crate::telemetry::Metrics;
 use crate::telemetry::egress::{RecordResult, RequestResult};
+use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
 use std::pin::pin;
@@ -62,7 +62,7 @@ pub fn start(
     destination: &Destination,
     store: Store,
     (clock, entropy): (Clock, Entropy),
-    metrics: &Metrics,
+    (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
 ) -> Result<Arc<Lane>, EgressError> {
     let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
@@ -80,8 +80,9 @@ pub fn start(
         clock,
         entropy,
         tasks: tasks.clone(),
+        progress,
     });
-    tasks.spawn("lane", driver.run());
+    tasks.spawn_vital("lane", driver.run());
     Ok(lane)
 }
 
@@ -95,6 +96,7 @@ struct Driver {
     clock: Clock,
     entropy: Entropy,
     tasks: Tasks,
+    progress: Progress,
 }
 
 /// What a look at the queue found.
@@ -127,7 +129,10 @@ impl Driver {
             // Seen before looking, so that nothing is committed unnoticed in between.
             commits.borrow_and_update();
             let looked_at = Instant::now();
-            let pause = match self.look(slots).await {
+            self.progress.step();
+            let found = self.look(slots).await;
+            self.progress.rest();
+            let pause = match found {
                 Ok(Found::Plenty) => continue,
                 Ok(Found::Nothing) => {
                     let due = self.next_due().await;

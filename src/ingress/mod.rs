@@ -88,7 +88,7 @@ pub async fn start(
                 server.serve(socket, answer).await
             }
         };
-        tasks.spawn("carriers' listener", listener.run(tasks.clone(), serve));
+        tasks.spawn_vital("carriers' listener", listener.run(tasks.clone(), serve));
     }
     Ok(addresses)
 }

@@ -5,7 +5,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
 use crate::model::{Event, Outcome};
-use crate::store::{Callback, Entry, RawRequest, Store, StoreError, Unwell};
+use crate::store::{Callback, Committed, Entry, RawRequest, Store, StoreError, Unwell};
 use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
 use bytes::Bytes;
@@ -65,15 +65,26 @@ impl Intake {
             return Answer::Refused(denied);
         }
         let callback = self.understand(account, carrier, call, now);
+        let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
+        let garbled = callback.garbled.len();
         match self.store.commit(callback).await {
-            Ok(committed) if committed.fresh.iter().any(|fresh| *fresh) => Answer::Accepted,
-            Ok(committed) if committed.fresh.is_empty() => Answer::Accepted,
-            Ok(_) => Answer::Duplicate,
+            Ok(committed) => {
+                self.count(&outcomes, &committed, garbled);
+                let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
+                if repeated { Answer::Duplicate } else { Answer::Accepted }
+            }
             Err(error) => {
                 tracing::debug!(account = %account.name, %error, "a callback was not stored");
                 Answer::Busy(retry_after(&error))
             }
         }
+    }
+
+    /// Counts what is on disk now and was not before.
+    fn count(&self, outcomes: &[Outcome], committed: &Committed, garbled: usize) {
+        let fresh = outcomes.iter().zip(&committed.fresh).filter(|(_, fresh)| **fresh);
+        fresh.for_each(|(outcome, _)| self.metrics.outcome(*outcome, 1));
+        self.metrics.outcome(Outcome::Garbled, garbled);
     }
 
     fn understand(
@@ -86,7 +97,6 @@ impl Intake {
         let decoded = carrier
             .decode(call, account, now)
             .unwrap_or_else(|garbled| Decoded { events: Vec::new(), garbled: vec![garbled] });
-        self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
         Callback {
             account: account.name.clone(),
             received_at: now,
@@ -106,7 +116,6 @@ impl Intake {
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
-        self.metrics.outcome(meant.outcome, 1);
         Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
     }
 }

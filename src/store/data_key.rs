@@ -5,7 +5,7 @@ use crate::clock::Entropy;
 use crate::model::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "data.key";
@@ -92,7 +92,7 @@ pub fn load(directory: &Path, configured: Option<&Secret>) -> Result<Secret, Key
 
 /// The key must be on disk before anything is sealed under it: both file and directory are synced.
 fn create(directory: &Path, path: &Path, key: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(hex::encode(key).as_bytes())?;
     file.sync_all()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What stands against new callbacks. Each state is entered and left by what it is named for.
 #[derive(Debug, Default)]
-pub struct Health {
+pub(super) struct Health {
     failing: AtomicBool,
     disk_low: AtomicBool,
 }
@@ -29,7 +29,7 @@ impl Health {
     }
 
     /// Notes how much room the disk has. Returns whether that changed the state.
-    pub fn disk(&self, free: u64, floor: u64) -> bool {
+    pub(super) fn disk(&self, free: u64, floor: u64) -> bool {
         let low = free < floor;
         self.disk_low.swap(low, Ordering::Relaxed) != low
     }

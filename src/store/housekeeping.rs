@@ -37,7 +37,7 @@ async fn watch_disk(store: &Store, house: &House) {
         match rustix::fs::statvfs(&house.directory) {
             Ok(volume) => {
                 let free = volume.f_bavail.saturating_mul(volume.f_frsize);
-                if store.health().disk(free, house.disk_floor) {
+                if store.disk(free, house.disk_floor) {
                     let low = free < house.disk_floor;
                     tracing::warn!(
                         free,

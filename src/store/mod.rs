@@ -16,7 +16,8 @@ mod rows;
 mod seal;
 mod sqlite;
 
-pub use health::{Health, Unwell};
+use health::Health;
+pub use health::Unwell;
 pub use look::{
     AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined,
     RecordState, RevisionHistory,
@@ -29,8 +30,8 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
 use crate::model::{AccountName, CallbackSeq, LaneName, Meaning, Outcome, Record};
-use crate::telemetry::Metrics;
 use crate::telemetry::store::StoreMetrics;
+use crate::telemetry::{Metrics, Progress};
 use bytes::Bytes;
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, SealedRecord};
@@ -67,6 +68,8 @@ pub struct Options {
     pub queue: usize,
     /// Callbacks in one transaction, at most.
     pub max_group: usize,
+    /// Wound while the writer has work.
+    pub progress: Progress,
 }
 
 /// What the writer and its callers share.
@@ -245,17 +248,19 @@ impl Store {
             Arc::clone(&shared),
             clock.clone(),
             options.max_group.max(1),
+            options.progress.clone(),
         );
-        tasks.spawn("store writer", writer.run(waiting));
-        tasks.spawn("checkpointer", sqlite::keep_log_short(opened.checkpointer, jobs.downgrade()));
+        tasks.spawn_vital("store writer", writer.run(waiting));
+        let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
+        tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
         Ok(Store { jobs, shared, reader, prints, commits, clock, _lock: lock })
     }
 
-    /// What stands against accepting new callbacks, and what is watched to find out.
-    #[must_use]
-    pub fn health(&self) -> &Health {
-        &self.shared.health
+    /// Notes the volume's room. Returns whether that changed what is accepted.
+    fn disk(&self, free: u64, floor: u64) -> bool {
+        self.shared.metrics.disk(free);
+        self.shared.health.disk(free, floor)
     }
 
     /// Whether new callbacks may be accepted now: no I/O, no waiting.
@@ -394,9 +399,16 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn recount(&self) -> Result<(), ReadError> {
-        let pending = self.lanes().await?.iter().map(|lane| lane.pending).sum();
+        let lanes = self.lanes().await?;
+        let pending = lanes.iter().map(|lane| lane.pending).sum();
         self.shared.pending.store(pending, Ordering::Relaxed);
-        self.shared.metrics.pending(pending);
+        let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
+        let waited = oldest.map(|oldest| self.clock.now().duration_since(oldest));
+        self.shared.metrics.counted(
+            pending,
+            waited.and_then(|waited| Duration::try_from(waited).ok()).unwrap_or_default(),
+            lanes.iter().map(|lane| lane.dead).sum(),
+        );
         Ok(())
     }
 

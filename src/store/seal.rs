@@ -1,7 +1,7 @@
 //! Encryption at rest, and the keyed digests by which sealed things are found.
 //!
 //! Sealed bytes are `key id (4, little-endian) | nonce (12) | ciphertext | tag (16)`, AES-256-GCM (NIST SP 800-38D).
-//! Nonces are random; a key is good for 2^32 seals, which `keys rotate` must come before.
+//! Nonces are random; a key is good for 2^32 seals, before which a new `store.key` must take over.
 
 use crate::clock::Entropy;
 use crate::model::Secret;

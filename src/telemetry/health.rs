@@ -133,7 +133,9 @@ struct Clockwork {
 impl Progress {
     const RESTING: u64 = u64::MAX;
 
-    fn new(name: &'static str) -> Progress {
+    /// At rest. [`Health::worker`] makes one that is watched.
+    #[must_use]
+    pub fn new(name: &'static str) -> Progress {
         let last_step = AtomicU64::new(Progress::RESTING);
         Progress(Arc::new(Clockwork { name, made: Instant::now(), last_step }))
     }

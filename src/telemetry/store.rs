@@ -34,6 +34,19 @@ static COMMIT_SECONDS: Metric<Histogram, 0> = Metric::histogram(
 static PENDING: Metric<Gauge, 0> =
     Metric::gauge("bridge8890_store_pending_records", &[], "Record revisions in the outbox.");
 
+static OLDEST: Metric<Gauge, 0> = Metric::gauge(
+    "bridge8890_store_oldest_pending_seconds",
+    &[],
+    "Age of the oldest record revision in the outbox; counted every 15 s.",
+);
+static DEAD: Metric<Gauge, 0> = Metric::gauge(
+    "bridge8890_store_dead_letters",
+    &[],
+    "Dead letters that nobody has replayed; counted every 15 s.",
+);
+static DISK_FREE: Metric<Gauge, 0> =
+    Metric::gauge("bridge8890_store_disk_free_bytes", &[], "Room on the store's volume.");
+
 /// Rows of `docs/METRICS.md`.
 pub(super) const TABLE: &[&Row] = &[
     &COMMITS.row,
@@ -43,6 +56,9 @@ pub(super) const TABLE: &[&Row] = &[
     &FAILURES.row,
     &COMMIT_SECONDS.row,
     &PENDING.row,
+    &OLDEST.row,
+    &DEAD.row,
+    &DISK_FREE.row,
 ];
 
 /// The handles.
@@ -55,6 +71,9 @@ pub struct StoreMetrics {
     failures: Counter,
     commit_seconds: Histogram,
     pending: Gauge,
+    oldest: Gauge,
+    dead: Gauge,
+    disk_free: Gauge,
 }
 
 /// What one transaction held.
@@ -82,6 +101,9 @@ impl StoreMetrics {
             failures: metrics.counter(&FAILURES, []),
             commit_seconds: metrics.histogram(&COMMIT_SECONDS, []),
             pending: metrics.gauge(&PENDING, []),
+            oldest: metrics.gauge(&OLDEST, []),
+            dead: metrics.gauge(&DEAD, []),
+            disk_free: metrics.gauge(&DISK_FREE, []),
         }
     }
 
@@ -103,5 +125,19 @@ impl StoreMetrics {
     #[expect(clippy::cast_precision_loss, reason = "a queue of 2^53 records is not reached")]
     pub fn pending(&self, records: i64) {
         self.pending.set(records as f64);
+    }
+
+    /// The queue was counted: so many records, the oldest of this age, so many dead letters.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 dead letters are not reached")]
+    pub fn counted(&self, pending: i64, oldest: Duration, dead: i64) {
+        self.pending(pending);
+        self.oldest.set(oldest.as_secs_f64());
+        self.dead.set(dead as f64);
+    }
+
+    /// The volume has so much room.
+    #[expect(clippy::cast_precision_loss, reason = "to the last byte nobody wants to know")]
+    pub fn disk(&self, free: u64) {
+        self.disk_free.set(free as f64);
     }
 }

@@ -8,7 +8,7 @@ use bridge8890::intake::Intake;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{AccountName, Secret};
 use bridge8890::store::{KEY_LEN, KeyRing, Options, Store};
-use bridge8890::telemetry::Metrics;
+use bridge8890::telemetry::{Metrics, Progress};
 use http::{Method, StatusCode};
 use jiff::{Timestamp, tz::Offset};
 use std::net::SocketAddr;
@@ -96,6 +96,7 @@ impl Gateway {
             lanes: Vec::new(),
             queue: 100,
             max_group: 100,
+            progress: Progress::new("writer"),
         };
         let ring = KeyRing::new(&Secret::new(vec![1; KEY_LEN]), &[]).expect("a key");
         let clock = Clock::system();

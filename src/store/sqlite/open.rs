@@ -11,7 +11,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,7 +111,8 @@ fn options(directory: &Path) -> SqliteConnectOptions {
 
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { directory: directory.display().to_string(), source };
-    std::fs::create_dir_all(directory).map_err(io)?;
+    // What is inside concerns nobody else on the machine.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
     let lock = File::create(directory.join(LOCK)).map_err(io)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

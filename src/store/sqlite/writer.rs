@@ -13,7 +13,7 @@ use crate::model::LaneName;
 use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease};
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, LeaseToken, Settlement, Shared, StoreError};
-use crate::telemetry::store as telemetry;
+use crate::telemetry::{Progress, store as telemetry};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub(in crate::store) struct Writer {
     clock: Clock,
     max_group: usize,
     next_token: i64,
+    progress: Progress,
 }
 
 /// What one transaction is to hold.
@@ -74,8 +75,9 @@ impl Writer {
         shared: Arc<Shared>,
         clock: Clock,
         max_group: usize,
+        progress: Progress,
     ) -> Writer {
-        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1 }
+        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1, progress }
     }
 
     /// Serves until the last sender is gone.
@@ -93,6 +95,7 @@ impl Writer {
                 jobs.recv().await
             };
             let Some(first) = first else { break };
+            self.progress.step();
             let mut group = Group::default();
             group.add(first);
             // Requests that are ready to run join this group instead of waiting for the next.
@@ -102,6 +105,7 @@ impl Writer {
                 group.add(job);
             }
             self.serve(group).await;
+            self.progress.rest();
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly; the next start repairs it");
