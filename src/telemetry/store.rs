@@ -42,7 +42,7 @@ static OLDEST: Metric<Gauge, 0> = Metric::gauge(
 static DEAD: Metric<Gauge, 0> = Metric::gauge(
     "bridge8890_store_dead_letters",
     &[],
-    "Dead letters that nobody has replayed; counted every 15 s.",
+    "Dead letters not yet replayed; counted every 15 s.",
 );
 static DISK_FREE: Metric<Gauge, 0> =
     Metric::gauge("bridge8890_store_disk_free_bytes", &[], "Room on the store's volume.");

@@ -45,6 +45,8 @@ pub(in crate::store) struct Writer {
     max_group: usize,
     next_token: i64,
     progress: Progress,
+    /// After a failure, until memory agrees with the disk again.
+    stale: bool,
 }
 
 /// What one transaction is to hold.
@@ -77,7 +79,17 @@ impl Writer {
         max_group: usize,
         progress: Progress,
     ) -> Writer {
-        Writer { connection, state, lanes, shared, clock, max_group, next_token: 1, progress }
+        Writer {
+            connection,
+            state,
+            lanes,
+            shared,
+            clock,
+            max_group,
+            next_token: 1,
+            progress,
+            stale: false,
+        }
     }
 
     /// Serves until the last sender is gone.
@@ -113,6 +125,12 @@ impl Writer {
     }
 
     async fn serve(&mut self, mut group: Group) {
+        // What memory holds of a failed group must not decide about the next one.
+        if self.stale
+            && let Err(error) = self.recover().await
+        {
+            return group.refuse(&error.to_string());
+        }
         let checkpoints = std::mem::take(&mut group.checkpoints);
         let purges = std::mem::take(&mut group.purges);
         if !group.is_empty() {
@@ -132,7 +150,7 @@ impl Writer {
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    self.fail(&reason).await;
+                    self.fail(&reason);
                     group.refuse(&reason);
                 }
             }
@@ -140,7 +158,7 @@ impl Writer {
         for (job, answer) in purges {
             let purged = self.purge(&job).await;
             if let Err(error) = &purged {
-                self.fail(&error.to_string()).await;
+                self.fail(&error.to_string());
             }
             drop(answer.send(purged.map_err(|error| StoreError::Database(error.to_string()))));
         }
@@ -212,21 +230,20 @@ impl Writer {
         Ok(purged)
     }
 
-    /// After a failed transaction memory may know keys that the disk does not, or the reverse.
-    async fn fail(&mut self, reason: &str) {
+    /// Memory may now know keys that the disk does not, or the reverse.
+    fn fail(&mut self, reason: &str) {
         if self.shared.health.failed() {
             tracing::error!(reason, "a commit failed; nothing new is accepted until one succeeds");
         }
         self.shared.metrics.failed();
-        if let Err(error) = self.recover().await {
-            tracing::debug!(%error, "the store still fails");
-        }
+        self.stale = true;
     }
 
     async fn recover(&mut self) -> Result<(), sqlx::Error> {
         // Without an open transaction this fails, which is as good.
         drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
         self.state = open::load_state(&mut self.connection).await?;
+        self.stale = false;
         Ok(())
     }
 
@@ -287,5 +304,7 @@ impl Group {
         self.commits.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }
 }

@@ -1,0 +1,26 @@
+//! The gateway as its users meet it: the built program over real sockets, with a real database
+//! and a stand-in for the platform. One file per behaviour.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
+mod bad_input_is_survived;
+mod carriers_are_answered;
+mod commands_say_what_they_do;
+mod dead_letters_are_replayed;
+mod disk_floor_is_kept;
+mod duplicate_is_answered_alike;
+mod nobodys_number_leaks;
+mod platform_down_then_drains;
+mod refused_before_it_is_read;
+mod second_gateway_is_told;
+mod shutdown_loses_nothing;
+mod sick_store_recovers;
+mod support;
+mod survives_kill;
+mod tls_and_http2;
+mod torn_log_is_survived;
+mod unreadable_is_quarantined;
+
+#[expect(dead_code, reason = "the carriers' own test uses all of it")]
+#[path = "../support/exchange.rs"]
+mod exchange;

@@ -1,0 +1,28 @@
+//! A gateway as a process, a platform to serve, and carriers to call.
+
+mod carriers;
+mod client;
+mod gateway;
+mod platform;
+mod site;
+
+pub(crate) use carriers::{Caller, Ended, Stream, is_taken};
+pub(crate) use client::{Answer, Client, Wire};
+pub(crate) use gateway::Gateway;
+pub(crate) use platform::Platform;
+pub(crate) use site::{Done, Site, shipped};
+
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a condition may take that is sure to come: no test measures a time.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
