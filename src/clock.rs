@@ -43,8 +43,16 @@ impl Clock {
 
     /// Moves a set clock forward; the system's clock is left alone.
     pub fn advance(&self, by: Duration) {
+        self.step(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    /// Sets a set clock back; the system's clock is left alone.
+    pub fn set_back(&self, by: Duration) {
+        self.step(-i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+
+    fn step(&self, by: i64) {
         if let Source::Set(millis) = &self.0 {
-            let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
             millis.fetch_add(by, Ordering::Relaxed);
         }
     }

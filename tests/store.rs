@@ -361,6 +361,20 @@ async fn operators_find_records_by_caller_and_what_could_not_be_read() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_delays_nothing() {
+    let hour = Duration::from_secs(3600);
+    let mut bench = Bench::new().await;
+    bench.commit(bench.rating("m1", Level::Fair)).await;
+    bench.clock.set_back(hour);
+    assert_eq!(messages(&bench.lease(10).await), ["m1"]);
+    bench.commit(bench.rating("m2", Level::Fair)).await;
+    // Over a restart nobody has seen the later time.
+    bench.clock.set_back(hour);
+    bench.reopen().await;
+    assert_eq!(messages(&bench.lease(10).await), ["m1", "m2"]);
+}
+
+#[tokio::test]
 async fn a_purge_erases_what_is_old_and_delivered_and_keeps_the_order() {
     let mut bench = Bench::new().await;
     for message in ["sent", "waiting"] {

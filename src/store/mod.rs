@@ -229,7 +229,8 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
-        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy).await?;
+        let now = clock.now();
+        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy, now).await?;
         let prints = Fingerprinter::new(&opened.lookup_key);
         let (committed, commits) = watch::channel(());
         let shared = Arc::new(Shared {

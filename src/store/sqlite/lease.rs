@@ -192,6 +192,13 @@ pub(super) fn lease(script: &mut Script, lane: i64, token: LeaseToken, job: &Lea
     place
 }
 
+/// Adds what keeps due times where they were, as seen from a clock that was set back: otherwise
+/// nothing would be sent until it has caught up.
+pub(super) fn step_back(script: &mut Script, millis: i64) {
+    script.add("UPDATE outbox SET due_at = due_at - ?");
+    script.bind(millis);
+}
+
 /// Reads a leased row.
 pub(super) fn leased_row(row: &SqliteRow) -> LeasedRow {
     LeasedRow {

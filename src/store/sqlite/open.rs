@@ -5,6 +5,7 @@ use crate::clock::Entropy;
 use crate::model::LaneName;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
 use crate::store::{KeyRing, OpenError};
+use jiff::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -22,7 +23,7 @@ const LOCK: &str = "bridge8890.lock";
 const LOOKUP_KEY: &str = "lookup key";
 const READERS: u32 = 3;
 /// Scripts that stay prepared: one for each mix of verbs that occurs often.
-const SCRIPTS: usize = 64;
+const SCRIPTS: usize = 32;
 /// Rows that the database's thread may be ahead of the writer.
 const LEASED_ROWS: usize = 1024;
 
@@ -46,11 +47,12 @@ pub(in crate::store) async fn open(
     lanes: &[LaneName],
     ring: &KeyRing,
     entropy: &Entropy,
+    now: Timestamp,
 ) -> Result<Opened, OpenError> {
     let lock = lock(directory)?;
     let mut writer = options(directory)
         .create_if_missing(true)
-        .pragma("cache_size", "-8192")
+        .pragma("cache_size", "-4096")
         .statement_cache_capacity(SCRIPTS)
         .row_buffer_size(LEASED_ROWS)
         .connect()
@@ -59,13 +61,17 @@ pub(in crate::store) async fn open(
     MIGRATIONS.run(&mut writer).await.map_err(|error| OpenError::Migrate(error.to_string()))?;
     let lookup_key = lookup_key(&mut writer, ring, entropy).await?;
     let lanes = lane_ids(&mut writer, lanes).await?;
-    // Whoever leased before this start is gone.
-    sqlx::query("UPDATE outbox SET token = 0, due_at = queued_at WHERE token <> 0")
-        .execute(&mut writer)
-        .await?;
+    // Whoever leased before this start is gone; and nothing was queued in what is now the future.
+    sqlx::query(
+        "UPDATE outbox SET token = 0, due_at = min(queued_at, ?) WHERE token <> 0 OR queued_at > ?",
+    )
+    .bind(now.as_millisecond())
+    .bind(now.as_millisecond())
+    .execute(&mut writer)
+    .await?;
     let state = load_state(&mut writer).await?;
     let pending = sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut writer).await?.get(0);
-    let checkpointer = options(directory).connect().await?;
+    let checkpointer = options(directory).pragma("cache_size", "-512").connect().await?;
     let readers = open_readers(directory).await?;
     Ok(Opened { writer, checkpointer, readers, lanes, lookup_key, state, pending, lock })
 }
@@ -78,7 +84,7 @@ pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePoo
     Ok(SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options(directory).pragma("query_only", "on").pragma("cache_size", "-2048"))
+        .connect_with(options(directory).pragma("query_only", "on").pragma("cache_size", "-1024"))
         .await?)
 }
 

@@ -23,6 +23,9 @@ use tokio::sync::mpsc;
 /// How often a store that failed tries whether it works again, when nobody asks it to.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// Steps of the clock that are too small to matter to due times, in milliseconds.
+const CLOCK_STEP: i64 = 1_000;
+
 /// What the writer knows without asking the database. Rebuilt from it after every failure.
 #[derive(Debug)]
 pub(in crate::store) struct State {
@@ -47,6 +50,8 @@ pub(in crate::store) struct Writer {
     progress: Progress,
     /// After a failure, until memory agrees with the disk again.
     stale: bool,
+    /// The time of the last transaction, in milliseconds.
+    seen_at: i64,
 }
 
 /// What one transaction is to hold.
@@ -89,6 +94,7 @@ impl Writer {
             next_token: 1,
             progress,
             stale: false,
+            seen_at: 0,
         }
     }
 
@@ -175,6 +181,9 @@ impl Writer {
         let now = self.clock.now().as_millisecond();
         let mut script = Script::default();
         script.add("BEGIN IMMEDIATE");
+        if now + CLOCK_STEP < self.seen_at {
+            lease::step_back(&mut script, self.seen_at - now);
+        }
         let mut settling = Vec::with_capacity(group.settlements.len());
         for (settlement, _) in &group.settlements {
             let lane = lane(&self.lanes, &settlement.lane)?;
@@ -201,6 +210,7 @@ impl Writer {
         script.add("COMMIT");
 
         let done = script.run(&mut self.connection).await?;
+        self.seen_at = now;
         if trimming.is_some_and(|place| done.changes(place) == 0) {
             self.state.trimmed_log = self.state.filed_log;
         }
