@@ -2,6 +2,7 @@
 //! is the 1.0 to which everything else is compared.
 
 use bridge8890::lifecycle::Tasks;
+use bridge8890::net::listener::listen;
 use bridge8890::standin::carriers::Dialect;
 use bytes::Bytes;
 use clap::Args;
@@ -26,7 +27,7 @@ impl Limit {
     /// Serves until interrupted.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let tasks = Tasks::new();
-        let listener = TcpListener::bind(self.listen).await?;
+        let listener = listen(self.listen)?;
         tokio::select! {
             () = serve(listener, tasks.clone()) => {}
             interrupted = tokio::signal::ctrl_c() => interrupted?,

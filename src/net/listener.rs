@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +21,23 @@ use tokio_rustls::TlsAcceptor;
 pub struct BindError {
     address: SocketAddr,
     source: io::Error,
+}
+
+/// Connections that the system keeps for us until we accept them; it may allow fewer. A carrier's
+/// connections all come at once after a break, and one too many would not be refused but would wait
+/// a second or more for its next try.
+const BACKLOG: u32 = 4096;
+
+/// Listens on an address with room for a crowd; port 0 takes a free one.
+///
+/// # Errors
+/// When the system refuses.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of the process before us must not keep us from its address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A bound address and how its connections begin.
@@ -59,7 +76,7 @@ impl Listener {
         telemetry: Listening,
     ) -> Result<Listener, BindError> {
         let refused = |source| BindError { address, source };
-        let socket = TcpListener::bind(address).await.map_err(refused)?;
+        let socket = listen(address).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
         Ok(Listener { socket, address, permits, tls: None, entropy, telemetry })
     }
@@ -183,5 +200,16 @@ mod tests {
         assert!(concerns_one_peer(&ErrorKind::ConnectionAborted.into()));
         let too_many_open_files = io::Error::from_raw_os_error(24);
         assert!(!concerns_one_peer(&too_many_open_files));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_let_in_before_anybody_is_accepted() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut crowd = Vec::new();
+        for _ in 0..400 {
+            let knock = timeout(Duration::from_secs(10), TcpStream::connect(address)).await;
+            crowd.push(knock.expect("the system answers for us").expect("it listens"));
+        }
     }
 }
