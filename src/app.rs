@@ -192,6 +192,7 @@ fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
             keys: settings.dedupe_window,
         },
     };
+    housekeeping::look_at_disk(store, &house);
     let (store, until) = (store.clone(), tasks.clone());
     tasks.spawn_vital("housekeeping", async move {
         tokio::select! {

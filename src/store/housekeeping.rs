@@ -34,21 +34,21 @@ async fn watch_disk(store: &Store, house: &House) {
     let mut tick = ticker(DISK_EVERY);
     loop {
         tick.tick().await;
-        match rustix::fs::statvfs(&house.directory) {
-            Ok(volume) => {
-                let free = volume.f_bavail.saturating_mul(volume.f_frsize);
-                if store.disk(free, house.disk_floor) {
-                    let low = free < house.disk_floor;
-                    tracing::warn!(
-                        free,
-                        floor = house.disk_floor,
-                        low,
-                        "the disk passed its floor"
-                    );
-                }
+        look_at_disk(store, house);
+    }
+}
+
+/// Looks at the disk once: before the first callback, and from then on by [`run`].
+pub fn look_at_disk(store: &Store, house: &House) {
+    match rustix::fs::statvfs(&house.directory) {
+        Ok(volume) => {
+            let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+            if store.disk(free, house.disk_floor) {
+                let low = free < house.disk_floor;
+                tracing::warn!(free, floor = house.disk_floor, low, "the disk passed its floor");
             }
-            Err(error) => tracing::warn!(%error, "the disk's room cannot be read"),
         }
+        Err(error) => tracing::warn!(%error, "the disk's room cannot be read"),
     }
 }
 

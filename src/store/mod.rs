@@ -400,9 +400,18 @@ impl Store {
     /// # Errors
     /// [`ReadError`].
     pub async fn recount(&self) -> Result<(), ReadError> {
+        let before = self.pending();
         let lanes = self.lanes().await?;
-        let pending = lanes.iter().map(|lane| lane.pending).sum();
-        self.shared.pending.store(pending, Ordering::Relaxed);
+        let counted = lanes.iter().map(|lane| lane.pending).sum();
+        // What was committed while we counted is in neither number for certain; the next count,
+        // at a quieter moment, decides.
+        let quiet = self.shared.pending.compare_exchange(
+            before,
+            counted,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        let pending = quiet.map_or_else(|newer| newer, |_| counted);
         let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
         let waited = oldest.map(|oldest| self.clock.now().duration_since(oldest));
         self.shared.metrics.counted(
