@@ -64,14 +64,14 @@ pub fn start(
     (clock, entropy): (Clock, Entropy),
     (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
-) -> Result<Arc<Lane>, EgressError> {
+) -> Result<(), EgressError> {
     let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }
-    let lane = Arc::new(Lane::new(destination, clock.clone(), entropy.clone(), metrics)?);
+    let lane = Arc::new(Lane::new(destination, entropy.clone(), metrics)?);
     let driver = Arc::new(Driver {
-        lane: Arc::clone(&lane),
+        lane,
         store,
         platform: Platform::new(destination, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&destination.backoff)?,
@@ -83,7 +83,7 @@ pub fn start(
         progress,
     });
     tasks.spawn_vital("lane", driver.run());
-    Ok(lane)
+    Ok(())
 }
 
 struct Driver {

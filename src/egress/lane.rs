@@ -1,54 +1,25 @@
 //! A lane: how many batches may be under way to one destination, and whether it may be sent to.
 
 use super::breaker::{Admits, BadBreaker, Breaker, Health, State, Ticket};
-use crate::clock::{Clock, Entropy};
+use crate::clock::Entropy;
 use crate::config::Destination;
 use crate::model::LaneName;
 use crate::telemetry::Metrics;
 use crate::telemetry::egress::{Egress as Telemetry, LaneState};
-use jiff::Timestamp;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// A lane, shared by its driver, its batches under way, and whoever looks at it.
+/// A lane, shared by its driver and its batches under way.
 #[derive(Debug)]
 pub struct Lane {
     name: LaneName,
     slots: Arc<Semaphore>,
-    concurrency: NonZeroUsize,
-    gate: Mutex<Gate>,
+    breaker: Mutex<Breaker>,
     changed: Notify,
-    clock: Clock,
     entropy: Entropy,
     pub(super) telemetry: Telemetry,
-}
-
-#[derive(Debug)]
-struct Gate {
-    breaker: Breaker,
-    trouble: Option<Trouble>,
-}
-
-/// Why a lane does not send freely.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Since when.
-    pub since: Timestamp,
-    /// What the last request came to, without personal data.
-    pub cause: String,
-}
-
-/// What a lane looks like to an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneStatus {
-    /// Where it stands.
-    pub state: LaneState,
-    /// Batches under way.
-    pub in_flight: usize,
-    /// Why it does not send freely.
-    pub trouble: Option<Trouble>,
 }
 
 /// A lane that could send nothing or never stop.
@@ -83,7 +54,6 @@ impl Lane {
     /// [`BadLane`] when it could not.
     pub fn new(
         destination: &Destination,
-        clock: Clock,
         entropy: Entropy,
         metrics: &Metrics,
     ) -> Result<Lane, BadLane> {
@@ -95,10 +65,8 @@ impl Lane {
         Ok(Lane {
             name: destination.name.clone(),
             slots: Arc::new(Semaphore::new(concurrency.get())),
-            concurrency,
-            gate: Mutex::new(Gate { breaker, trouble: None }),
+            breaker: Mutex::new(breaker),
             changed: Notify::new(),
-            clock,
             entropy,
             telemetry,
         })
@@ -110,17 +78,6 @@ impl Lane {
         &self.name
     }
 
-    /// What it looks like now.
-    #[must_use]
-    pub fn status(&self) -> LaneStatus {
-        let gate = self.gate();
-        LaneStatus {
-            state: shown(gate.breaker.state()),
-            in_flight: self.concurrency.get() - self.slots.available_permits(),
-            trouble: gate.trouble.clone(),
-        }
-    }
-
     /// Waits until something may be started, and returns how much: every free slot, or one when
     /// the lane is to be tried. There is always at least one.
     pub async fn slots(&self) -> Vec<Slot> {
@@ -130,7 +87,7 @@ impl Lane {
                 return std::future::pending().await;
             };
             let first = Slot { _permit: permit };
-            let admits = self.gate().breaker.admits(Instant::now());
+            let admits = self.breaker().admits(Instant::now());
             match admits {
                 Admits::One => return vec![first],
                 Admits::All => {
@@ -158,44 +115,33 @@ impl Lane {
     /// Starts a batch in a slot from [`Lane::slots`].
     #[must_use]
     pub fn begin(self: &Arc<Self>, slot: Slot) -> Pass {
-        let mut gate = self.gate();
-        let ticket = gate.breaker.begin(Instant::now());
-        self.telemetry.state(shown(gate.breaker.state()));
-        drop(gate);
+        let mut breaker = self.breaker();
+        let ticket = breaker.begin(Instant::now());
+        self.telemetry.state(shown(breaker.state()));
+        drop(breaker);
         self.telemetry.took_off();
         Pass { lane: Arc::clone(self), ticket: Some(ticket), _slot: slot }
     }
 
     fn report(&self, ticket: Ticket, health: Health, cause: &str) {
-        let mut gate = self.gate();
-        let was = shown(gate.breaker.state());
-        gate.breaker.end(ticket, health, Instant::now(), self.entropy.fraction());
-        let is = shown(gate.breaker.state());
+        let mut breaker = self.breaker();
+        let was = shown(breaker.state());
+        breaker.end(ticket, health, Instant::now(), self.entropy.fraction());
+        let is = shown(breaker.state());
         match (was, is) {
             (LaneState::Sending, LaneState::Sending) => return,
-            (LaneState::Sending, _) => {
-                self.telemetry.held(cause);
-                gate.trouble = Some(Trouble { since: self.clock.now(), cause: cause.to_owned() });
-            }
-            (_, LaneState::Sending) => {
-                self.telemetry.back();
-                gate.trouble = None;
-            }
-            (LaneState::Probing, LaneState::Holding) => {
-                if let Some(trouble) = &mut gate.trouble {
-                    cause.clone_into(&mut trouble.cause);
-                }
-            }
+            (LaneState::Sending, _) => self.telemetry.held(cause),
+            (_, LaneState::Sending) => self.telemetry.back(),
             _ => {}
         }
         self.telemetry.state(is);
-        drop(gate);
+        drop(breaker);
         self.changed.notify_one();
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        // Every change of the gate is one assignment, so a panic leaves nothing half done.
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        // Every change of it is one assignment, so a panic leaves nothing half done.
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,17 +175,21 @@ fn shown(state: State) -> LaneState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::samples::{destination, now};
+    use crate::egress::samples::destination;
     use std::time::Duration;
 
     fn lane() -> Arc<Lane> {
-        let lane = Lane::new(
-            &destination(),
-            Clock::set_to(now()),
-            Entropy::seeded(1),
-            &Metrics::new().expect("a registry"),
-        );
+        let lane =
+            Lane::new(&destination(), Entropy::seeded(1), &Metrics::new().expect("a registry"));
         Arc::new(lane.expect("sense"))
+    }
+
+    fn state(lane: &Lane) -> LaneState {
+        shown(lane.breaker().state())
+    }
+
+    fn in_flight(lane: &Lane) -> usize {
+        destination().concurrency - lane.slots.available_permits()
     }
 
     #[tokio::test(start_paused = true)]
@@ -248,9 +198,9 @@ mod tests {
         let mut slots = lane.slots().await;
         assert_eq!(slots.len(), 4);
         let first = lane.begin(slots.pop().expect("a slot"));
-        assert_eq!(lane.status().in_flight, 4);
+        assert_eq!(in_flight(&lane), 4);
         drop(slots);
-        assert_eq!((lane.status().in_flight, lane.slots().await.len()), (1, 3));
+        assert_eq!((in_flight(&lane), lane.slots().await.len()), (1, 3));
         drop(first);
         assert_eq!(lane.slots().await.len(), 4);
     }
@@ -263,20 +213,18 @@ mod tests {
         let mut pass = lane.begin(slots.pop().expect("a slot"));
         pass.report(Health::Faulty, "401");
         drop((pass, slots));
-        let held = lane.status();
-        let trouble = |cause: &str| Some(Trouble { since: now(), cause: cause.to_owned() });
-        assert_eq!((held.state, held.trouble), (LaneState::Holding, trouble("401")));
+        assert_eq!(state(&lane), LaneState::Holding);
 
         let mut slots = lane.slots().await;
         assert!(started.elapsed() >= Duration::from_secs(8), "a fifth less than open_for at most");
         assert_eq!(slots.len(), 1);
         let mut probe = lane.begin(slots.pop().expect("a slot"));
-        assert_eq!(lane.status().state, LaneState::Probing);
+        assert_eq!(state(&lane), LaneState::Probing);
         // While one tries, no other starts, however long it takes.
         let other = tokio::time::timeout(Duration::from_secs(60), lane.slots());
         assert!(other.await.is_err());
         probe.report(Health::Failed, "500");
-        assert_eq!(lane.status().trouble, trouble("500"));
+        assert_eq!(state(&lane), LaneState::Holding);
         drop(probe);
 
         let mut slots = lane.slots().await;
@@ -285,7 +233,7 @@ mod tests {
             probe.report(Health::Well, "");
         });
         assert_eq!(waiting.len(), 3);
-        assert_eq!(lane.status().trouble, None);
+        assert_eq!(state(&lane), LaneState::Sending);
     }
 
     #[tokio::test(start_paused = true)]
@@ -297,7 +245,7 @@ mod tests {
         for _ in 0..3 {
             let mut slots = lane.slots().await;
             drop(lane.begin(slots.pop().expect("a slot")));
-            assert_eq!(lane.status().state, LaneState::Holding);
+            assert_eq!(state(&lane), LaneState::Holding);
         }
     }
 }

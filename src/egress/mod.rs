@@ -19,4 +19,4 @@ pub mod signature;
 pub mod verdict;
 
 pub use driver::{EgressError, start};
-pub use lane::{Lane, LaneStatus, Trouble};
+pub use lane::Lane;
