@@ -1,0 +1,183 @@
+//! A store under test: in a directory of its own, with a clock that the test moves.
+
+use bridge8890::clock::{Clock, Entropy};
+use bridge8890::lifecycle::Tasks;
+use bridge8890::model::{
+    AccountName, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning, MessageId,
+    Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
+    TargetType,
+};
+use bridge8890::store::{
+    Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
+    SendReport, Settled, Settlement, Store,
+};
+use bridge8890::telemetry::{Metrics, Progress};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A store in a directory of its own, with a clock that the test moves.
+pub(crate) struct Bench {
+    pub(crate) directory: TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) open: Option<(Store, Tasks)>,
+}
+
+pub(crate) fn ring() -> KeyRing {
+    KeyRing::new(&Secret::new(vec![7; KEY_LEN]), &[]).expect("a key")
+}
+
+pub(crate) fn lane() -> LaneName {
+    LaneName::new("province").expect("a name")
+}
+
+pub(crate) fn options(directory: &Path) -> Options {
+    Options {
+        directory: directory.to_owned(),
+        lanes: vec![lane()],
+        queue: 1024,
+        max_group: 256,
+        progress: Progress::new("writer"),
+    }
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Bench {
+        let clock = Clock::set_to(Timestamp::from_second(1_772_677_230).expect("a time"));
+        let directory = TempDir::new().expect("a directory");
+        let mut bench = Bench { directory, clock, entropy: Entropy::seeded(1), open: None };
+        bench.reopen().await;
+        bench
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.open.as_ref().expect("it is open").0
+    }
+
+    /// Ends the writer where it stands, as a kill would, and opens the store again.
+    pub(crate) async fn reopen(&mut self) {
+        if let Some((store, tasks)) = self.open.take() {
+            drop(store);
+            tasks.abort();
+            tasks.shut_down(Duration::from_secs(5), |_| ()).await;
+        }
+        let tasks = Tasks::new();
+        let store = Store::open(
+            &options(self.directory.path()),
+            ring(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            &Metrics::new().expect("a registry"),
+            &tasks,
+        )
+        .await
+        .expect("it opens");
+        self.open = Some((store, tasks));
+    }
+
+    pub(crate) fn rating(&self, message: &str, level: Level) -> Callback {
+        let now = self.clock.now();
+        let record = Record {
+            id: self.entropy.record_id(now),
+            revision: Revision::FIRST,
+            meaning: Meaning::Rating {
+                level,
+                target: Target { target_type: TargetType::Call, reference: None },
+                scheme: Scheme::Asc,
+            },
+            account: account(),
+            channel: Channel::Sms,
+            campaign: "hotline".to_owned(),
+            channel_code: Some(6),
+            caller: Some(Caller::read("13940000001", "86")),
+            service: Some(ServiceNumber("8890".to_owned())),
+            message_id: Some(MessageId(message.to_owned())),
+            occurred_at: None,
+            received_at: now,
+            comment: Comment("等了三天".to_owned()),
+            rule: Rule("C2".into()),
+        };
+        self.callback(message, Outcome::Rated, vec![record])
+    }
+
+    pub(crate) fn complaint(&self, message: &str) -> Callback {
+        let mut callback = self.rating(message, Level::Fair);
+        let entry = &mut callback.entries[0];
+        entry.outcome = Outcome::Complaint;
+        entry.records[0].meaning =
+            Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+        callback
+    }
+
+    pub(crate) fn callback(
+        &self,
+        dedupe: &str,
+        outcome: Outcome,
+        records: Vec<Record>,
+    ) -> Callback {
+        Callback {
+            account: account(),
+            received_at: self.clock.now(),
+            raw: RawRequest {
+                method: "POST".to_owned(),
+                target: "/callback/aliyun-sms/up".to_owned(),
+                headers: vec![("content-type".to_owned(), Bytes::from_static(b"text/plain"))],
+                body: Bytes::from(format!("body of {dedupe}")),
+            },
+            entries: vec![Entry { dedupe: dedupe.to_owned(), outcome, records }],
+            garbled: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn commit(&self, callback: Callback) -> bool {
+        self.store().commit(callback).await.expect("it commits").fresh[0]
+    }
+
+    pub(crate) async fn lease(&self, max: usize) -> Lease {
+        let until = self.clock.now() + Duration::from_secs(60);
+        self.store().lease(&lane(), max, until).await.expect("it leases")
+    }
+
+    pub(crate) async fn settle(&self, lease: &Lease, items: Vec<(RecordSeq, Settled)>) -> usize {
+        let settlement = Settlement {
+            lane: lane(),
+            token: lease.token,
+            report: SendReport {
+                started_at: self.clock.now(),
+                took: Duration::from_millis(3),
+                status: Some(200),
+                answer: String::new(),
+            },
+            items,
+        };
+        self.store().settle(settlement).await.expect("it settles")
+    }
+
+    pub(crate) async fn settle_all(&self, lease: &Lease, verdict: Settled) -> usize {
+        let items = lease.items.iter().map(|item| (item.seq, verdict.clone())).collect();
+        self.settle(lease, items).await
+    }
+
+    pub(crate) async fn operator(&self) -> Operator {
+        Operator::open(self.directory.path(), ring()).await.expect("it opens")
+    }
+
+    pub(crate) async fn state(&self, id: RecordId) -> RecordState {
+        let history = self.operator().await.history(id).await.expect("it reads");
+        history.last().expect("it is there").state.clone()
+    }
+}
+
+pub(crate) fn account() -> AccountName {
+    AccountName::new("aliyun-sms").expect("a name")
+}
+
+pub(crate) fn messages(lease: &Lease) -> Vec<String> {
+    let message = |item: &bridge8890::store::Leased| {
+        item.record.message_id.as_ref().map(ToString::to_string).unwrap_or_default()
+    };
+    lease.items.iter().map(message).collect()
+}

@@ -1,0 +1,7 @@
+//! The store on its own: what each verb promises, and what holds in any order of them.
+
+#![expect(clippy::expect_used, reason = "a test that cannot set up its bench has failed")]
+
+mod bench;
+mod contract;
+mod schedules;
