@@ -353,7 +353,8 @@ impl Store {
         self.ask(|answer| Job::Settle(settlement, answer)).await
     }
 
-    /// Erases a little of what has been kept long enough. Returns how many rows; 0 is the end.
+    /// Erases a little of what has been kept long enough. Returns how many rows it looked at; 0 is
+    /// the end.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is erased.

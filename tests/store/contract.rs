@@ -224,6 +224,25 @@ async fn a_purge_erases_what_is_old_and_delivered_and_keeps_the_order() {
 }
 
 #[tokio::test]
+async fn dead_letters_at_the_old_end_do_not_hold_up_a_purge() {
+    let bench = Bench::new().await;
+    for number in 0..10 {
+        bench.commit(bench.rating(&number.to_string(), Level::Fair)).await;
+    }
+    let lease = bench.lease(4).await;
+    bench.settle_all(&lease, Settled::Dead { class: DeadClass::Age, reason: String::new() }).await;
+    let lease = bench.lease(10).await;
+    bench.settle_all(&lease, Settled::Delivered).await;
+    bench.clock.advance(Duration::from_secs(100 * 86_400));
+    bench.commit(bench.rating("new", Level::Fair)).await;
+    let day = Duration::from_secs(86_400);
+    let keep = Retention { callbacks: day, records: day, keys: day };
+    while bench.store().purge(&keep, 2).await.expect("it purges") > 0 {}
+    let counts = bench.store().counts().await.expect("it counts");
+    assert_eq!((counts.records, counts.dead, counts.pending), (5, 4, 1));
+}
+
+#[tokio::test]
 async fn a_second_gateway_and_a_wrong_key_are_told_so() {
     let mut bench = Bench::new().await;
     let open = |ring| {

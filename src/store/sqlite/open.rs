@@ -234,5 +234,12 @@ pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<Stat
         let received_at: Option<i64> = row.get(2);
         keys.add(row.get(0), received_at.unwrap_or(0), &decode_log(row.get(1)));
     }
-    Ok(State { next_callback, next_record, keys, filed_log, trimmed_log: filed_log - 1 })
+    Ok(State {
+        next_callback,
+        next_record,
+        keys,
+        filed_log,
+        trimmed_log: filed_log - 1,
+        purged_to: 0,
+    })
 }

@@ -6,74 +6,100 @@ use crate::store::job::PurgeJob;
 use crate::store::keys::{self, KeyKind, RUNS_PER_FILTER};
 use sqlx::SqliteConnection;
 
-/// Erases at most `job.limit` rows of each kind. What is not delivered is never touched, and the
-/// newest rows stay whatever their age, since the next places are counted from them.
+/// Erases at most `job.limit` rows of each kind, and returns how many old ones it looked at. What
+/// is not delivered is never touched, and the newest rows stay whatever their age, since the next
+/// places are counted from them.
+///
+/// Rows stand in order of arrival, so only the oldest few are looked at: a search by time would
+/// read the whole history to find that nothing is old.
 pub(super) async fn purge(
     connection: &mut SqliteConnection,
     state: &mut State,
     job: &PurgeJob,
 ) -> Result<u64, sqlx::Error> {
-    let mut purged = 0;
     let callbacks = job.callbacks_before.as_millisecond();
-    purged += sqlx::query(
-        "DELETE FROM callback_page WHERE first_seq IN (
-            SELECT first_seq FROM callback_page
-            WHERE received_at < ? AND first_seq < (SELECT max(first_seq) FROM callback_page)
-            ORDER BY first_seq LIMIT ?)",
-    )
-    .bind(callbacks)
-    .bind(job.limit)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    purged += sqlx::query(
-        "DELETE FROM note WHERE (callback, item) IN (
-            SELECT callback, item FROM note WHERE received_at < ? ORDER BY callback LIMIT ?)",
-    )
-    .bind(callbacks)
-    .bind(job.limit)
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    purged += purge_records(connection, job).await?;
-    purged += purge_keys(connection, state, job).await?;
-    Ok(purged)
+    let records = job.records_before.as_millisecond();
+    let mut looked_at = 0;
+    for (sql, before) in [
+        (
+            "DELETE FROM callback_page WHERE first_seq IN (
+                SELECT first_seq FROM
+                    (SELECT first_seq, received_at FROM callback_page ORDER BY first_seq LIMIT ?)
+                WHERE received_at < ?)
+             AND first_seq < (SELECT max(first_seq) FROM callback_page)",
+            callbacks,
+        ),
+        (
+            "DELETE FROM note WHERE (callback, item) IN (
+                SELECT callback, item FROM
+                    (SELECT callback, item, received_at FROM note ORDER BY callback, item LIMIT ?)
+                WHERE received_at < ?)",
+            callbacks,
+        ),
+        (
+            "DELETE FROM send WHERE id IN (
+                SELECT id FROM (SELECT id, started_at FROM send ORDER BY id LIMIT ?)
+                WHERE started_at < ?)",
+            records,
+        ),
+    ] {
+        let erased = sqlx::query(sql).bind(job.limit).bind(before).execute(&mut *connection);
+        looked_at += erased.await?.rows_affected();
+    }
+    looked_at += purge_records(connection, state, job).await?;
+    looked_at += purge_keys(connection, state, job).await?;
+    Ok(looked_at)
 }
 
+/// Goes on behind the records that the last step looked at, so that dead letters at the old end
+/// do not hold up those behind them; after the last old one it begins anew.
 async fn purge_records(
     connection: &mut SqliteConnection,
+    state: &mut State,
     job: &PurgeJob,
 ) -> Result<u64, sqlx::Error> {
-    // Scanned from the oldest; the first that is still needed ends the scan's batch, not the purge.
-    let old: Vec<i64> = sqlx::query_scalar(
-        "SELECT seq FROM record AS r
-         WHERE received_at < ? AND seq < (SELECT max(seq) FROM record)
-           AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.seq = r.seq)
-           AND NOT EXISTS (SELECT 1 FROM dead_letter AS d WHERE d.seq = r.seq)
-         ORDER BY seq LIMIT ?",
+    let oldest: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT seq, received_at FROM record
+         WHERE seq > ? AND seq < (SELECT max(seq) FROM record) ORDER BY seq LIMIT ?",
     )
-    .bind(job.records_before.as_millisecond())
+    .bind(state.purged_to)
     .bind(job.limit)
     .fetch_all(&mut *connection)
     .await?;
+    let before = job.records_before.as_millisecond();
+    let old: Vec<i64> = oldest
+        .iter()
+        .take_while(|(_, received_at)| *received_at < before)
+        .map(|(seq, _)| *seq)
+        .collect();
+    let full = u32::try_from(old.len()) == Ok(job.limit);
+    state.purged_to = old.last().copied().filter(|_| full).unwrap_or(0);
     if old.is_empty() {
         return Ok(0);
     }
-    let old = super::json_list(old);
-    let result = sqlx::query(
+    let looked_at = u64::try_from(old.len()).unwrap_or(u64::MAX);
+    let ended: Vec<i64> = sqlx::query_scalar(
+        "SELECT value FROM json_each(?) AS old
+         WHERE NOT EXISTS (SELECT 1 FROM outbox
+                           WHERE lane IN (SELECT id FROM lane) AND seq = old.value)
+           AND NOT EXISTS (SELECT 1 FROM dead_letter
+                           WHERE lane IN (SELECT id FROM lane) AND seq = old.value)",
+    )
+    .bind(super::json_list(old))
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended = super::json_list(ended);
+    sqlx::query(
         "DELETE FROM attempt WHERE lane IN (SELECT id FROM lane)
             AND seq IN (SELECT value FROM json_each(?));
-         DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?));
-         DELETE FROM send WHERE id IN (
-            SELECT id FROM send WHERE started_at < ? ORDER BY id LIMIT ?)",
+         DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?))",
     )
-    .bind(old.clone())
-    .bind(old)
-    .bind(job.records_before.as_millisecond())
-    .bind(job.limit)
+    .bind(ended.clone())
+    .bind(ended)
     .execute(connection)
     .await?;
-    Ok(result.rows_affected())
+    // Only a full step has another one behind it.
+    Ok(if full { looked_at } else { 0 })
 }
 
 /// Dedupe keys leave with their window, callers' keys with the records they lead to.

@@ -35,6 +35,8 @@ pub(in crate::store) struct State {
     /// The newest log row that is filed, and the newest that is gone for it.
     pub(super) filed_log: i64,
     pub(super) trimmed_log: i64,
+    /// The record up to which this round of purging has looked.
+    pub(super) purged_to: i64,
 }
 
 /// The writer's task.
