@@ -1,8 +1,7 @@
 //! The composition root: builds everything in order, and takes it down in reverse.
 
-use crate::carrier::{self, Carrier};
 use crate::clock::{Clock, Entropy};
-use crate::config::{Account, Config};
+use crate::config::Config;
 use crate::console::Console;
 use crate::egress;
 use crate::ingress;
@@ -12,7 +11,7 @@ use crate::model::LaneName;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, Options, Retention, Store, data_key};
 use crate::telemetry::{Health, Metrics, Progress};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -44,7 +43,6 @@ const STORE_GRACE: Duration = Duration::from_secs(10);
 /// What cannot be had, with the key of the configuration to change. Whatever had started is
 /// stopped again.
 pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Gateway> {
-    let accounts = accounts(config)?;
     let metrics = Metrics::new().context("the metrics registry")?;
     let tasks = Tasks::new();
     let store_tasks = Tasks::new();
@@ -83,7 +81,7 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             entropy,
             metrics,
         };
-        let http = ingress::start(&config.http, accounts, ground).await?;
+        let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))
     };
@@ -129,16 +127,6 @@ impl Gateway {
         self.store_tasks.shut_down(STORE_GRACE, &progress).await;
         left
     }
-}
-
-/// Each account with its carrier.
-fn accounts(config: &Config) -> Result<Vec<(Arc<Account>, &'static dyn Carrier)>> {
-    let paired = config.accounts.values().map(|account| {
-        let carrier = carrier::check_account(account)
-            .map_err(|fault| anyhow!("{}: accounts.{}: {fault}", account.origin, account.name))?;
-        Ok((Arc::clone(account), carrier))
-    });
-    paired.collect()
 }
 
 async fn open_store(

@@ -1,161 +1,64 @@
-//! The carriers: one file per dialect, and the contract that every one of them keeps.
+//! The carriers' translator: given the bytes of a request and the time, says whether the request
+//! is genuine, what was said, and how to answer, as the account's dialect has it.
 //!
-//! A carrier is a translator. It is given the bytes of a request and the time, and says whether
-//! the request is genuine, what was said, and how to answer. It opens no socket, asks no clock
-//! and stores nothing, so a recorded exchange is its whole test.
+//! It opens no socket, asks no clock and stores nothing, so a recorded exchange is a carrier's
+//! whole test. What a carrier says and wants to hear is data, [`crate::config::dialect`].
 
-mod check;
-mod kit;
+mod answer;
+mod events;
+mod verify;
 
-mod aliyun_sms;
-mod tencent_vms;
-mod yunpian;
+pub use answer::answer;
+pub use events::decode;
+pub use verify::verify;
 
-#[cfg(test)]
-mod tests;
-
-pub use check::{AccountFault, check_account};
-
-use crate::config::Account;
+use crate::config::dialect::Route;
 use crate::model::Event;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use jiff::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jiff::SignedDuration;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Every carrier, by key. A new one is a line here and a `mod` line above.
-pub static CARRIERS: &[&dyn Carrier] =
-    &[&aliyun_sms::AliyunSms, &tencent_vms::TencentVms, &yunpian::Yunpian];
-
-/// The carrier with this key.
-#[must_use]
-pub fn find(key: &str) -> Option<&'static dyn Carrier> {
-    CARRIERS.iter().copied().find(|carrier| carrier.spec().key == key)
-}
-
-/// How some provider or protocol speaks.
-///
-/// MUST: never panic, whatever the bytes; work over the bytes as sent; compare secrets in
-/// constant time; give every event a dedupe key built from fields that a repeat carries
-/// unchanged; report an unreadable item of a batch beside its readable neighbours; answer a
-/// duplicate as it answers the first.
-///
-/// MUST NOT: keep state; trust the content type; invent a time or a caller; put a number or a
-/// text into an error.
-///
-/// SHOULD: be constants first, then `verify`, then `decode`, each field one call into the kit.
-pub trait Carrier: Sync {
-    /// Its name, routes and limits.
-    fn spec(&self) -> &'static Spec;
-
-    /// Whether the request comes from whom it claims.
-    ///
-    /// # Errors
-    /// [`Denied`] with the reason, which is counted; nothing of the request is stored.
-    fn verify(&self, call: &Call<'_>, account: &Account, now: Timestamp) -> Result<(), Denied>;
-
-    /// What was said.
-    ///
-    /// # Errors
-    /// [`Garbled`] when the whole body cannot be read; it is then quarantined, never dropped.
-    fn decode(
-        &self,
-        call: &Call<'_>,
-        account: &Account,
-        now: Timestamp,
-    ) -> Result<Decoded, Garbled>;
-
-    /// The answer in the carrier's own words.
-    fn reply(&self, call: &Call<'_>, answer: &Answer) -> Reply;
-}
-
-/// What is fixed about a carrier.
-#[derive(Debug)]
-pub struct Spec {
-    /// The name in the configuration, `carrier = "…"`.
-    pub key: &'static str,
-    /// The name for people.
-    pub title: &'static str,
-    /// The path segments after the account that this carrier may be told to call; empty for
-    /// carriers with one address for everything.
-    pub routes: &'static [&'static str],
-    /// The methods it uses.
-    pub methods: &'static [Method],
-    /// The largest body it may send, in bytes. The listener's own cap may be lower.
-    pub max_body: usize,
-    /// What proves that a request is its own.
-    pub proof: Proof,
-    /// What it documents about giving up, for operators.
-    pub patience: &'static str,
-}
-
-/// What proves that a request comes from the carrier, and so how far it may be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// Nothing. Operators rely on TLS, address lists and an account name nobody guesses.
-    Nothing,
-    /// A signature over the body, made with a secret of the account.
-    Signature {
-        /// What the secret is called in the carrier's console.
-        secret: &'static str,
-    },
-}
-
-impl Proof {
-    /// The trust level, as documentation and lists show it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Proof::Nothing => "none",
-            Proof::Signature { .. } => "signed body",
-        }
-    }
-}
-
 /// One request, as bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The path segment after the account, or empty.
-    pub route: &'a str,
+    /// The route that was called.
+    pub route: &'a Route,
     /// Path and query exactly as sent.
     pub target: &'a str,
     /// The query exactly as sent, without `?`; empty when there is none.
     pub query: &'a str,
+    /// The URL as the carrier knows it, with the query: some sign it.
+    pub url: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The body, whole.
+    /// The body as sent, whole.
     pub body: &'a Bytes,
 }
 
-/// What a readable body said. Either list may be empty.
-#[derive(Debug, Default)]
+/// What a genuine request proved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How far the carrier's clock is ahead of ours, where the proof tells its time.
+    pub skew: Option<SignedDuration>,
+    /// A value that is good for one content only, where the proof does not cover the content.
+    pub nonce: Option<String>,
+}
+
+/// What a body said. Either list may be empty.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
     /// What was understood, in the order of the body.
     pub events: Vec<Event>,
-    /// What was not, one for each item.
+    /// What was not, one for each item, or one for a body that cannot be read at all.
     pub garbled: Vec<Garbled>,
 }
 
-impl Decoded {
-    /// Sorts the items of a batch into what was understood and what was not.
-    #[must_use]
-    pub fn from_items(items: impl IntoIterator<Item = Result<Event, Garbled>>) -> Decoded {
-        let mut decoded = Decoded::default();
-        for item in items {
-            match item {
-                Ok(event) => decoded.events.push(event),
-                Err(garbled) => decoded.garbled.push(garbled),
-            }
-        }
-        decoded
-    }
-}
-
 /// Why a request was not believed. The variants are the labels of the metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Denied {
     /// The part of the request that should carry the proof is not there.
     #[error("no signature in the request; the carrier must sign with the account's secret")]
@@ -163,18 +66,38 @@ pub enum Denied {
     /// There is a proof, and it is not right for any live secret.
     #[error("wrong signature; compare the account's secret with the carrier's console")]
     BadSignature,
-    /// The proof is right but too old or too new.
-    #[error("signed outside the accepted window; compare both clocks")]
-    Stale,
     /// User, password or token is wrong.
-    #[error("wrong credentials; compare the account's secret with the carrier's console")]
+    #[error("wrong credentials; compare the account's user and secret with the carrier's console")]
     BadCredentials,
+    /// The proof is right but too old or too new.
+    #[error("signed outside the accepted window; compare both clocks, or widen `tolerance`")]
+    Stale,
+    /// The proof is right, but came before with another content.
+    #[error("this one-time token came before with other content; somebody may be replaying it")]
+    Replayed,
+    /// It came from an address that is not on the account's list.
+    #[error("from an address that is not in the account's `sources`")]
+    Source,
+    /// It came without a client certificate that the account names.
+    #[error("without a client certificate that the account's `client_certificates` names")]
+    Certificate,
+    /// It came over plain HTTP.
+    #[error("over plain HTTP; the account has no `allow_http = true`")]
+    PlainHttp,
 }
 
 impl Denied {
     /// All of them, for the metric's handles.
-    pub const ALL: [Denied; 4] =
-        [Denied::Unsigned, Denied::BadSignature, Denied::Stale, Denied::BadCredentials];
+    pub const ALL: [Denied; 8] = [
+        Denied::Unsigned,
+        Denied::BadSignature,
+        Denied::BadCredentials,
+        Denied::Stale,
+        Denied::Replayed,
+        Denied::Source,
+        Denied::Certificate,
+        Denied::PlainHttp,
+    ];
 
     /// The metric's label.
     #[must_use]
@@ -182,8 +105,12 @@ impl Denied {
         match self {
             Denied::Unsigned => "unsigned",
             Denied::BadSignature => "bad_signature",
-            Denied::Stale => "stale",
             Denied::BadCredentials => "bad_credentials",
+            Denied::Stale => "stale",
+            Denied::Replayed => "replayed",
+            Denied::Source => "source",
+            Denied::Certificate => "certificate",
+            Denied::PlainHttp => "plain_http",
         }
     }
 }
@@ -225,19 +152,9 @@ pub struct Reply {
     /// The status.
     pub status: StatusCode,
     /// The content type; `None` sends no such header.
-    pub content_type: Option<&'static str>,
+    pub content_type: Option<HeaderValue>,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
-}
-
-impl Reply {
-    /// A reply with a fixed body.
-    #[must_use]
-    pub fn fixed(status: StatusCode, content_type: &'static str, body: &'static str) -> Reply {
-        Reply {
-            status,
-            content_type: Some(content_type),
-            body: Bytes::from_static(body.as_bytes()),
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! `check`: what is wrong with a configuration, or what it would run.
 
-use crate::carrier::{self, Carrier};
-use crate::config::{self, Account, Campaign, Config, Destination, Problem, Problems};
+use crate::config::{self, Account, Campaign, Config, Destination, Problems};
 use crate::config::{show_duration, show_size};
 use crate::model::{Scheme, TargetType};
 use serde::Serialize;
@@ -51,8 +50,8 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct AccountSummary {
     name: String,
-    carrier: &'static str,
-    title: &'static str,
+    carrier: String,
+    title: String,
     secrets: usize,
     offset: String,
     country: String,
@@ -96,7 +95,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode>
 }
 
 fn report(args: &Args) -> Report {
-    match checked(args.config.as_deref()) {
+    match config::load(args.config.as_deref()) {
         Ok(config) => Report {
             ok: true,
             problems: Problems::default(),
@@ -114,26 +113,6 @@ fn report(args: &Args) -> Report {
     }
 }
 
-/// A configuration whose accounts suit their carriers too.
-///
-/// # Errors
-/// Everything that is wrong with it, each with its line.
-pub(super) fn checked(path: Option<&std::path::Path>) -> Result<Config, Problems> {
-    let config = config::load(path)?;
-    let fault = |account: &std::sync::Arc<Account>| account_fault(account);
-    let problems: Vec<Problem> = config.accounts.values().filter_map(fault).collect();
-    if problems.is_empty() { Ok(config) } else { Err(Problems::new(problems)) }
-}
-
-fn account_fault(account: &Account) -> Option<Problem> {
-    let fault = carrier::check_account(account).err()?.to_string();
-    // Every fault says what is wrong, then what would be right.
-    let (wrong, right) = fault.split_once("; ").unwrap_or((&fault, ""));
-    let (wrong, right) = (wrong.to_owned(), right.to_owned());
-    let key = format!("accounts.{}", account.name);
-    Some(Problem { origin: account.origin.clone(), key, wrong, right })
-}
-
 fn summary(config: &Config) -> Summary {
     Summary {
         listen: config.http.listen.iter().map(ToString::to_string).collect(),
@@ -148,11 +127,10 @@ fn summary(config: &Config) -> Summary {
 }
 
 fn account_summary(account: &Account) -> AccountSummary {
-    let spec = carrier::find(&account.carrier).map(Carrier::spec);
     AccountSummary {
         name: account.name.to_string(),
-        carrier: spec.map_or("", |spec| spec.key),
-        title: spec.map_or("", |spec| spec.title),
+        carrier: account.dialect.carrier.clone(),
+        title: account.dialect.title.clone(),
         secrets: account.secrets.len(),
         offset: account.offset.to_string(),
         country: account.country.clone(),

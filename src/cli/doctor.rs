@@ -4,7 +4,6 @@ mod network;
 mod storage;
 mod tls;
 
-use super::check::checked;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{KeyRing, OpenError, Operator, data_key};
@@ -119,7 +118,7 @@ async fn database_check(config: &Config) -> Option<Finding> {
 
 fn configuration(args: &Args) -> (Vec<Finding>, Option<Config>) {
     const WHAT: &str = "configuration";
-    let config = match checked(args.config.as_deref()) {
+    let config = match crate::config::load(args.config.as_deref()) {
         Ok(config) => config,
         Err(problems) => {
             let fail = |problem: &crate::config::Problem| {

@@ -1,6 +1,5 @@
 //! `serve`: run the gateway until told to stop.
 
-use super::check::checked;
 use crate::app;
 use crate::clock::{Clock, Entropy};
 use crate::telemetry::logging;
@@ -24,7 +23,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = checked(args.config.as_deref())?;
+    let config = crate::config::load(args.config.as_deref())?;
     config.ready_to_serve().map_err(|gaps| anyhow!("{gaps}"))?;
     logging::init(&config.log.filter, config.log.json)?;
     for warning in config.warnings.iter() {

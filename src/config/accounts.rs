@@ -1,6 +1,8 @@
 //! From the file as written to the checked types: accounts, campaigns, and how they refer to
 //! each other.
 
+use super::check::WAIT;
+use super::dialect;
 use super::problem::{Fault, listed, nearest};
 use super::raw::{At, Section};
 use super::values::text;
@@ -39,7 +41,10 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     });
     let carrier = section.text("carrier", "\"aliyun-sms\"", |key| Ok(key.to_owned()));
     section.demand("carrier", "write the key of its carrier, for example carrier = \"yunpian\"");
+    let dialect = carrier.as_ref().and_then(|carrier| dialect::read(&carrier.value, section));
+    let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let secrets = secrets(section);
+    let tolerance = section.duration("tolerance", WAIT);
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
     let default_campaign = section.text("default_campaign", "\"hotline\"", |name| {
@@ -48,8 +53,10 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     });
     Some(Account {
         name: checked.ok()?,
-        carrier: carrier?.value,
+        dialect: dialect?,
+        user: user.map(|user| user.value),
         secrets,
+        tolerance: tolerance.map(|tolerance| tolerance.value),
         offset: offset.map_or_else(|| offset_of(OFFSET), |offset| Some(offset.value))?,
         country: country.map_or_else(|| COUNTRY.to_owned(), |country| country.value),
         default_campaign: default_campaign.map(|name| name.value),

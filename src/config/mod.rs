@@ -7,6 +7,7 @@
 mod accounts;
 mod check;
 mod destination;
+pub mod dialect;
 mod environment;
 mod problem;
 mod raw;
@@ -190,10 +191,15 @@ impl Store {
 pub struct Account {
     /// Its name in the URL.
     pub name: AccountName,
-    /// The key of its carrier.
-    pub carrier: String,
+    /// How it speaks: its carrier's dialect, with the account's own keys over it.
+    pub dialect: Arc<dialect::Dialect>,
+    /// The user or key id that goes with its secrets; `None` accepts any.
+    pub user: Option<String>,
     /// Its live secrets, any of which may have signed.
     pub secrets: Vec<Secret>,
+    /// How far the carrier's clock may be from ours where signatures tell the time; `None`: as
+    /// its dialect says.
+    pub tolerance: Option<Duration>,
     /// The zone of the carrier's local times.
     pub offset: Offset,
     /// The calling code that national numbers belong to, for example `86`.

@@ -4,7 +4,8 @@ use super::Ground;
 use super::admit::{Load, Shed, admit};
 use super::body::{self, Unreadable};
 use super::http::{and_close, and_hear_out, come_back, from_carrier, plain, unread};
-use crate::carrier::{Answer, Call, Carrier, Denied};
+use crate::carrier::{self, Answer, Call, Denied};
+use crate::config::dialect::Route;
 use crate::config::{Account, Limits};
 use crate::intake::Intake;
 use crate::lifecycle::Tasks;
@@ -34,9 +35,6 @@ pub(super) struct Callbacks {
 /// Where one account's carrier calls.
 struct Endpoint {
     account: Arc<Account>,
-    carrier: &'static dyn Carrier,
-    /// The carrier's cap or ours, whichever is lower.
-    cap: usize,
     telemetry: AccountTelemetry,
 }
 
@@ -49,15 +47,14 @@ struct UnderWay<'a> {
 impl Callbacks {
     pub(super) fn new(
         limits: &Limits,
-        accounts: impl IntoIterator<Item = (Arc<Account>, &'static dyn Carrier)>,
+        accounts: impl IntoIterator<Item = Arc<Account>>,
         ground: Ground,
     ) -> Callbacks {
         let refused = Denied::ALL.map(Denied::name);
         let reasons = Reasons { refused: &refused, busy: &Shed::NAMES };
-        let endpoint = |(account, carrier): (Arc<Account>, &'static dyn Carrier)| {
+        let endpoint = |account: Arc<Account>| {
             let telemetry = AccountTelemetry::new(&ground.metrics, &account.name, reasons);
-            let cap = carrier.spec().max_body.min(limits.max_body);
-            (account.name.to_string(), Endpoint { account, carrier, cap, telemetry })
+            (account.name.to_string(), Endpoint { account, telemetry })
         };
         Callbacks {
             endpoints: accounts.into_iter().map(endpoint).collect(),
@@ -79,17 +76,18 @@ impl Callbacks {
             let line = "nothing here; callbacks go to /callback/{account}\n";
             return unread(plain(StatusCode::NOT_FOUND, line), &body);
         };
-        let endpoint = self.endpoints.get(name).filter(|endpoint| endpoint.has(route));
-        let Some(endpoint) = endpoint else {
+        let endpoint = self.endpoints.get(name);
+        let found = endpoint.and_then(|found| Some((found, found.account.dialect.route(route)?)));
+        let Some((endpoint, route)) = found else {
             self.telemetry.unknown_account();
             let line = "no such account or route; compare the address with the configuration\n";
             return unread(plain(StatusCode::NOT_FOUND, line), &body);
         };
-        let response = if endpoint.carrier.spec().methods.contains(&head.method) {
+        let response = if route.methods.contains(&head.method) {
             self.take(endpoint, route, &head, body).await
         } else {
             endpoint.telemetry.wrong_method();
-            unread(endpoint.wrong_method(), &body)
+            unread(wrong_method(route), &body)
         };
         endpoint.telemetry.answered(response.status().as_u16(), begun.elapsed());
         response
@@ -99,34 +97,36 @@ impl Callbacks {
     async fn take(
         &self,
         endpoint: &Endpoint,
-        route: &str,
+        route: &Route,
         head: &Parts,
         body: Incoming,
     ) -> Response {
         // A body that does not announce its length may be as long as the cap.
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        let (_guard, load) = self.begin(announced.unwrap_or(endpoint.cap).min(endpoint.cap));
+        // The carrier's cap or ours, whichever is lower.
+        let cap = route.max_body.min(self.limits.max_body);
+        let (_guard, load) = self.begin(announced.unwrap_or(cap).min(cap));
         let most = Load { requests: self.limits.max_requests, bytes: self.limits.max_buffered };
         let admitted = admit(self.tasks.is_stopping(), self.intake.admits(), load, most);
         if let Err(shed) = admitted {
             endpoint.telemetry.busy(shed.name());
             let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
-            let response = endpoint.reply(&call(head, route, &Bytes::new()), &busy);
+            let response = reply(&call(head, route, &Bytes::new()), &busy);
             return unread(response, &body);
         }
-        let body = match body::read(body, endpoint.cap, self.limits.body_timeout).await {
+        let body = match body::read(body, cap, self.limits.body_timeout).await {
             Ok(body) => body,
-            Err(unreadable) => return endpoint.unreadable(unreadable),
+            Err(unreadable) => return endpoint.unreadable(unreadable, cap),
         };
         let call = call(head, route, &body);
-        let answer = self.intake.accept(&endpoint.account, endpoint.carrier, &call).await;
+        let answer = self.intake.accept(&endpoint.account, &call).await;
         match &answer {
             Answer::Accepted => endpoint.telemetry.accepted(),
             Answer::Duplicate => endpoint.telemetry.duplicate(),
             Answer::Busy(_) => endpoint.telemetry.busy(Shed::NotCommitted.name()),
             Answer::Refused(denied) => endpoint.telemetry.refused(denied.name()),
         }
-        endpoint.reply(&call, &answer)
+        reply(&call, &answer)
     }
 
     /// Counts a callback and its bytes in; the load includes it.
@@ -149,36 +149,12 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Endpoint {
-    /// Whether the carrier may call this route; the bare address is always right.
-    fn has(&self, route: &str) -> bool {
-        route.is_empty() || self.carrier.spec().routes.contains(&route)
-    }
-
-    fn reply(&self, call: &Call<'_>, answer: &Answer) -> Response {
-        let mut response = from_carrier(self.carrier.reply(call, answer));
-        if let Answer::Busy(after) = answer {
-            come_back(response.headers_mut(), *after);
-        }
-        response
-    }
-
-    fn wrong_method(&self) -> Response {
-        let allowed: Vec<_> = self.carrier.spec().methods.iter().map(Method::as_str).collect();
-        let allowed = allowed.join(", ");
-        let line = format!("this carrier calls by {allowed}\n");
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, line);
-        if let Ok(allowed) = HeaderValue::try_from(allowed) {
-            response.headers_mut().insert(ALLOW, allowed);
-        }
-        response
-    }
-
     /// What was not read is left to the connection's end.
-    fn unreadable(&self, unreadable: Unreadable) -> Response {
+    fn unreadable(&self, unreadable: Unreadable, cap: usize) -> Response {
         match unreadable {
             Unreadable::TooLarge => {
-                self.telemetry.too_large(self.cap);
-                let line = format!("too large; at most {} bytes are taken here\n", self.cap);
+                self.telemetry.too_large(cap);
+                let line = format!("too large; at most {cap} bytes are taken here\n");
                 and_hear_out(plain(StatusCode::PAYLOAD_TOO_LARGE, line))
             }
             Unreadable::TooSlow => {
@@ -194,12 +170,32 @@ impl Endpoint {
     }
 }
 
-fn call<'a>(head: &'a Parts, route: &'a str, body: &'a Bytes) -> Call<'a> {
+fn reply(call: &Call<'_>, answer: &Answer) -> Response {
+    let mut response = from_carrier(carrier::answer(call, answer));
+    if let Answer::Busy(after) = answer {
+        come_back(response.headers_mut(), *after);
+    }
+    response
+}
+
+fn wrong_method(route: &Route) -> Response {
+    let allowed: Vec<_> = route.methods.iter().map(Method::as_str).collect();
+    let allowed = allowed.join(", ");
+    let line = format!("this carrier calls by {allowed}\n");
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, line);
+    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+fn call<'a>(head: &'a Parts, route: &'a Route, body: &'a Bytes) -> Call<'a> {
     Call {
         method: &head.method,
         route,
         target: head.uri.path_and_query().map_or("", |target| target.as_str()),
         query: head.uri.query().unwrap_or_default(),
+        url: "",
         headers: &head.headers,
         body,
     }

@@ -16,8 +16,9 @@ const SMALL: u64 = 16 << 10;
 pub(super) fn from_carrier(reply: Reply) -> Response {
     let mut response = Response::new(Full::new(reply.body));
     *response.status_mut() = reply.status;
+    response.headers_mut().extend(reply.headers);
     if let Some(content_type) = reply.content_type {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
     }
     response
 }

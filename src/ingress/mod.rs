@@ -6,7 +6,6 @@ mod body;
 mod callback;
 mod http;
 
-use crate::carrier::Carrier;
 use crate::clock::Entropy;
 use crate::config::{Account, Http};
 use crate::intake::Intake;
@@ -51,7 +50,7 @@ pub struct Ground {
 /// [`StartError`]; nothing is listened on then.
 pub async fn start(
     config: &Http,
-    accounts: impl IntoIterator<Item = (Arc<Account>, &'static dyn Carrier)>,
+    accounts: impl IntoIterator<Item = Arc<Account>>,
     ground: Ground,
 ) -> Result<Vec<SocketAddr>, StartError> {
     let limits = &config.limits;

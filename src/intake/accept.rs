@@ -1,6 +1,6 @@
 //! The path of one callback between the socket and the store.
 
-use crate::carrier::{Answer, Call, Carrier, Decoded};
+use crate::carrier::{self, Answer, Call};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
@@ -54,17 +54,12 @@ impl Intake {
 
     /// Verifies, reads and commits a request, and says what to answer. Nothing of a request that
     /// is refused is kept; a request that is believed but cannot be read is kept whole.
-    pub async fn accept(
-        &self,
-        account: &Arc<Account>,
-        carrier: &'static dyn Carrier,
-        call: &Call<'_>,
-    ) -> Answer {
+    pub async fn accept(&self, account: &Arc<Account>, call: &Call<'_>) -> Answer {
         let now = self.clock.now();
-        if let Err(denied) = carrier.verify(call, account, now) {
+        if let Err(denied) = carrier::verify(call, account, now) {
             return Answer::Refused(denied);
         }
-        let callback = self.understand(account, carrier, call, now);
+        let callback = self.understand(account, call, now);
         let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
         let garbled = callback.garbled.len();
         match self.store.commit(callback).await {
@@ -87,16 +82,8 @@ impl Intake {
         self.metrics.outcome(Outcome::Garbled, garbled);
     }
 
-    fn understand(
-        &self,
-        account: &Arc<Account>,
-        carrier: &'static dyn Carrier,
-        call: &Call<'_>,
-        now: Timestamp,
-    ) -> Callback {
-        let decoded = carrier
-            .decode(call, account, now)
-            .unwrap_or_else(|garbled| Decoded { events: Vec::new(), garbled: vec![garbled] });
+    fn understand(&self, account: &Arc<Account>, call: &Call<'_>, now: Timestamp) -> Callback {
+        let decoded = carrier::decode(call, account);
         Callback {
             account: account.name.clone(),
             received_at: now,

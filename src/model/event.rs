@@ -3,12 +3,15 @@
 use super::{MessageId, Msisdn, ServiceNumber};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One thing that a carrier told us. A callback holds any number of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The carrier's id of the message; for calls, the call id. `None` when it sends none.
     pub message_id: Option<MessageId>,
+    /// The id of the call or conversation, where `message_id` is another one.
+    pub call: Option<MessageId>,
     /// The citizen, whatever the carrier called the field. `None` when the event names nobody.
     pub caller: Option<Caller>,
     /// The service code or hotline number, exactly as delivered.
@@ -19,6 +22,8 @@ pub struct Event {
     /// What identifies a repeat of this event within its account: the carrier's dedupe fields,
     /// joined. It never leaves memory; the store keeps a keyed digest.
     pub dedupe: String,
+    /// How long the same answer under a new id is taken for the carrier's resending; `None`: never.
+    pub resend_window: Option<Duration>,
     /// What we gave the carrier to hand back (`out_id`, `userData`, …).
     pub pass_through: Option<String>,
     /// What happened.
@@ -93,6 +98,9 @@ pub enum EventBody {
         status: CallStatus,
         /// The carrier's own word or code.
         raw: String,
+        /// The keys pressed during the call, where the status brings them; kept for whoever joins
+        /// a call's events, and no rating by themselves.
+        digits: Option<String>,
     },
     /// A recording of the call can be fetched.
     Recording {
@@ -129,7 +137,9 @@ impl std::fmt::Debug for EventBody {
     // Texts and keys are personal data: only the kind and the carrier's codes are shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            EventBody::CallStatus { status, raw } => write!(f, "call_status({status:?}, {raw})"),
+            EventBody::CallStatus { status, raw, .. } => {
+                write!(f, "call_status({status:?}, {raw})")
+            }
             EventBody::DeliveryReport { status, raw } => {
                 write!(f, "delivery_report({status:?}, {raw})")
             }

@@ -3,18 +3,29 @@
 use super::*;
 use crate::clock::Entropy;
 use crate::config::Origin;
+use crate::config::dialect::{Dialect, Transport};
 use crate::model::{
     AccountName, CallStatus, Caller, DeliveryStatus, MessageId, Scheme, ServiceNumber,
 };
 use jiff::tz::Offset;
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::constant(1_772_677_230, 0);
 
 pub(in crate::dialogue) fn account() -> Account {
     Account {
         name: AccountName::new("aliyun-sms").expect("a name"),
-        carrier: "aliyun-sms".to_owned(),
+        dialect: Arc::new(Dialect {
+            carrier: "aliyun-sms".to_owned(),
+            title: String::new(),
+            reference: String::new(),
+            patience: String::new(),
+            transport: Transport::Http,
+            routes: Vec::new(),
+        }),
+        user: None,
         secrets: Vec::new(),
+        tolerance: None,
         offset: Offset::constant(8),
         country: "86".to_owned(),
         default_campaign: None,
@@ -36,10 +47,12 @@ pub(in crate::dialogue) fn campaign() -> Campaign {
 fn event(body: EventBody) -> Event {
     Event {
         message_id: Some(MessageId("m-1".to_owned())),
+        call: None,
         caller: Some(Caller::read("13940000001", "86")),
         service: Some(ServiceNumber("8890".to_owned())),
         occurred_at: Some(NOW),
         dedupe: "key".to_owned(),
+        resend_window: None,
         pass_through: None,
         body,
     }
@@ -168,7 +181,8 @@ fn what_cannot_be_read_records_nothing() {
 
 #[test]
 fn without_a_campaign_nothing_is_guessed_and_facts_are_noted() {
-    let status = EventBody::CallStatus { status: CallStatus::Answered, raw: "0".to_owned() };
+    let status =
+        EventBody::CallStatus { status: CallStatus::Answered, raw: "0".to_owned(), digits: None };
     let report =
         EventBody::DeliveryReport { status: DeliveryStatus::Delivered, raw: "0".to_owned() };
     let recording = EventBody::Recording { url: "https://example.com/1.mp3".to_owned() };
