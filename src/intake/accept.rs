@@ -1,6 +1,6 @@
 //! The path of one callback between the socket and the store.
 
-use crate::carrier::{Answer, Call, Carrier, Decoded};
+use crate::carrier::{Answer, Call, Carrier, Decoded, Denied};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
@@ -73,6 +73,7 @@ impl Intake {
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
             }
+            Err(StoreError::Replayed) => Answer::Refused(Denied::BadSignature),
             Err(error) => {
                 tracing::debug!(account = %account.name, %error, "a callback was not stored");
                 Answer::Busy(retry_after(&error))
@@ -106,6 +107,7 @@ impl Intake {
                 headers: kept_headers(call.headers),
                 body: call.body.clone(),
             },
+            nonce: None,
             entries: decoded.events.iter().map(|event| self.entry(event, account, now)).collect(),
             garbled: decoded.garbled.iter().map(ToString::to_string).collect(),
         }
@@ -116,14 +118,21 @@ impl Intake {
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
-        Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
+        Entry {
+            dedupe: event.dedupe.clone(),
+            resend: None,
+            outcome: meant.outcome,
+            records: meant.records,
+        }
     }
 }
 
 fn retry_after(error: &StoreError) -> std::time::Duration {
     match error {
         StoreError::Full => Unwell::Behind.retry_after(),
-        StoreError::Closed | StoreError::Database(_) => Unwell::Failing.retry_after(),
+        StoreError::Closed | StoreError::Replayed | StoreError::Database(_) => {
+            Unwell::Failing.retry_after()
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const ENTRY_LEN: usize = Fingerprint::LEN + 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum KeyKind {
-    /// A dedupe key, to its callback.
+    /// A dedupe key, or another by which callbacks are judged, to the newest of its callbacks.
     Dedupe = 0,
     /// A caller, to the record.
     Caller = 1,
@@ -45,7 +45,7 @@ pub(super) struct KeyEntry {
 pub(super) enum Known {
     /// Never seen within the window.
     New,
-    /// Seen in this callback.
+    /// Seen, and for the last time in this callback.
     Seen(i64),
     /// Perhaps in one of these buckets.
     Perhaps(Vec<i64>),
@@ -165,7 +165,7 @@ impl KeyIndex {
         for entry in entries {
             match entry.kind {
                 KeyKind::Dedupe => {
-                    self.tail.dedupe.entry(entry.print).or_insert(entry.seq);
+                    self.tail.dedupe.insert(entry.print, entry.seq);
                 }
                 KeyKind::Caller => self.tail.callers.push((entry.print, entry.seq)),
             }

@@ -127,7 +127,8 @@ impl Bench {
                 headers: vec![("content-type".to_owned(), Bytes::from_static(b"text/plain"))],
                 body: Bytes::from(format!("body of {dedupe}")),
             },
-            entries: vec![Entry { dedupe: dedupe.to_owned(), outcome, records }],
+            nonce: None,
+            entries: vec![Entry { dedupe: dedupe.to_owned(), resend: None, outcome, records }],
             garbled: Vec::new(),
         }
     }
