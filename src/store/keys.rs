@@ -351,7 +351,8 @@ mod tests {
         }
 
         fn find(&self, buckets: &[i64], print: Fingerprint) -> Option<i64> {
-            buckets.iter().find_map(|id| find_in_bucket(self.0.get(id)?, print).next())
+            let found = |id: &i64| find_in_bucket(self.0.get(id)?, print).max();
+            buckets.iter().filter_map(found).max()
         }
     }
 
@@ -389,6 +390,32 @@ mod tests {
                     Known::Perhaps(buckets) => disk.find(&buckets, print(number)),
                 };
                 prop_assert_eq!(found, None);
+            }
+        }
+
+        #[test]
+        fn a_key_that_comes_again_leads_to_its_newest_place(
+            places in prop::collection::vec(0_u64..40, 1..300),
+            run_len in 10_usize..40,
+            step in 1_usize..5000,
+        ) {
+            let mut index = KeyIndex::new(0, 0, run_len);
+            let mut disk = Disk::default();
+            let mut newest = BTreeMap::new();
+            for (number, seq) in places.into_iter().zip(0_i64..) {
+                newest.insert(number, seq);
+                index.add(seq, seq, &[entry(KeyKind::Dedupe, number, seq)]);
+                if let Some(step) = index.file(step) {
+                    disk.take(step);
+                }
+            }
+            for (number, seq) in newest {
+                let found = match index.look_up(print(number)) {
+                    Known::New => None,
+                    Known::Seen(seq) => Some(seq),
+                    Known::Perhaps(buckets) => disk.find(&buckets, print(number)),
+                };
+                prop_assert_eq!(found, Some(seq));
             }
         }
 
