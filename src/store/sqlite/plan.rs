@@ -91,14 +91,15 @@ pub(super) struct Noted {
 }
 
 /// Decides about a quarantined callback that was read again. Numbers go on where its unreadable
-/// items began, so that those which stay unreadable follow whatever was ever contributed.
+/// items began, so that those which stay unreadable follow whatever was ever contributed. Tells
+/// beside the plan which events are new.
 pub(super) fn reread(
     state: &mut State,
     filed: &Filed,
     job: &mut RereadJob,
     mut noted: Noted,
     now: i64,
-) -> Plan {
+) -> (Plan, Vec<bool>) {
     let mut plan = Plan::new(state.next_record, 1);
     let mut seen = Seen::new(&state.keys, filed, job.items.len());
     let source = Source {
@@ -122,10 +123,9 @@ pub(super) fn reread(
     for (problem, number) in job.garbled.iter().zip(number..) {
         plan.garbled(number, source, Some(problem.clone()));
     }
-    plan.committed.push(Ok(Committed { seq: job.seq, fresh }));
     plan.keys.extend(seen.into_keys());
     state.next_record = plan.next_record;
-    plan
+    (plan, fresh)
 }
 
 impl Noted {

@@ -52,8 +52,8 @@ pub(super) async fn purge(
     Ok(looked_at)
 }
 
-/// Drops wishes for another reading together with what it needs: the callback, and the keys by
-/// which its readable neighbours would be recognised.
+/// Drops wishes for another reading together with what it needs: the callback, its notes, and the
+/// keys by which its readable neighbours would be recognised.
 async fn drop_rereads(
     connection: &mut SqliteConnection,
     job: &PurgeJob,
@@ -62,9 +62,9 @@ async fn drop_rereads(
         "DELETE FROM reread WHERE NOT coalesce(
             callback < (SELECT first_seq + count FROM callback_page AS p
                         WHERE p.first_seq <= callback ORDER BY p.first_seq DESC LIMIT 1), 0);
-         DELETE FROM reread WHERE
+         DELETE FROM reread WHERE coalesce(
             (SELECT min(item) > 0 AND min(received_at) < ? FROM note
-             WHERE note.callback = reread.callback AND outcome = 'garbled')",
+             WHERE note.callback = reread.callback AND outcome = 'garbled'), 1)",
     )
     .bind(job.keys_before.as_millisecond())
     .execute(connection)

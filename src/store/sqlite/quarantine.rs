@@ -32,14 +32,11 @@ impl Reader {
         &self,
         limit: u32,
     ) -> Result<Vec<Quarantined>, ReadError> {
-        self.in_quarantine(
-            format!(
-                "SELECT {COLUMNS} FROM note AS n WHERE n.outcome = 'garbled'
+        let sql = format!(
+            "SELECT {COLUMNS} FROM note AS n WHERE n.outcome = 'garbled'
              GROUP BY n.callback ORDER BY n.callback DESC LIMIT ?"
-            ),
-            limit,
-        )
-        .await
+        );
+        self.in_quarantine(sql, limit).await
     }
 
     /// Callbacks that are to be read again and are still there, oldest first.
@@ -47,15 +44,12 @@ impl Reader {
         &self,
         limit: u32,
     ) -> Result<Vec<Quarantined>, ReadError> {
-        self.in_quarantine(
-            format!(
-                "SELECT {COLUMNS} FROM reread AS r
+        let sql = format!(
+            "SELECT {COLUMNS} FROM reread AS r
              CROSS JOIN note AS n ON n.callback = r.callback AND n.outcome = 'garbled'
              WHERE {IS_KEPT} GROUP BY r.callback ORDER BY r.callback LIMIT ?"
-            ),
-            limit,
-        )
-        .await
+        );
+        self.in_quarantine(sql, limit).await
     }
 
     async fn in_quarantine(&self, sql: String, limit: u32) -> Result<Vec<Quarantined>, ReadError> {

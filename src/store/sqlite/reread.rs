@@ -6,12 +6,13 @@ use super::plan::{self, Noted};
 use super::script::Script;
 use super::writer::State;
 use crate::store::job::RereadJob;
-use crate::store::{Committed, StoreError};
 use sqlx::SqliteConnection;
 
 /// What a reading came to.
 pub(super) struct Reread {
-    pub(super) committed: Result<Committed, StoreError>,
+    /// Which events were new.
+    pub(super) fresh: Vec<bool>,
+    /// How many records they made.
     pub(super) records: i64,
 }
 
@@ -25,13 +26,11 @@ pub(super) async fn reread(
     now: i64,
 ) -> Result<Reread, sqlx::Error> {
     let Some(noted) = noted(connection, job.seq.0).await? else {
-        let fresh = vec![false; job.items.len()];
-        return Ok(Reread { committed: Ok(Committed { seq: job.seq, fresh }), records: 0 });
+        return Ok(Reread { fresh: vec![false; job.items.len()], records: 0 });
     };
     let filed = Filed::of_items(connection, &state.keys, &job.items).await?;
-    let mut plan = plan::reread(state, &filed, job, noted, now);
+    let (plan, fresh) = plan::reread(state, &filed, job, noted, now);
     let records = plan.next_record - plan.first_record;
-    let committed = plan.committed.remove(0);
     let mut script = Script::default();
     script.add("DELETE FROM note WHERE callback = ? AND outcome = 'garbled'");
     script.bind(job.seq.0);
@@ -46,7 +45,7 @@ pub(super) async fn reread(
     group::add_planned(&mut script, lanes, plan, Some(now))?;
     group::file_keys(&mut script, state)?;
     script.run(connection).await?;
-    Ok(Reread { committed, records })
+    Ok(Reread { fresh, records })
 }
 
 /// What a callback is noted for, when it is to be read again.

@@ -257,7 +257,7 @@ impl Writer {
                 });
                 let lanes = i64::try_from(self.lanes.len()).unwrap_or(0);
                 self.shared.pending(done.records * lanes);
-                done.committed
+                Ok(Committed { seq: job.seq, fresh: done.fresh })
             }
             Err(error) => {
                 self.fail(&error.to_string());
