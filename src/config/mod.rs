@@ -210,6 +210,16 @@ pub struct Account {
     pub origin: Origin,
 }
 
+impl Account {
+    /// The route that answers at this path, the account's own in front; a slash at the end says
+    /// nothing.
+    #[must_use]
+    pub fn route_at(&self, path: &str) -> Option<&dialect::Route> {
+        let rest = self.access.below(path)?;
+        self.dialect.route(rest.trim_matches('/'))
+    }
+}
+
 /// A place in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {

@@ -2,13 +2,15 @@
 
 use super::recorded::{self, Recorded};
 use crate::carrier::{self, Answer, Call, Denied, Garbled, Reply};
+use crate::cli::archive;
 use crate::cli::shown::beijing;
 use crate::clock::{Clock, Entropy};
 use crate::config::dialect::{Route, Transport};
 use crate::config::{self, Account, Config};
 use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{Event, EventBody, Level, Meaning};
-use anyhow::{anyhow, bail};
+use crate::model::{CallbackSeq, Event, EventBody, Level, Meaning};
+use crate::store::StoredCallback;
+use anyhow::anyhow;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -27,15 +29,28 @@ Examples:
   bridge8890 carrier decode request.http --account yunpian --config gateway.toml
   bridge8890 carrier decode request.http --account telnyx --config gateway.toml --at 2026-03-05T10:20:30+08:00
   nc -l 8080 | bridge8890 carrier decode - --account city-sms --config gateway.toml --json
+  bridge8890 carrier decode --callback 4711 --reveal --config gateway.toml
+  bridge8890 carrier decode --callback 4711 --reveal --raw --config gateway.toml > request.http
 
 FILE holds one request as it travelled: request line, headers, an empty line, the body. For a carrier that
 speaks through a WebSocket it holds one text frame a line.")]
 pub(super) struct Args {
     /// The recorded request; `-` is the standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "callback", requires = "account")]
+    file: Option<PathBuf>,
     /// The account that it was sent to.
     #[arg(long, value_name = "NAME")]
-    account: String,
+    account: Option<String>,
+    /// Instead of a file, this callback of the store, from `records find --quarantined` or
+    /// `records show`.
+    #[arg(long, value_name = "N", conflicts_with_all = ["file", "account"], requires = "reveal")]
+    callback: Option<i64>,
+    /// Agree that a citizen's number and words of the store are shown.
+    #[arg(long)]
+    reveal: bool,
+    /// Write the callback of the store as the request that it was, instead of reading it.
+    #[arg(long, requires = "callback", conflicts_with = "json")]
+    raw: bool,
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -125,15 +140,26 @@ struct ShownReply {
 /// Runs the command.
 pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let config = config::load(Some(&args.config))?;
-    let account = config.accounts.values().find(|account| account.name.as_str() == args.account);
-    let account = account.ok_or_else(|| {
-        let names: Vec<&str> = config.accounts.keys().map(|name| name.as_str()).collect();
-        anyhow!("there is no account {:?}; the configuration has {}", args.account, names.join(", "))
-    })?;
-    let at = args.at.unwrap_or_else(|| Clock::system().now());
+    let now = args.at.unwrap_or_else(|| Clock::system().now());
+    let (account, requests, at, was_believed) = match (&args.file, args.callback) {
+        (Some(file), _) => {
+            let name = args.account.as_deref().unwrap_or_default();
+            (named(&config, name)?, recorded::read(file)?, now, false)
+        }
+        (None, seq) => {
+            let kept = kept(&config, CallbackSeq(seq.unwrap_or_default())).await?;
+            let account = named(&config, kept.account.as_str())?;
+            let at = kept.received_at;
+            (account, vec![Recorded::kept(kept)?], at, true)
+        }
+    };
     let mut good = true;
-    for recorded in recorded::read(&args.file)? {
-        let verdict = judge(&config, account, recorded, at);
+    for request in requests {
+        if args.raw {
+            request.write(out)?;
+            continue;
+        }
+        let verdict = judge(&config, account, request, at, was_believed);
         good &= verdict.believed && verdict.garbled.is_empty();
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&verdict)?)?;
@@ -144,7 +170,29 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn judge(config: &Config, account: &Arc<Account>, recorded: Recorded, at: Timestamp) -> Verdict {
+fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Arc<Account>> {
+    let account = config.accounts.values().find(|account| account.name.as_str() == name);
+    account.ok_or_else(|| {
+        let names: Vec<&str> = config.accounts.keys().map(|name| name.as_str()).collect();
+        anyhow!("there is no account {name:?}; the configuration has {}", names.join(", "))
+    })
+}
+
+/// A callback of the store.
+async fn kept(config: &Config, seq: CallbackSeq) -> anyhow::Result<StoredCallback> {
+    let operator = archive::open(&config.store, &config.store.directory).await?;
+    operator.callback(seq).await?.ok_or_else(|| {
+        anyhow!("there is no callback {seq}, or it is erased; `records find --quarantined` lists some")
+    })
+}
+
+fn judge(
+    config: &Config,
+    account: &Arc<Account>,
+    recorded: Recorded,
+    at: Timestamp,
+    was_believed: bool,
+) -> Verdict {
     let mut verdict = Verdict {
         account: account.name.to_string(),
         carrier: account.dialect.carrier.clone(),
@@ -181,8 +229,8 @@ fn judge(config: &Config, account: &Arc<Account>, recorded: Recorded, at: Timest
     };
     verdict.refused = refusal(&call, config);
     let mut denied = None;
-    if is_link {
-        verdict.believed = true;
+    if is_link || was_believed {
+        verdict.believed = verdict.refused.is_none();
     } else {
         match carrier::verify(&call, account, at) {
             Ok(verified) => {

@@ -1,9 +1,11 @@
 //! A recorded request: as it travelled, in a file.
 
+use crate::store::{RawRequest, StoredCallback};
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use std::io::Read;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::Method;
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Headers that a recorded request may have.
@@ -12,7 +14,7 @@ const MAX_HEADERS: usize = 128;
 /// The largest file that is read.
 const MAX_FILE: u64 = 64 << 20;
 
-/// A request as it travelled.
+/// A request as it travelled, or as much of it as was kept.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) method: Method,
@@ -22,6 +24,43 @@ pub(super) struct Recorded {
     pub(super) body: Bytes,
     /// What is odd about the recording.
     pub(super) remarks: Vec<String>,
+}
+
+impl Recorded {
+    /// A callback as the store keeps it.
+    ///
+    /// # Errors
+    /// That what was kept is no request.
+    pub(super) fn kept(callback: StoredCallback) -> anyhow::Result<Recorded> {
+        let RawRequest { method, target, headers: kept, body } = callback.raw;
+        let mut headers = HeaderMap::new();
+        for (name, value) in kept {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes())?,
+                HeaderValue::from_bytes(&value)?,
+            );
+        }
+        let remarks = vec!["kept by the gateway, which believed it when it came".to_owned()];
+        Ok(Recorded { method: method.parse()?, target, headers, body, remarks })
+    }
+
+    /// Writes it as it travelled, for a file that [`read`] reads.
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub(super) fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        write!(out, "{} {} HTTP/1.1\r\n", self.method, self.target)?;
+        for (name, value) in &self.headers {
+            write!(out, "{name}: ")?;
+            out.write_all(value.as_bytes())?;
+            out.write_all(b"\r\n")?;
+        }
+        if !self.headers.contains_key(CONTENT_LENGTH) {
+            write!(out, "content-length: {}\r\n", self.body.len())?;
+        }
+        out.write_all(b"\r\n")?;
+        out.write_all(&self.body)
+    }
 }
 
 /// The requests in a file: one of HTTP, or a text frame of a WebSocket in each line.
@@ -77,7 +116,7 @@ fn request(raw: &[u8]) -> anyhow::Result<Recorded> {
     let mut remarks = Vec::new();
     let mut body = &raw[end..];
     let announced = headers
-        .get(http::header::CONTENT_LENGTH)
+        .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     match announced {
         Some(length) if length < body.len() => {
@@ -112,6 +151,9 @@ mod tests {
         assert_eq!(read.remarks, ["1 bytes after the announced end of the body left out"]);
         let lines = request(b"GET /x HTTP/1.1\nHost: h\n\n").expect("an editor's line ends");
         assert!(lines.body.is_empty());
+        let mut written = Vec::new();
+        read.write(&mut written).expect("written");
+        assert_eq!(request(&written).expect("a request").body, read.body);
         for broken in [&b"hello"[..], b"POST / HTTP/1.1\r\nHost: h", b""] {
             assert!(request(broken).is_err());
         }
