@@ -30,6 +30,8 @@ pub struct Dialect {
     pub reference: String,
     /// What the carrier documents about giving up, for operators.
     pub patience: String,
+    /// The pauses after which it documents to try again, in order; empty: none are documented.
+    pub retries: Vec<Duration>,
     /// How its messages travel.
     pub transport: Transport,
     /// The addresses that it calls, at least one, in alphabetical order.
