@@ -6,6 +6,7 @@
 
 mod answer;
 mod events;
+mod scope;
 mod verify;
 
 pub use answer::answer;
