@@ -5,7 +5,14 @@
 //! whole test. What a carrier says and wants to hear is data, [`crate::config::dialect`].
 
 mod answer;
+mod charset;
+mod dedupe;
+mod document;
 mod events;
+mod field;
+mod inflate;
+mod scope;
+mod time;
 mod verify;
 
 pub use answer::answer;
