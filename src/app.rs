@@ -79,12 +79,7 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics);
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
-        let ground = ingress::Ground {
-            intake,
-            tasks: tasks.clone(),
-            entropy,
-            metrics,
-        };
+        let ground = ingress::Ground { intake, tasks: tasks.clone(), entropy, metrics };
         let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))

@@ -244,7 +244,8 @@ fn rewrite_form(form: &[u8], edit: &mut dyn FnMut(&str, &mut Value)) -> Option<S
         let mut value = document.unwrap_or(Value::String(value.into_owned()));
         edit(&name, &mut value);
         walk("", &mut value, edit);
-        written.append_pair(&name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        written
+            .append_pair(&name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     Some(written.finish())
 }
@@ -287,7 +288,8 @@ fn no_bit_of_what_was_said_can_be_changed_under_a_signature_over_it() {
         for request in &exchange.requests {
             let subject = Subject::of(&exchange, request);
             let signed = subject.route.trust() >= bridge8890::config::dialect::Trust::SignedBody;
-            if !signed && subject.route.auth.schemes.is_empty() || exchange.expected.denied.is_some()
+            if !signed && subject.route.auth.schemes.is_empty()
+                || exchange.expected.denied.is_some()
             {
                 continue;
             }
@@ -296,9 +298,12 @@ fn no_bit_of_what_was_said_can_be_changed_under_a_signature_over_it() {
                 let events = subject.verify(&call).map(|_| subject.decode(&call).events);
                 events.unwrap_or_default().iter().map(observed).collect::<Vec<_>>()
             };
-            let covers = subject.route.auth.schemes.iter().all(|scheme| {
-                scheme.trust() == bridge8890::config::dialect::Trust::SignedBody
-            });
+            let covers = subject
+                .route
+                .auth
+                .schemes
+                .iter()
+                .all(|scheme| scheme.trust() == bridge8890::config::dialect::Trust::SignedBody);
             if !covers {
                 continue;
             }
@@ -338,7 +343,6 @@ fn busy_and_refused_are_never_taken_for_success() {
 fn every_carrier_has_recorded_exchanges() {
     let recorded: BTreeSet<String> =
         exchange::all().into_iter().map(|exchange| exchange.carrier).collect();
-    let carriers: BTreeSet<String> =
-        config::dialect::built_in().map(|dialect| dialect.carrier.clone()).collect();
+    let carriers: BTreeSet<String> = config::built_in().map(|(key, _)| key.to_owned()).collect();
     assert_eq!(recorded, carriers);
 }

@@ -1,7 +1,7 @@
 //! From the file as written to the checked types: accounts, campaigns, and how they refer to
 //! each other.
 
-use super::check::WAIT;
+use super::check::KEEPING;
 use super::dialect;
 use super::problem::{Fault, listed, nearest};
 use super::raw::{At, Section};
@@ -44,7 +44,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let secrets = secrets(section);
-    let tolerance = section.duration("tolerance", WAIT);
+    let tolerance = section.duration("tolerance", KEEPING);
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
     let default_campaign = section.text("default_campaign", "\"hotline\"", |name| {

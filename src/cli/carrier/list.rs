@@ -1,6 +1,7 @@
 //! `carrier list`: every carrier that an account may name.
 
-use crate::config::dialect::{self, Dialect};
+use crate::config;
+use crate::config::dialect::Dialect;
 use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,7 +44,7 @@ impl<'a> Line<'a> {
 
 /// Runs the command.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    for dialect in dialect::built_in() {
+    for dialect in config::built_in().filter_map(|(key, _)| config::load_built_in(key)) {
         let line = Line::of(&dialect);
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&line)?)?;

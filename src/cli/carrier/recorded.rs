@@ -3,8 +3,8 @@
 use crate::store::{RawRequest, StoredCallback};
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::Method;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -35,10 +35,8 @@ impl Recorded {
         let RawRequest { method, target, headers: kept, body } = callback.raw;
         let mut headers = HeaderMap::new();
         for (name, value) in kept {
-            headers.append(
-                HeaderName::from_bytes(name.as_bytes())?,
-                HeaderValue::from_bytes(&value)?,
-            );
+            headers
+                .append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_bytes(&value)?);
         }
         let remarks = vec!["kept by the gateway, which believed it when it came".to_owned()];
         Ok(Recorded { method: method.parse()?, target, headers, body, remarks })
@@ -115,9 +113,8 @@ fn request(raw: &[u8]) -> anyhow::Result<Recorded> {
     }
     let mut remarks = Vec::new();
     let mut body = &raw[end..];
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     match announced {
         Some(length) if length < body.len() => {
             let surplus = body.len() - length;

@@ -79,7 +79,9 @@ struct ShownAnswer {
 /// Runs the command.
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     if args.toml {
-        let Some(text) = dialect::built_in_text(&args.name) else {
+        let Some(text) =
+            config::built_in().find(|(key, _)| *key == args.name).map(|(_, text)| text)
+        else {
             bail!("there is no carrier {:?}; `bridge8890 carrier list` names them", args.name);
         };
         write!(out, "{text}")?;
@@ -103,7 +105,7 @@ fn find(args: &Args) -> anyhow::Result<Shown> {
     if let Some(account) = account {
         return Ok(show(&account.dialect, Some(account)));
     }
-    let dialect = dialect::built_in().find(|dialect| dialect.carrier == args.name);
+    let dialect = config::load_built_in(&args.name);
     let dialect = dialect.ok_or_else(|| {
         anyhow!(
             "there is no carrier or account {:?}; `bridge8890 carrier list` names the carriers, \
@@ -130,7 +132,7 @@ fn show(dialect: &Dialect, account: Option<&Account>) -> Shown {
 }
 
 fn show_route(route: &Route, account: Option<&Account>) -> ShownRoute {
-    let base = account.map_or("/callback/ACCOUNT", |account| account.path.as_str());
+    let base = "/callback/ACCOUNT";
     let slash = if route.name.is_empty() { "" } else { "/" };
     let named = |format: &Format| {
         Format::NAMES.iter().find(|(_, known)| known == format).map_or("", |(name, _)| *name)
@@ -240,7 +242,9 @@ fn print(shown: &Shown, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "\n{} {}", route.methods.join("|"), route.url)?;
         writeln!(out, "  fields     {}, at most {}", route.formats.join(", "), route.max_body)?;
         let proof = match route.proof.as_slice() {
-            [] => "nothing; rely on address lists, certificates and a name nobody guesses".to_owned(),
+            [] => {
+                "nothing; rely on address lists, certificates and a name nobody guesses".to_owned()
+            }
             lines => lines.join("\n             "),
         };
         writeln!(out, "  proof      {proof}\n  trust      {}", route.trust)?;

@@ -7,9 +7,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config};
 use crate::intake;
 use crate::model::{AccountName, CallbackSeq};
-use crate::store::{
-    Operator, QuarantineFilter, Quarantined, RequestedRereads,
-};
+use crate::store::{Operator, QuarantineFilter, Quarantined, RequestedRereads};
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -207,10 +205,7 @@ async fn preview(
             problems if problems.is_empty() => String::new(),
             problems => format!("; still: {problems}"),
         };
-        writeln!(
-            out,
-            "{received_at}  callback {callback}  {account}  {events} events{problems}"
-        )?;
+        writeln!(out, "{received_at}  callback {callback}  {account}  {events} events{problems}")?;
     }
     if !json {
         writeln!(out, "{readable} of {all} callbacks would be read whole")?;
@@ -220,9 +215,9 @@ async fn preview(
 
 fn look(config: &Config, one: &Quarantined) -> Preview {
     let account = config.accounts.values().find(|account| account.name.as_str() == one.account);
-    let decoded = account.zip(one.callback.as_ref()).and_then(|(account, callback)| {
-        intake::decode(account, callback)
-    });
+    let decoded = account
+        .zip(one.callback.as_ref())
+        .and_then(|(account, callback)| intake::decode(account, callback));
     let (events, problems) = match decoded {
         Some(decoded) => {
             let problems = decoded.garbled.iter().map(ToString::to_string).collect();
