@@ -6,7 +6,12 @@
 
 mod answer;
 mod events;
+#[cfg(test)]
+mod sample;
+mod scope;
+mod template;
 mod verify;
+mod written;
 
 pub use answer::answer;
 pub use events::decode;
