@@ -4,19 +4,21 @@ use crate::config::dialect::TimeForm;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use std::borrow::Cow;
 
-/// The moment that the text names; forms without a zone are in `offset`.
-pub(super) fn read(form: &TimeForm, text: &str, offset: Offset) -> Option<Timestamp> {
-    match form {
-        TimeForm::EpochSeconds | TimeForm::Epoch if text.len() < 13 => {
-            Timestamp::from_second(text.parse().ok()?).ok()
-        }
-        TimeForm::EpochMillis | TimeForm::Epoch => {
-            Timestamp::from_millisecond(text.parse().ok()?).ok()
-        }
-        TimeForm::Pattern(pattern) => {
-            offset.to_timestamp(DateTime::strptime(pattern, text).ok()?).ok()
-        }
+/// The moment in this text, which stands at `offset` where the form has no zone.
+pub(super) fn read(
+    text: &str,
+    form: &TimeForm,
+    offset: Offset,
+) -> Result<Option<Timestamp>, Cow<'static, str>> {
+    let moment = match form {
+        TimeForm::EpochSeconds => text.parse().ok().and_then(|it| Timestamp::from_second(it).ok()),
+        TimeForm::Epoch => text.parse().ok().and_then(|it| Timestamp::from_second(it).ok()),
+        TimeForm::Pattern(pattern) => DateTime::strptime(pattern, text)
+            .ok()
+            .and_then(|moment| offset.to_timestamp(moment).ok()),
         _ => text.parse().ok(),
-    }
+    };
+    moment.map(Some).ok_or(Cow::Borrowed("expected a time"))
 }

@@ -31,7 +31,9 @@ impl Validity {
             Origin::Constant(text) => text.clone().into_bytes(),
         };
         let text = String::from_utf8(text).ok();
-        let at = text.and_then(|text| time::read(&field.form, &text, field.zone.unwrap_or(offset)));
+        let at = text.and_then(|text| {
+            time::read(&text, &field.form, field.zone.unwrap_or(offset)).ok().flatten()
+        });
         Validity { at, ..Validity::default() }
     }
 
