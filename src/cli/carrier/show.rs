@@ -173,8 +173,9 @@ fn proof(scheme: &Scheme) -> String {
         Check::PlivoV2 => "X-Plivo-Signature-V2 over the URL and a nonce".to_owned(),
         Check::PlivoV3 => "X-Plivo-Signature-V3 over URL, fields and a nonce".to_owned(),
     };
-    if let Some(fresh) = &scheme.fresh {
-        line.push_str(&format!(", at most {} old or new", show_duration(fresh.tolerance)));
+    let timed = matches!(scheme.check, Check::Jwt { .. } | Check::SdkHmacSha256);
+    if timed || scheme.time.is_some() {
+        line.push_str(&format!(", at most {} old or new", show_duration(scheme.tolerance)));
     }
     if let Some(nonce) = &scheme.nonce {
         line.push_str(&format!(", `{nonce}` good for one content"));
