@@ -41,7 +41,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     });
     let carrier = section.text("carrier", "\"aliyun-sms\"", |key| Ok(key.to_owned()));
     section.demand("carrier", "write the key of its carrier, for example carrier = \"yunpian\"");
-    let dialect = carrier.as_ref().and_then(|carrier| dialect::read(&carrier.value, section));
+    let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let secrets = secrets(section);
     let tolerance = section.duration("tolerance", WAIT);
@@ -75,7 +75,7 @@ fn secrets(section: &mut Section<'_>) -> Vec<Secret> {
     secrets
 }
 
-fn offset(text: &str) -> Result<Offset, Fault> {
+pub(super) fn offset(text: &str) -> Result<Offset, Fault> {
     offset_of(text).ok_or_else(|| {
         let wrong = format!("{text:?} is not an offset from UTC");
         Fault::new(wrong, "write for example \"+08:00\" or \"-03:30\"")

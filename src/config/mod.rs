@@ -5,6 +5,7 @@
 //! its line.
 
 mod accounts;
+pub mod carriers;
 mod check;
 mod destination;
 pub mod dialect;

@@ -45,12 +45,18 @@ impl Fault {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Sorts them by place.
+    /// Sorts them by place; what two readers found is one problem.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Problems {
         problems
             .sort_by(|a, b| (&a.origin.file, a.origin.line).cmp(&(&b.origin.file, b.origin.line)));
-        Problems(problems)
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in problems {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        Problems(once)
     }
 
     /// Whether there is none.
@@ -101,6 +107,24 @@ pub(super) fn nearest<'a>(
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// What `word` stands for among named things.
+///
+/// # Errors
+/// That it stands for none; `what` is what one of them is called, with its article.
+pub(super) fn one_of<T: Copy>(word: &str, what: &str, names: &[(&str, T)]) -> Result<T, Fault> {
+    let known = || names.iter().map(|(name, _)| *name);
+    match names.iter().find(|(name, _)| *name == word) {
+        Some((_, meant)) => Ok(*meant),
+        None => {
+            let right = match nearest(word, known()) {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => format!("write one of {}", listed(known())),
+            };
+            Err(Fault::new(format!("{word:?} is not {what}"), right))
+        }
+    }
 }
 
 /// The candidates as a person lists them: `a`, `b`.

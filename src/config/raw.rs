@@ -9,7 +9,7 @@ use super::values::{kind, wrong_kind};
 use super::{Environment, Origin};
 use std::cell::RefCell;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// What the built-in defaults are called where a file's name is due.
 pub(super) const BUILT_IN: &str = "built-in defaults";
@@ -113,11 +113,15 @@ pub(super) struct Findings {
     pub(super) gaps: Problems,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Layer<'a> {
     document: &'a Document<'a>,
     table: &'a DeTable<'a>,
     offset: usize,
+    /// Its own name in its own file.
+    path: String,
+    /// It is another table's too, which says what it may hold.
+    lent: bool,
 }
 
 /// One table, as the user's file and the built-in defaults have it together.
@@ -138,9 +142,7 @@ impl<'a> Section<'a> {
         context: &'a Context<'a>,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> T {
-        let layer =
-            |document: &'a Document<'a>| Layer { document, table: &document.tree, offset: 0 };
-        let layers = documents.iter().map(layer).collect();
+        let layers = documents.iter().map(Layer::whole).collect();
         Section { path: String::new(), layers, known: Vec::new(), context }.run(read)
     }
 
@@ -150,8 +152,34 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> T {
-        self.known.push(key);
+        self.know(key);
         self.inner(key).run(read)
+    }
+
+    /// Reads the table `key` within this one, laid over a whole document.
+    pub(super) fn table_over<T>(
+        &mut self,
+        key: &'static str,
+        below: Option<&'a Document<'a>>,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> T {
+        self.know(key);
+        let mut inner = self.inner(key);
+        inner.layers.extend(below.map(Layer::whole));
+        inner.run(read)
+    }
+
+    /// Reads the table `key` within this one; what it does not say is as in the table `other`.
+    pub(super) fn table_else<T>(
+        &mut self,
+        key: &'static str,
+        other: &str,
+        read: impl FnOnce(&mut Section<'a>) -> T,
+    ) -> T {
+        self.know(key);
+        let mut inner = self.inner(key);
+        inner.layers.extend(self.inner(other).layers);
+        inner.run(read)
     }
 
     /// Reads each table within the table `key`; their names are the user's.
@@ -160,36 +188,106 @@ impl<'a> Section<'a> {
         key: &'static str,
         mut read: impl FnMut(At<&'a str>, &mut Section<'a>) -> Option<T>,
     ) -> Vec<T> {
-        self.known.push(key);
+        self.know(key);
         let outer = self.inner(key);
+        let names = outer.names().into_iter();
+        names.filter_map(|name| outer.inner(name.value).run(|inner| read(name, inner))).collect()
+    }
+
+    /// Reads each table within the table `key`, laid over this section itself; what they know is
+    /// known here. What an upper layer says here in vain, because the lowest says it otherwise in
+    /// every one of these tables, is reported.
+    pub(super) fn heirs<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(At<&'a str>, &mut Section<'a>) -> Option<T>,
+    ) -> Vec<T> {
+        self.know(key);
+        let outer = self.inner(key);
+        let lent = || self.layers.iter().map(|layer| Layer { lent: true, ..layer.clone() });
+        let mut known = Vec::new();
+        let mut good = Vec::new();
+        for name in outer.names() {
+            let mut heir = outer.inner(name.value);
+            heir.layers.extend(lent());
+            good.extend(read(name, &mut heir));
+            heir.report_unknown();
+            known.extend(heir.known);
+        }
+        self.report_vain(&outer);
+        known.into_iter().for_each(|key| self.know(key));
+        good
+    }
+
+    fn report_vain(&self, outer: &Section<'a>) {
+        let (Some(upper), Some(lowest)) = (self.layers.first(), self.layers.get(1)) else { return };
+        let own = outer.layers.iter().find(|it| std::ptr::eq(it.document, lowest.document));
+        let Some(own) = own else { return };
+        let tables: Option<Vec<&DeTable<'a>>> =
+            own.table.values().map(|value| value.get_ref().as_table()).collect();
+        if let Some(tables) = tables.filter(|tables| tables.len() == outer.names().len()) {
+            self.report_hidden(upper, &tables, &outer.path);
+        }
+    }
+
+    fn report_hidden(&self, upper: &Layer<'a>, tables: &[&DeTable<'a>], below: &str) {
+        for (name, value) in upper.table {
+            let theirs: Option<Vec<&DeValue<'a>>> =
+                tables.iter().map(|table| Some(table.get(name)?.get_ref())).collect();
+            let Some(theirs) = theirs else { continue };
+            let deeper = theirs.iter().map(|value| value.as_table()).collect::<Option<Vec<_>>>();
+            match (value.get_ref(), deeper) {
+                (DeValue::Table(table), Some(tables)) => {
+                    self.report_hidden(&upper.inner(name, table), &tables, below);
+                }
+                _ => {
+                    let wrong = format!("holds nowhere: each table of {below} has its own");
+                    let right =
+                        format!("write it below {below}, in the tables that it is meant for");
+                    self.reject(&upper.at(name.get_ref(), name, ()), Fault::new(wrong, right));
+                }
+            }
+        }
+    }
+
+    /// The names of the tables within, the user's first.
+    fn names(&self) -> Vec<At<&'a str>> {
         let mut names: Vec<At<&'a str>> = Vec::new();
-        for layer in &outer.layers {
+        for layer in &self.layers {
             for name in layer.table.keys() {
                 let text: &'a str = name.get_ref();
                 if names.iter().all(|known| known.value != text) {
-                    let origin = layer.document.origin(name.span().start);
-                    names.push(At { value: text, key: outer.full(text), origin });
+                    names.push(layer.at(text, name, text));
                 }
             }
         }
         names
-            .into_iter()
-            .filter_map(|name| outer.inner(name.value).run(|inner| read(name, inner)))
-            .collect()
     }
 
+    /// Leaves out what lies below the first layer that has `key`.
+    pub(super) fn end_with(&mut self, key: &str) {
+        let first = self.layers.iter().position(|layer| layer.entry(key).is_some());
+        self.layers.truncate(first.map_or(self.layers.len(), |first| first + 1));
+    }
+
+    fn know(&mut self, key: &'static str) {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+    }
+
+    /// The table `key` as far down as it is one: what is none ends what lies over it.
     fn inner(&self, key: &str) -> Section<'a> {
         let mut layers = Vec::new();
         for layer in &self.layers {
             let Some((name, value)) = layer.entry(key) else { continue };
             match value.get_ref() {
-                DeValue::Table(table) => {
-                    layers.push(Layer { table, offset: name.span().start, ..*layer });
-                }
+                DeValue::Table(table) => layers.push(layer.inner(name, table)),
+                _ if !layers.is_empty() => break,
                 other => {
                     let wrong = format!("is {}, not a table", kind(other));
-                    let right = format!("write [{}] and its keys below it", self.full(key));
-                    self.reject(&self.at(layer, key, name, ()), Fault::new(wrong, right));
+                    let right = format!("write [{}] and its keys below it", layer.full(key));
+                    self.reject(&layer.at(key, name, ()), Fault::new(wrong, right));
                 }
             }
         }
@@ -198,17 +296,21 @@ impl<'a> Section<'a> {
 
     fn run<T>(mut self, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
         let outcome = read(&mut self);
-        for layer in &self.layers {
+        self.report_unknown();
+        outcome
+    }
+
+    fn report_unknown(&self) {
+        for layer in self.layers.iter().filter(|layer| !layer.lent) {
             for name in layer.table.keys().filter(|name| !self.known.contains(&&**name.get_ref())) {
                 let right = match nearest(name.get_ref(), self.known.iter().copied()) {
                     Some(key) => format!("did you mean `{key}`?"),
                     None => format!("known here: {}", listed(self.known.iter().copied())),
                 };
-                let place = self.at(layer, name.get_ref(), name, ());
+                let place = layer.at(name.get_ref(), name, ());
                 self.reject(&place, Fault::new("there is no such key", right));
             }
         }
-        outcome
     }
 
     fn is_written(&self) -> bool {
@@ -217,11 +319,18 @@ impl<'a> Section<'a> {
 
     /// The section itself as a place.
     pub(super) fn here(&self) -> At<()> {
-        let origin = match self.layers.first() {
-            Some(layer) => layer.document.origin(layer.offset),
-            None => Origin { file: BUILT_IN.to_owned(), line: 1 },
-        };
-        At { value: (), key: self.path.clone(), origin }
+        match self.layers.first() {
+            Some(layer) => At {
+                value: (),
+                key: layer.path.clone(),
+                origin: layer.document.origin(layer.offset),
+            },
+            None => At {
+                value: (),
+                key: self.path.clone(),
+                origin: Origin { file: BUILT_IN.to_owned(), line: 1 },
+            },
+        }
     }
 
     /// Notes a problem.
@@ -272,7 +381,7 @@ impl<'a> Section<'a> {
         let first = self.layers.iter().find_map(|layer| Some((layer, layer.entry(key)?)));
         let Some((layer, (name, value))) = first else { return };
         if value.get_ref().as_array().is_some_and(|items| items.is_empty()) {
-            self.reject(&self.at(layer, key, name, ()), Fault::new("is empty", right));
+            self.reject(&layer.at(key, name, ()), Fault::new("is empty", right));
         }
     }
 
@@ -282,12 +391,12 @@ impl<'a> Section<'a> {
         key: &'static str,
         read: impl Fn(&DeValue<'a>) -> Result<T, Fault>,
     ) -> Option<At<T>> {
-        self.known.push(key);
+        self.know(key);
         for layer in &self.layers {
             let Some((name, value)) = layer.entry(key) else { continue };
             match read(value.get_ref()) {
-                Ok(value) => return Some(self.at(layer, key, name, value)),
-                Err(fault) => self.reject(&self.at(layer, key, name, ()), fault),
+                Ok(value) => return Some(layer.at(key, name, value)),
+                Err(fault) => self.reject(&layer.at(key, name, ()), fault),
             }
         }
         None
@@ -300,10 +409,10 @@ impl<'a> Section<'a> {
         example: &str,
         read: impl Fn(&DeValue<'a>) -> Result<T, Fault>,
     ) -> Option<At<Vec<At<T>>>> {
-        self.known.push(key);
+        self.know(key);
         for layer in &self.layers {
             let Some((name, value)) = layer.entry(key) else { continue };
-            let place = self.at(layer, key, name, ());
+            let place = layer.at(key, name, ());
             let DeValue::Array(items) = value.get_ref() else {
                 self.reject(&place, wrong_kind(value.get_ref(), "an array", example));
                 continue;
@@ -322,17 +431,121 @@ impl<'a> Section<'a> {
         None
     }
 
-    fn at<T>(&self, layer: &Layer<'a>, key: &str, name: &Spanned<impl Sized>, value: T) -> At<T> {
-        At { value, key: self.full(key), origin: layer.document.origin(name.span().start) }
+    /// Notes that `key`, if it is there, says nothing.
+    pub(super) fn refuse(&mut self, key: &'static str, fault: impl FnOnce() -> Fault) {
+        self.know(key);
+        let first = self.layers.iter().find_map(|layer| Some((layer, layer.entry(key)?)));
+        if let Some((layer, (name, _))) = first {
+            self.reject(&layer.at(key, name, ()), fault());
+        }
+    }
+
+    /// The value of `key` from the first layer that has it, whatever its shape.
+    pub(super) fn node(&mut self, key: &'static str) -> Option<Node<'a>> {
+        self.know(key);
+        let entry = |layer: &Layer<'a>| {
+            let (name, value) = layer.entry(key)?;
+            Some(Node {
+                document: layer.document,
+                context: self.context,
+                key: layer.full(key),
+                offset: name.span().start,
+                value: value.get_ref(),
+            })
+        };
+        self.layers.iter().find_map(entry)
     }
 
     fn full(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        full(&self.path, key)
+    }
+}
+
+/// A value as written, whatever its shape, and where it stands.
+pub(super) struct Node<'a> {
+    document: &'a Document<'a>,
+    context: &'a Context<'a>,
+    key: String,
+    offset: usize,
+    pub(super) value: &'a DeValue<'a>,
+}
+
+impl<'a> Node<'a> {
+    /// The value's place, with another value.
+    pub(super) fn at<T>(&self, value: T) -> At<T> {
+        At { value, key: self.key.clone(), origin: self.document.origin(self.offset) }
+    }
+
+    /// Notes a problem.
+    pub(super) fn reject(&self, fault: Fault) {
+        self.context.problems.borrow_mut().push(self.at(()).problem(fault));
+    }
+
+    /// The elements, if it is an array.
+    pub(super) fn items(&self) -> Option<impl Iterator<Item = Node<'a>>> {
+        let item = |(place, item): (usize, &'a Value<'a>)| Node {
+            key: format!("{}[{place}]", self.key),
+            ..self.within(item.span().start, item.get_ref())
+        };
+        Some(self.value.as_array()?.iter().enumerate().map(item))
+    }
+
+    /// The entries under names that are the user's, if it is a table.
+    pub(super) fn entries(&self) -> Option<impl Iterator<Item = (&'a str, Node<'a>)>> {
+        let entry = |(name, value): (&'a Spanned<DeString<'a>>, &'a Value<'a>)| {
+            let node = self.within(name.span().start, value.get_ref());
+            (&**name.get_ref(), Node { key: full(&self.key, name.get_ref()), ..node })
+        };
+        Some(self.value.as_table()?.iter().map(entry))
+    }
+
+    fn within(&self, offset: usize, value: &'a DeValue<'a>) -> Node<'a> {
+        Node { key: String::new(), offset, value, ..*self }
+    }
+
+    /// Reads it as a table; nothing, if it is none.
+    pub(super) fn section<T>(&self, read: impl FnOnce(&mut Section<'a>) -> T) -> Option<T> {
+        let layer = Layer {
+            document: self.document,
+            table: self.value.as_table()?,
+            offset: self.offset,
+            path: self.key.clone(),
+            lent: false,
+        };
+        let (path, context) = (self.key.clone(), self.context);
+        Some(Section { path, layers: vec![layer], known: Vec::new(), context }.run(read))
     }
 }
 
 impl<'a> Layer<'a> {
-    fn entry(&self, key: &str) -> Option<(&'a Spanned<toml::de::DeString<'a>>, &'a Value<'a>)> {
+    fn whole(document: &'a Document<'a>) -> Layer<'a> {
+        Layer { document, table: &document.tree, offset: 0, path: String::new(), lent: false }
+    }
+
+    fn inner(&self, name: &Spanned<DeString<'a>>, table: &'a DeTable<'a>) -> Layer<'a> {
+        let path = self.full(name.get_ref());
+        Layer { document: self.document, table, offset: name.span().start, path, lent: false }
+    }
+
+    fn at<T>(&self, key: &str, name: &Spanned<impl Sized>, value: T) -> At<T> {
+        At { value, key: self.full(key), origin: self.document.origin(name.span().start) }
+    }
+
+    fn full(&self, key: &str) -> String {
+        full(&self.path, key)
+    }
+
+    fn entry(&self, key: &str) -> Option<(&'a Spanned<DeString<'a>>, &'a Value<'a>)> {
         self.table.iter().find(|(name, _)| name.get_ref() == key)
     }
+}
+
+/// A key in full; one that could not stand bare is quoted, as it is in the file.
+fn full(path: &str, key: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let key = match !key.is_empty() && key.bytes().all(bare) {
+        true => key.to_owned(),
+        false => format!("{key:?}"),
+    };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }

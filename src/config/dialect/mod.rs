@@ -6,7 +6,7 @@
 //! reference. The types are checked: a dialect that exists can be spoken.
 
 mod read;
-pub(super) use read::read;
+pub(super) use read::{read, read_alone};
 mod source;
 mod template;
 
@@ -51,14 +51,19 @@ impl Dialect {
         heard.map(Route::trust).min().unwrap_or(Trust::Nothing)
     }
 
+    /// The proofs of the routes that want one.
+    fn checked(&self) -> impl Iterator<Item = &Auth> {
+        self.routes.iter().map(|route| &route.auth).filter(|auth| !auth.schemes.is_empty())
+    }
+
     /// Whether any route checks a secret, and whether all that do go without one as well.
     #[must_use]
     pub fn secrets(&self) -> SecretUse {
-        let auth = || self.routes.iter().flat_map(|route| &route.auth.schemes);
-        match (auth().next(), self.routes.iter().all(|route| route.auth.optional)) {
-            (None, _) => SecretUse::Never,
-            (Some(_), true) => SecretUse::Optional,
-            (Some(_), false) => SecretUse::Required,
+        let checked: Vec<&Auth> = self.checked().collect();
+        match checked.iter().all(|auth| auth.optional) {
+            _ if checked.is_empty() => SecretUse::Never,
+            true => SecretUse::Optional,
+            false => SecretUse::Required,
         }
     }
 }
