@@ -27,7 +27,7 @@ impl Part {
     /// Puts more of `whole` behind it.
     pub(super) fn append(&mut self, whole: &[u8], piece: Cow<'_, str>) {
         match self {
-            Part::Sent(place) if place.is_empty() => {
+            Part::Sent(place) if place.start == place.end => {
                 *self = match piece {
                     Cow::Borrowed(piece) => Part::of(whole, Cow::Borrowed(piece.as_bytes())),
                     Cow::Owned(piece) => Part::Unpacked(piece.into_bytes()),
