@@ -1,9 +1,7 @@
 //! From the bytes of a value to its text. Bytes that do not fit are an error, never replaced.
 
+use super::written;
 use crate::config::dialect::{Charset, Step};
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, mem};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -205,12 +203,6 @@ fn gsm7(bytes: &[u8]) -> Result<String, &'static str> {
     Ok(text)
 }
 
-/// Base64, padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 /// Takes bytes out of their wrappings, one after the other.
 ///
 /// # Errors
@@ -225,18 +217,6 @@ pub(super) fn unpack<'b>(
             Cow::Owned(bytes) => Ok(Cow::Owned(percent_decode(&bytes).collect())),
         },
         Step::Hex => hex::decode(&bytes).map(Cow::Owned).map_err(|_| "expected hexadecimal digits"),
-        Step::Base64 => {
-            let standard: Vec<u8> = bytes.iter().map(|byte| standard(*byte)).collect();
-            BASE64.decode(standard).map(Cow::Owned).map_err(|_| "expected Base64")
-        }
+        Step::Base64 => written::base64(&bytes).map(Cow::Owned).ok_or("expected Base64"),
     })
-}
-
-/// The standard alphabet's letter: for the URL-safe one, and for a `+` that a form made a space.
-fn standard(byte: u8) -> u8 {
-    match byte {
-        b'-' | b' ' => b'+',
-        b'_' => b'/',
-        byte => byte,
-    }
 }
