@@ -4,6 +4,7 @@
 //! checked into these types (`check`, `accounts`, `destination`), or every problem is reported with
 //! its line.
 
+mod access;
 mod accounts;
 mod check;
 mod destination;
@@ -14,6 +15,9 @@ mod raw;
 mod units;
 mod values;
 
+pub use access::{
+    Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
+};
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
@@ -112,6 +116,11 @@ pub struct Http {
     pub listen: Vec<SocketAddr>,
     /// Certificate and key; `None` is plain HTTP.
     pub tls: Option<Tls>,
+    /// The gateway as carriers know it, a URL without a slash at its end, for those that sign it.
+    /// `None`: by the Host header.
+    pub external_url: Option<String>,
+    /// The proxies in front.
+    pub proxies: Proxies,
     /// Limits of every connection.
     pub limits: Limits,
 }
@@ -123,6 +132,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// The roots that vouch for client certificates, PEM; `None`: nobody is asked for one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What one peer may take from us.
@@ -189,8 +200,10 @@ impl Store {
 /// One configured use of a carrier.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Its name in the URL.
+    /// Its name.
     pub name: AccountName,
+    /// How it is reached.
+    pub access: Access,
     /// How it speaks: its carrier's dialect, with the account's own keys over it.
     pub dialect: Arc<dialect::Dialect>,
     /// The user or key id that goes with its secrets; `None` accepts any.
