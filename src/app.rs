@@ -8,6 +8,7 @@ use crate::ingress;
 use crate::intake::Intake;
 use crate::lifecycle::{Tasks, WaitingFor};
 use crate::model::LaneName;
+use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, Options, Retention, Store, data_key};
 use crate::telemetry::{Health, Metrics, Progress};
@@ -75,12 +76,11 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             (&metrics, health.worker("lane")),
             &tasks,
         )?;
-        let ground = ingress::Ground {
-            intake: Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics),
-            tasks: tasks.clone(),
-            entropy,
-            metrics,
-        };
+        let sources = (clock, entropy.clone());
+        let names = config.accounts.keys();
+        let intake = Intake::new(store.clone(), names, &config.campaigns, sources, &metrics);
+        let ground = session::Ground { intake, tasks: tasks.clone(), entropy, metrics };
+        session::start(config.accounts.values().cloned(), &ground)?;
         let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))

@@ -1,10 +1,10 @@
 //! The path of one callback between the socket and the store.
 
-use crate::carrier::{self, Answer, Call};
+use crate::carrier::{self, Answer, Call, Decoded, Denied, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{Event, Outcome};
+use crate::model::{AccountName, Event, EventBody, Outcome};
 use crate::store::{Callback, Committed, Entry, RawRequest, Store, StoreError, Unwell};
 use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
@@ -31,16 +31,15 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Over a store, with the campaigns by which answers are read.
-    #[must_use]
-    pub fn new(
+    /// Over a store, for these accounts, with the campaigns by which answers are read.
+    pub fn new<'a>(
         store: Store,
+        accounts: impl IntoIterator<Item = &'a AccountName>,
         campaigns: &[Arc<Campaign>],
-        clock: Clock,
-        entropy: Entropy,
+        (clock, entropy): (Clock, Entropy),
         metrics: &Metrics,
     ) -> Intake {
-        let metrics = IntakeMetrics::new(metrics);
+        let metrics = IntakeMetrics::new(metrics, accounts);
         Intake { store, campaigns: campaigns.into(), clock, entropy, metrics }
     }
 
@@ -56,15 +55,46 @@ impl Intake {
     /// is refused is kept; a request that is believed but cannot be read is kept whole.
     pub async fn accept(&self, account: &Arc<Account>, call: &Call<'_>) -> Answer {
         let now = self.clock.now();
-        if let Err(denied) = carrier::verify(call, account, now) {
-            return Answer::Refused(denied);
+        match self.believe(account, call, now) {
+            Ok(_) => self.keep(account, call, now).await,
+            Err(denied) => Answer::Refused(denied),
         }
-        let callback = self.understand(account, call, now);
+    }
+
+    /// Verifies the request that opens a link; its frames go to [`Intake::accept_frame`].
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admit_link(&self, account: &Account, upgrade: &Call<'_>) -> Result<(), Denied> {
+        self.believe(account, upgrade, self.clock.now()).map(drop)
+    }
+
+    /// Reads and commits a frame of a link that was believed when it opened. The answer is for the
+    /// one who reads the link, since no carrier waits for it.
+    pub async fn accept_frame(&self, account: &Arc<Account>, frame: &Call<'_>) -> Answer {
+        self.keep(account, frame, self.clock.now()).await
+    }
+
+    fn believe(
+        &self,
+        account: &Account,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<Verified, Denied> {
+        let verified = carrier::verify(call, account, now)?;
+        if let Some(skew) = verified.skew {
+            self.metrics.skew(&account.name, skew);
+        }
+        Ok(verified)
+    }
+
+    async fn keep(&self, account: &Arc<Account>, call: &Call<'_>, now: Timestamp) -> Answer {
+        let decoded = carrier::decode(call, account);
+        let callback = self.understand(account, call, &decoded, now);
         let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
-        let garbled = callback.garbled.len();
         match self.store.commit(callback).await {
             Ok(committed) => {
-                self.count(&outcomes, &committed, garbled);
+                self.count(&account.name, &decoded, &outcomes, &committed);
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
             }
@@ -76,14 +106,30 @@ impl Intake {
     }
 
     /// Counts what is on disk now and was not before.
-    fn count(&self, outcomes: &[Outcome], committed: &Committed, garbled: usize) {
-        let fresh = outcomes.iter().zip(&committed.fresh).filter(|(_, fresh)| **fresh);
-        fresh.for_each(|(outcome, _)| self.metrics.outcome(*outcome, 1));
-        self.metrics.outcome(Outcome::Garbled, garbled);
+    fn count(
+        &self,
+        account: &AccountName,
+        decoded: &Decoded,
+        outcomes: &[Outcome],
+        committed: &Committed,
+    ) {
+        let events = decoded.events.iter().zip(outcomes).zip(&committed.fresh);
+        for ((event, outcome), _) in events.filter(|(_, fresh)| **fresh) {
+            self.metrics.outcome(*outcome, 1);
+            if has_replacement(event) {
+                self.metrics.replaced(account);
+            }
+        }
+        self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
     }
 
-    fn understand(&self, account: &Arc<Account>, call: &Call<'_>, now: Timestamp) -> Callback {
-        let decoded = carrier::decode(call, account);
+    fn understand(
+        &self,
+        account: &Account,
+        call: &Call<'_>,
+        decoded: &Decoded,
+        now: Timestamp,
+    ) -> Callback {
         Callback {
             account: account.name.clone(),
             received_at: now,
@@ -105,6 +151,11 @@ impl Intake {
         });
         Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
     }
+}
+
+/// Whether a citizen's text holds U+FFFD. It is content that was sent, so it is kept and counted.
+fn has_replacement(event: &Event) -> bool {
+    matches!(&event.body, EventBody::SmsReply { text } if text.contains('\u{fffd}'))
 }
 
 fn retry_after(error: &StoreError) -> std::time::Duration {
