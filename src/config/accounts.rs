@@ -1,6 +1,7 @@
 //! From the file as written to the checked types: accounts, campaigns, and how they refer to
 //! each other.
 
+use super::access;
 use super::check::KEEPING;
 use super::dialect;
 use super::problem::{Fault, listed, nearest};
@@ -44,6 +45,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let secrets = secrets(section);
+    let access = access::access(name.value, section, dialect.as_deref());
     let tolerance = section.duration("tolerance", KEEPING);
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
@@ -53,6 +55,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     });
     Some(Account {
         name: checked.ok()?,
+        access,
         dialect: dialect?,
         user: user.map(|user| user.value),
         secrets,
