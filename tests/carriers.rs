@@ -298,7 +298,10 @@ fn no_bit_of_what_was_said_can_be_changed_under_a_signature_over_it() {
             let said = |body: &Bytes| {
                 let call = subject.call(body);
                 let events = subject.verify(&call).map(|_| subject.decode(&call).events);
-                events.unwrap_or_default().iter().map(observed).collect::<Vec<_>>()
+                // Of what was said the signature covers the values, not always the names: with its
+                // name changed, what need not be there is missing.
+                let events = events.unwrap_or_default().into_iter();
+                events.map(|it| (it.message_id, it.caller, it.body)).collect::<Vec<_>>()
             };
             let genuine = said(&request.body);
             assert!(!genuine.is_empty(), "{}", exchange.name);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// An account at this path, with these routes.
 pub(super) fn account(name: &str, path: &str, routes: &[&str]) -> Arc<Account> {
     let dialect = Dialect {
+        retries: Vec::new(),
         carrier: "generic".to_owned(),
         title: String::new(),
         reference: String::new(),

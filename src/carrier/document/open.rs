@@ -53,10 +53,12 @@ pub(in crate::carrier) fn open<'a>(
 fn choose(method: &Method, allowed: &[Format], headers: &HeaderMap, body: &[u8]) -> Format {
     let of_bodies = || allowed.iter().copied().filter(|format| *format != Format::Query);
     let may_be = |format: Format| allowed.contains(&format);
-    let (Some(first), false) = (of_bodies().next(), [Method::GET, Method::HEAD].contains(method))
-    else {
+    let Some(first) = of_bodies().next() else { return Format::Query };
+    // Some carriers write everything into the URL whatever the method.
+    let bodiless = [Method::GET, Method::HEAD].contains(method) || body.is_empty();
+    if bodiless && may_be(Format::Query) {
         return Format::Query;
-    };
+    }
     if of_bodies().count() == 1 {
         return first;
     }
