@@ -27,7 +27,11 @@ macro_rules! files {
 }
 
 /// In alphabetical order. A new carrier is a line here.
-const FILES: &[File] = files!["aliyun-sms", "tencent-vms", "yunpian",];
+const FILES: &[File] = files! {
+    "aliyun-sms",
+    "tencent-vms",
+    "yunpian",
+};
 
 #[expect(clippy::expect_used, reason = "a test parses every file, and all are compiled in")]
 static DOCUMENTS: LazyLock<Vec<(&'static str, Document<'static>)>> = LazyLock::new(|| {
