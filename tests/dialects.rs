@@ -25,22 +25,24 @@ fn parse(text: &str) -> Result<Config, Problems> {
     config::parse(text, "gateway.toml", &Environment::given(Path::new(""), &variables))
 }
 
-/// The file of one account with this dialect and, if its `auth` wants one, a secret. What every
-/// dialect needs is added where it is missing.
+/// The file of one generic account with this dialect and, if its `auth` wants one, a secret. What
+/// every dialect needs is added where it is missing.
 fn account(dialect: &str) -> String {
-    let auth = dialect.contains("scheme") && !dialect.contains("[accounts.a]");
-    let secrets = if auth { "secrets = [\"env:KEY\"]" } else { "" };
     let formats = if dialect.contains("formats") { "" } else { "formats = [\"json\"]" };
     let events = if dialect.contains("events") { "" } else { EVENTS };
+    around("generic", dialect.contains("scheme"), &format!("{formats}\n{events}\n{dialect}"))
+}
+
+/// The file of one account of a carrier with this dialect over it.
+fn around(carrier: &str, signed: bool, dialect: &str) -> String {
+    let secrets = if signed { "secrets = [\"env:KEY\"]" } else { "" };
     let below = |line: &str| match (line.strip_prefix("[["), line.strip_prefix('[')) {
         (Some(rest), _) => format!("[[accounts.a.dialect.{rest}\n"),
         (_, Some(rest)) => format!("[accounts.a.dialect.{rest}\n"),
         _ => format!("{line}\n"),
     };
     let dialect: String = dialect.lines().map(below).collect();
-    format!(
-        "[accounts.a]\ncarrier = \"generic\"\n{secrets}\n[accounts.a.dialect]\n{formats}\n{events}\n{dialect}"
-    )
+    format!("[accounts.a]\ncarrier = \"{carrier}\"\n{secrets}\n[accounts.a.dialect]\n{dialect}")
 }
 
 const EVENTS: &str =
@@ -733,4 +735,104 @@ fn trust_is_that_of_the_weakest_way_in() {
         Trust::Credentials
     );
     assert_eq!(trust("[auth]\nscheme = \"token\"\noptional = true"), Trust::Nothing);
+}
+
+/// Dialects with one value left open.
+const OPEN: &[&str] = &[
+    "KEY = @",
+    "routes.up.KEY = @",
+    "routes = { up = { KEY = @ }, \"a/b\" = @ }",
+    "answers.KEY = @",
+    "answers.accepted.KEY = @",
+    "answers.busy.KEY = @",
+    "auth = { scheme = \"digest\", KEY = @ }",
+    "auth = [{ scheme = \"WORD\", KEY = @ }]",
+    "auth = { scheme = \"digest\", algorithm = \"md5\", over = \"${secret}\", given = \"s\", KEY = @ }",
+    "auth = { scheme = \"digest\", sorted = { KEY = @ } }",
+    "auth = { scheme = \"jwt\", time = { from = \"t\", KEY = @ } }",
+    "formats = [\"form\"]\ninside = { field = \"f\", KEY = @ }",
+    "formats = [\"form\"]\ninside = { field = \"f\", records = { record = \";\", KEY = @ } }",
+    "events = [{ kind = \"WORD\", KEY = @ }]",
+    "events = [{ kind = \"sms_reply\", id = \"i\", call = \"c\", text = \"t\", KEY = @ }]",
+    "events = [{ kind = \"call_status\", id = \"i\", state = { from = \"s\", KEY = @ } }]",
+    "events = [{ kind = \"opt_out\", id = \"i\", caller = { KEY = @ } }]",
+    "events = [{ kind = \"opt_out\", id = \"i\", caller = { from = \"c\", KEY = @ } }]",
+    "events = [{ kind = \"opt_out\", id = \"i\", caller = \"c\", time = { from = \"t\", KEY = @ } }]",
+    "events = [{ kind = \"opt_out\", id = \"i\", caller = \"c\", when = { KEY = @ } }]",
+];
+
+/// Words that mean something somewhere in a dialect.
+const WORDS: &str = "title transport methods max_body max_items formats charset inside auth events \
+    answers routes name when items kind id call caller service time pass_through text digits url \
+    state raw dedupe time_resolution resend_window from template value decode decode_by charset_from \
+    map strip required country form zone scheme user nonce tolerance given prefix algorithm over \
+    written key sorted body_hash optional of except pair join skip_empty replace field format records \
+    record columns surplus split_encoded status content_type headers body accepted duplicate refused \
+    unsigned none json xml query sms_reply ivr_keypad call_status delivery_report recording opt_out \
+    ignored token basic digest twilio hmac-sm3 ed25519 base64 hex gbk epoch_s GET POST 5m 4MiB \
+    header:X-A header:X#p form:a query:b /a.b a.b.0 body: %Y%m%d%H%M %Y ${a|md5|hex} ${secret} \
+    ${sorted} ${name}=${value} application/json +08:00";
+
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(WORDS.split_whitespace().collect::<Vec<&str>>())
+            .prop_map(str::to_owned),
+        1 => "[ -~é满]{0,12}",
+    ]
+}
+
+/// A text as TOML has it in quotes.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let plain = prop_oneof![
+        word().prop_map(|word| quoted(&word)),
+        word().prop_map(|word| quoted(&word)),
+        any::<i64>().prop_map(|number| number.to_string()),
+        (100_u16..600).prop_map(|number| number.to_string()),
+        any::<bool>().prop_map(|flag| flag.to_string()),
+        Just("1.5".to_owned()),
+        Just("1979-05-27T07:32:00Z".to_owned()),
+    ];
+    plain.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::btree_map(word(), inner, 0..4).prop_map(|entries| {
+                let entry = |(key, value): (String, String)| format!("{} = {value}", quoted(&key));
+                format!("{{ {} }}", entries.into_iter().map(entry).collect::<Vec<_>>().join(", "))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_value_in_any_key_makes_a_dialect_or_a_problem_with_its_line(
+        open in prop::sample::select(OPEN.to_vec()),
+        kind in word(),
+        key in word(),
+        value in value(),
+        ours in any::<bool>(),
+    ) {
+        let written = open
+            .replace("WORD", &quoted(&kind)[1..quoted(&kind).len() - 1])
+            .replace("KEY", &quoted(&key))
+            .replace('@', &value);
+        let file = if ours { account(&written) } else { around("yunpian", true, &written) };
+        match parse(&file) {
+            // An account is never left out without a word.
+            Ok(config) => prop_assert_eq!(config.accounts.len(), 1, "{}", file),
+            Err(problems) => for problem in &problems {
+                let line = problem.origin.line;
+                let here = problem.origin.file == "gateway.toml";
+                prop_assert!(!here || (1..=file.lines().count() + 1).contains(&line), "{problem}");
+                prop_assert!(here || problem.origin.file.starts_with("config/carriers/"));
+            },
+        }
+    }
 }
