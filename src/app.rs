@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::egress;
 use crate::ingress;
-use crate::intake::Intake;
+use crate::intake::{Intake, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
 use crate::model::LaneName;
 use crate::store::housekeeping::{self, House};
-use crate::store::{KeyRing, Options, Retention, Store, data_key};
+use crate::store::{KeyRing, OpenError, Options, Retention, Store, data_key};
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
@@ -75,12 +75,11 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             (&metrics, health.worker("lane")),
             &tasks,
         )?;
-        let ground = ingress::Ground {
-            intake: Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics),
-            tasks: tasks.clone(),
-            entropy,
-            metrics,
-        };
+        let intake =
+            Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics);
+        let rereader = Rereader::new(intake.clone(), config);
+        tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
+        let ground = ingress::Ground { intake, tasks: tasks.clone(), entropy, metrics };
         let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))
@@ -127,6 +126,33 @@ impl Gateway {
         self.store_tasks.shut_down(STORE_GRACE, &progress).await;
         left
     }
+}
+
+/// Reads again what operators want of the quarantine, where no gateway serves. Returns how many
+/// callbacks that was; `None` when one serves, which then does it itself.
+///
+/// # Errors
+/// Why the store cannot be opened or the callbacks not be read.
+pub async fn read_quarantine(
+    config: &Config,
+    clock: Clock,
+    entropy: Entropy,
+) -> Result<Option<usize>> {
+    let metrics = Metrics::new().context("the metrics registry")?;
+    let tasks = Tasks::new();
+    let health = Health::new(|| Ok(()));
+    let watch = (&metrics, health.worker("store writer"));
+    let store = match open_store(config, &clock, &entropy, watch, &tasks).await {
+        Ok(store) => store,
+        Err(error) if matches!(error.downcast_ref(), Some(OpenError::Locked(_))) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let intake = Intake::new(store, &config.campaigns, clock, entropy, &metrics);
+    let read = Rereader::new(intake, config).take_up().await;
+    tasks.shut_down(STORE_GRACE, |_| ()).await;
+    Ok(Some(read?))
 }
 
 async fn open_store(

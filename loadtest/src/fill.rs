@@ -181,8 +181,10 @@ impl Filler {
                 headers: vec![("content-type".to_owned(), content_type)],
                 body,
             },
+            nonce: None,
             entries: vec![Entry {
                 dedupe: message_id.0,
+                resend: None,
                 outcome: Outcome::Rated,
                 records: vec![record],
             }],

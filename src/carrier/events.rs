@@ -1,10 +1,237 @@
 //! What was said, by the rules of the route.
 
-use super::{Call, Decoded, Garbled};
+use super::dedupe::Key;
+use super::document::{Found, Opened, Trail};
+use super::field::{Reader, TOO_MUCH};
+use super::scope::Scope;
+use super::{Call, Decoded, Garbled, inflate};
 use crate::config::Account;
+use crate::config::dialect::{DedupePart, EventRule, Field, RuleKind, Segment, StateField};
+use crate::model::{CallStatus, DeliveryStatus, Event, EventBody, MessageId, ServiceNumber};
+use jiff::Timestamp;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::time::Duration;
+
+/// So many unreadable items are listed one by one; more than an operator reads are counted.
+const MOST_LISTED: usize = 100;
 
 /// What a request said. It never fails: what cannot be read is reported beside what can.
 #[must_use]
-pub fn decode(_call: &Call<'_>, _account: &Account) -> Decoded {
-    Decoded { events: Vec::new(), garbled: vec![Garbled::new("body", "not read yet")] }
+pub fn decode(call: &Call<'_>, account: &Account) -> Decoded {
+    let body = match inflate::inflate(call) {
+        Ok(body) => body,
+        Err(garbled) => return nothing_but(garbled),
+    };
+    let scope = Scope::uncompressed(call, &body);
+    match scope.opened() {
+        Ok(opened) => Reading::new(&scope, opened, account).all(),
+        Err(garbled) => nothing_but(garbled.clone()),
+    }
+}
+
+fn nothing_but(garbled: Garbled) -> Decoded {
+    Decoded { events: Vec::new(), garbled: vec![garbled] }
+}
+
+/// A document being read item by item.
+struct Reading<'s, 'a> {
+    scope: &'s Scope<'a>,
+    opened: &'s Opened<'a>,
+    account: &'s Account,
+    rules: &'s [EventRule],
+    items: usize,
+    budget: Cell<usize>,
+    decoded: Decoded,
+    unlisted: usize,
+}
+
+impl<'s, 'a> Reading<'s, 'a> {
+    fn new(scope: &'s Scope<'a>, opened: &'s Opened<'a>, account: &'s Account) -> Self {
+        let call = scope.call();
+        // An item's fields are read a few times each; what all items share is read for each of them.
+        let budget = 64 * (call.body.len() + call.target.len() + (64 << 10));
+        Reading {
+            scope,
+            opened,
+            account,
+            rules: &call.route.events,
+            items: 0,
+            budget: Cell::new(budget),
+            decoded: Decoded::default(),
+            unlisted: 0,
+        }
+    }
+
+    /// Reads all items of all rules: those with a place of their own first, and the document itself
+    /// only where none of these places is there.
+    fn all(mut self) -> Decoded {
+        let mut seen: Vec<&[Segment]> = Vec::new();
+        let mut there = false;
+        for rule in self.rules.iter().filter(|rule| !rule.items.is_empty()) {
+            if !seen.contains(&rule.items.as_slice()) {
+                seen.push(&rule.items);
+                there |= self.place(&rule.items);
+            }
+        }
+        if !there && self.rules.iter().any(|rule| rule.items.is_empty()) {
+            there = self.place(&[]);
+        }
+        let most = self.scope.call().route.max_items;
+        let root = self.opened.root;
+        if self.items > most {
+            return nothing_but(Garbled::new(root, format!("more than {most} items")));
+        }
+        if !there {
+            return nothing_but(Garbled::new(root, "holds nothing that a rule reads"));
+        }
+        if self.unlisted > 0 {
+            let problem = format!("{} more items cannot be read", self.unlisted);
+            self.decoded.garbled.push(Garbled::new(root, problem));
+        }
+        self.decoded
+    }
+
+    /// Reads the items of one place; `false` if there is no such place.
+    fn place(&mut self, path: &'s [Segment]) -> bool {
+        let opened = self.opened;
+        opened.document.each(path, opened.root, &mut |trail, found| self.item(path, trail, found))
+    }
+
+    fn item(&mut self, path: &[Segment], trail: &Trail<'_>, found: Found<'s>) {
+        self.items += 1;
+        if self.items > self.scope.call().route.max_items {
+            return;
+        }
+        match self.event(path, trail, found) {
+            Ok(event) => self.decoded.events.extend(event),
+            Err(garbled) if self.decoded.garbled.len() < MOST_LISTED => {
+                self.decoded.garbled.push(garbled);
+            }
+            Err(_) => self.unlisted += 1,
+        }
+    }
+
+    /// The event of an item; `None` for one that is of no interest.
+    fn event(
+        &self,
+        path: &[Segment],
+        trail: &Trail<'_>,
+        found: Found<'s>,
+    ) -> Result<Option<Event>, Garbled> {
+        let garbled = |problem: &'static str| Garbled::new(trail.to_string(), problem);
+        let item = found.map_err(garbled)?;
+        if self.budget.get() == 0 {
+            return Err(garbled(TOO_MUCH));
+        }
+        let reader = Reader {
+            scope: self.scope,
+            document: &self.opened.document,
+            root: self.opened.root,
+            item,
+            trail,
+            account: self.account,
+            budget: &self.budget,
+        };
+        let mut rules = self.rules.iter().filter(|rule| rule.items == path);
+        let fits = |rule: &&EventRule| rule.when.iter().all(|condition| reader.holds(condition));
+        let rule = rules.find(fits).ok_or_else(|| garbled("no rule fits this kind of item"))?;
+        event(rule, &reader)
+    }
+}
+
+/// What an item says by its rule.
+fn event<'s>(rule: &'s EventRule, reader: &Reader<'s, '_>) -> Result<Option<Event>, Garbled> {
+    if matches!(rule.kind, RuleKind::Ignored) {
+        return Ok(None);
+    }
+    let filled = |field: &'s Option<Field>| match field {
+        Some(field) => reader.filled(field),
+        None => Ok(None),
+    };
+    let message_id = filled(&rule.id)?;
+    let Some(body) = body(&rule.kind, reader)? else { return Ok(None) };
+    let caller = match &rule.caller {
+        Some(field) => reader.caller(field)?,
+        None => None,
+    };
+    let call = filled(&rule.call)?;
+    let service = filled(&rule.service)?;
+    let occurred_at = match &rule.time {
+        Some(field) => reader.time(field)?,
+        None => None,
+    };
+    let pass_through = filled(&rule.pass_through)?;
+    Ok(Some(Event {
+        message_id: message_id.map(|id| MessageId(id.into_owned())),
+        call: call.map(|id| MessageId(id.into_owned())),
+        caller,
+        service: service.map(|number| ServiceNumber(number.into_owned())),
+        occurred_at,
+        dedupe: dedupe(rule, reader, occurred_at),
+        resend_window: rule.resend_window,
+        pass_through: pass_through.map(Cow::into_owned),
+        body,
+    }))
+}
+
+fn body<'s>(kind: &'s RuleKind, reader: &Reader<'s, '_>) -> Result<Option<EventBody>, Garbled> {
+    let whole = |field| Ok(reader.whole(field)?.unwrap_or_default().into_owned());
+    Ok(Some(match kind {
+        RuleKind::SmsReply { text } => EventBody::SmsReply { text: whole(text)? },
+        RuleKind::Keypad { digits } => EventBody::Keypad { digits: whole(digits)? },
+        RuleKind::CallStatus { state: field, digits } => {
+            let (status, raw) = state(field, CallStatus::Unknown, reader)?;
+            let digits = match digits {
+                Some(digits) => reader.filled(digits)?.map(Cow::into_owned),
+                None => None,
+            };
+            EventBody::CallStatus { status, raw, digits }
+        }
+        RuleKind::DeliveryReport { state: field } => {
+            let (status, raw) = state(field, DeliveryStatus::Unknown, reader)?;
+            EventBody::DeliveryReport { status, raw }
+        }
+        RuleKind::Recording { url } => {
+            EventBody::Recording { url: reader.filled(url)?.unwrap_or_default().into_owned() }
+        }
+        RuleKind::OptOut => EventBody::OptOut,
+        RuleKind::Ignored => return Ok(None),
+    }))
+}
+
+/// What a state means, and the carrier's own word for it.
+fn state<'s, T: Copy>(
+    field: &'s StateField<T>,
+    unknown: T,
+    reader: &Reader<'s, '_>,
+) -> Result<(T, String), Garbled> {
+    let code = reader.filled(&field.code)?.unwrap_or_default();
+    let meant = field.map.get(&*code).copied().unwrap_or(unknown);
+    let raw = match &field.raw {
+        Some(raw) => reader.filled(raw)?.unwrap_or_default(),
+        None => code,
+    };
+    Ok((meant, raw.into_owned()))
+}
+
+fn dedupe(rule: &EventRule, reader: &Reader<'_, '_>, occurred_at: Option<Timestamp>) -> String {
+    let mut key = Key::new(&rule.name);
+    for part in &rule.dedupe {
+        match part {
+            DedupePart::Value(source) => key.push(&reader.sent(source)),
+            DedupePart::Time(resolution) => {
+                let cut = occurred_at.map(|moment| cut(moment, *resolution)).unwrap_or_default();
+                key.push(cut.as_bytes());
+            }
+        }
+    }
+    key.finish()
+}
+
+/// A time in milliseconds since 1970, cut down to a multiple of the resolution.
+fn cut(moment: Timestamp, resolution: Duration) -> String {
+    let resolution = i64::try_from(resolution.as_millis()).unwrap_or(i64::MAX).max(1);
+    let moment = moment.as_millisecond();
+    (moment - moment.rem_euclid(resolution)).to_string()
 }

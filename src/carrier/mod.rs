@@ -5,12 +5,23 @@
 //! whole test. What a carrier says and wants to hear is data, [`crate::config::dialect`].
 
 mod answer;
+mod charset;
+mod dedupe;
+mod document;
 mod events;
+mod field;
+mod inflate;
+#[cfg(test)]
+mod sample;
+mod scope;
+mod template;
+mod time;
 mod verify;
+mod written;
 
 pub use answer::answer;
 pub use events::decode;
-pub use verify::verify;
+pub use verify::{Proof, sign, verify};
 
 use crate::config::dialect::Route;
 use crate::model::Event;

@@ -1,9 +1,9 @@
 //! How a command comes to the store: by the configuration, beside a serving gateway or without.
 
-use crate::config;
+use crate::config::{self, Store};
 use crate::store::{KeyRing, Operator, data_key};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
@@ -20,9 +20,13 @@ impl Archive {
     /// Opens the store for an operator.
     pub(super) async fn open(&self) -> anyhow::Result<Operator> {
         let settings = config::load(self.config.as_deref())?.store;
-        let directory = self.store.as_ref().unwrap_or(&settings.directory);
-        let key = data_key::load(directory, settings.key.as_ref())?;
-        let ring = KeyRing::new(&key, &settings.old_keys).context("store.key")?;
-        Ok(Operator::open(directory, ring).await?)
+        open(&settings, self.store.as_ref().unwrap_or(&settings.directory)).await
     }
+}
+
+/// Opens the store in a directory for an operator.
+pub(super) async fn open(settings: &Store, directory: &Path) -> anyhow::Result<Operator> {
+    let key = data_key::load(directory, settings.key.as_ref())?;
+    let ring = KeyRing::new(&key, &settings.old_keys).context("store.key")?;
+    Ok(Operator::open(directory, ring).await?)
 }

@@ -111,6 +111,9 @@ async fn database_check(config: &Config) -> Option<Finding> {
             Ok(_) => Finding::ok(WHAT, "it opens with the data key, and its schema is known"),
             Err(error) => Finding::fail(WHAT, error.to_string(), "restore it from a backup"),
         },
+        Err(OpenError::OlderSchema) => {
+            Finding::ok(WHAT, "an older version left it; the next start migrates it")
+        }
         Err(OpenError::Missing(_)) => Finding::ok(WHAT, "none yet; the first start makes one"),
         Err(error) => Finding::fail(WHAT, error.to_string(), "mend that before serving"),
     })

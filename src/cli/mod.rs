@@ -4,6 +4,7 @@
 //! add up); 2 could not be done.
 
 mod archive;
+mod carrier;
 mod check;
 mod dead;
 mod demo;
@@ -45,6 +46,7 @@ enum What {
     Demo(demo::Args),
     Check(check::Args),
     Doctor(doctor::Args),
+    Carrier(carrier::Args),
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
@@ -79,6 +81,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Serve(args) => runtime()?.block_on(serve::run(&args)),
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
+        What::Carrier(args) => runtime()?.block_on(carrier::run(&args, out)),
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),

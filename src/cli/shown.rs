@@ -12,6 +12,11 @@ pub(super) fn time(at: Timestamp) -> String {
     china.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A time at +08:00 in RFC 3339, with its fraction.
+pub(super) fn beijing(at: Timestamp) -> String {
+    at.display_with_offset(offset(8)).to_string()
+}
+
 /// A record without what only the platform may see: the caller is masked, and of the citizen's
 /// words only the length is told.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! From the file as written to the checked types: accounts, campaigns, and how they refer to
 //! each other.
 
-use super::check::WAIT;
+use super::check::KEEPING;
 use super::dialect;
 use super::problem::{Fault, listed, nearest};
 use super::raw::{At, Section};
@@ -52,7 +52,7 @@ fn account(
     let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let (has_secrets, secrets) = secrets(section);
-    let tolerance = section.duration("tolerance", WAIT);
+    let tolerance = section.duration("tolerance", KEEPING);
     if let Some(dialect) = &dialect {
         let (user, tolerance) = (user.as_ref(), tolerance.as_ref());
         let secrets = &secrets;

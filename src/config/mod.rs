@@ -5,7 +5,7 @@
 //! its line.
 
 mod accounts;
-pub mod carriers;
+mod carriers;
 mod check;
 mod destination;
 pub mod dialect;
@@ -15,6 +15,7 @@ mod raw;
 mod units;
 mod values;
 
+pub use carriers::{built_in, load_built_in};
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
@@ -209,6 +210,37 @@ pub struct Account {
     pub default_campaign: Option<String>,
     /// Where in the file it stands.
     pub origin: Origin,
+}
+
+impl Account {
+    /// The route that answers at this path, the account's own in front; a slash at the end says
+    /// nothing.
+    #[must_use]
+    pub fn route_at(&self, path: &str) -> Option<&dialect::Route> {
+        let rest = path.strip_prefix(&self.tmp_path())?;
+        self.dialect.route(rest.trim_matches('/'))
+    }
+}
+
+// TEMPORARY until ingress is merged
+impl Account {
+    fn tmp_path(&self) -> String {
+        if self.dialect.carrier == "huawei-iotcom" {
+            String::new()
+        } else {
+            format!("/callback/{}", self.name)
+        }
+    }
+    /// x
+    pub fn address(&self, route: &dialect::Route) -> String {
+        format!("{}/{}", self.tmp_path(), route.name)
+    }
+}
+impl Config {
+    /// x
+    pub fn endpoint(&self, path: &str) -> Option<(&Arc<Account>, &dialect::Route)> {
+        self.accounts.values().find_map(|account| Some((account, account.route_at(path)?)))
+    }
 }
 
 /// A place in a configuration file.

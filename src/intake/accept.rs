@@ -1,11 +1,14 @@
 //! The path of one callback between the socket and the store.
 
-use crate::carrier::{self, Answer, Call};
+use crate::carrier::{self, Answer, Call, Denied, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{Event, Outcome};
-use crate::store::{Callback, Committed, Entry, RawRequest, Store, StoreError, Unwell};
+use crate::model::{Event, EventBody, Outcome};
+use crate::store::{
+    Callback, Committed, Entry, Nonce, RawRequest, Resend, Store, StoreError, StoredCallback,
+    Unwell,
+};
 use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
 use bytes::Bytes;
@@ -56,10 +59,11 @@ impl Intake {
     /// is refused is kept; a request that is believed but cannot be read is kept whole.
     pub async fn accept(&self, account: &Arc<Account>, call: &Call<'_>) -> Answer {
         let now = self.clock.now();
-        if let Err(denied) = carrier::verify(call, account, now) {
-            return Answer::Refused(denied);
-        }
-        let callback = self.understand(account, call, now);
+        let verified = match carrier::verify(call, account, now) {
+            Ok(verified) => verified,
+            Err(denied) => return Answer::Refused(denied),
+        };
+        let callback = self.understand(account, call, verified, now);
         let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
         let garbled = callback.garbled.len();
         match self.store.commit(callback).await {
@@ -68,11 +72,31 @@ impl Intake {
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
             }
+            Err(StoreError::Replayed) => Answer::Refused(Denied::Replayed),
             Err(error) => {
                 tracing::debug!(account = %account.name, %error, "a callback was not stored");
                 Answer::Busy(retry_after(&error))
             }
         }
+    }
+
+    /// The store, for whoever reads callbacks again.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stores what another reading of a quarantined callback came to, and counts it.
+    pub(super) async fn store_again(
+        &self,
+        callback: &StoredCallback,
+        entries: &[Entry],
+        garbled: Vec<String>,
+    ) -> Result<(), StoreError> {
+        let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.outcome).collect();
+        let committed = self.store.commit_reread(callback, entries, garbled).await?;
+        // What is still unreadable was counted when it came.
+        self.count(&outcomes, &committed, 0);
+        Ok(())
     }
 
     /// Counts what is on disk now and was not before.
@@ -82,7 +106,13 @@ impl Intake {
         self.metrics.outcome(Outcome::Garbled, garbled);
     }
 
-    fn understand(&self, account: &Arc<Account>, call: &Call<'_>, now: Timestamp) -> Callback {
+    fn understand(
+        &self,
+        account: &Arc<Account>,
+        call: &Call<'_>,
+        verified: Verified,
+        now: Timestamp,
+    ) -> Callback {
         let decoded = carrier::decode(call, account);
         Callback {
             account: account.name.clone(),
@@ -93,9 +123,20 @@ impl Intake {
                 headers: kept_headers(call.headers),
                 body: call.body.clone(),
             },
-            entries: decoded.events.iter().map(|event| self.entry(event, account, now)).collect(),
+            nonce: verified.nonce.map(|value| Nonce { value, content: content(call) }),
+            entries: self.entries(&decoded.events, account, now),
             garbled: decoded.garbled.iter().map(ToString::to_string).collect(),
         }
+    }
+
+    /// What events that arrived at `received_at` come to.
+    pub(super) fn entries(
+        &self,
+        events: &[Event],
+        account: &Account,
+        received_at: Timestamp,
+    ) -> Vec<Entry> {
+        events.iter().map(|event| self.entry(event, account, received_at)).collect()
     }
 
     fn entry(&self, event: &Event, account: &Account, now: Timestamp) -> Entry {
@@ -103,14 +144,47 @@ impl Intake {
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
-        Entry { dedupe: event.dedupe.clone(), outcome: meant.outcome, records: meant.records }
+        Entry {
+            dedupe: event.dedupe.clone(),
+            resend: resend(event),
+            outcome: meant.outcome,
+            records: meant.records,
+        }
     }
+}
+
+/// The key under which the same answer is known when its carrier sends it again with another id.
+fn resend(event: &Event) -> Option<Resend> {
+    let said = match &event.body {
+        EventBody::SmsReply { text } => text,
+        EventBody::Keypad { digits } => digits,
+        _ => return None,
+    };
+    let (window, caller) = (event.resend_window?, event.caller.as_ref()?);
+    let service = event.service.as_ref().map_or("", |service| &service.0);
+    let (caller, kind) = (caller.reveal(), event.body.kind());
+    let key = format!("{kind}|{}:{caller}|{}:{service}|{said}", caller.len(), service.len());
+    Some(Resend { key, window })
+}
+
+/// A digest of everything that was said, wherever it stands.
+fn content(call: &Call<'_>) -> [u8; 32] {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    for part in [call.method.as_str().as_bytes(), call.target.as_bytes(), call.body.as_ref()] {
+        digest.update(&part.len().to_le_bytes());
+        digest.update(part);
+    }
+    let mut content = [0; 32];
+    content.copy_from_slice(digest.finish().as_ref());
+    content
 }
 
 fn retry_after(error: &StoreError) -> std::time::Duration {
     match error {
         StoreError::Full => Unwell::Behind.retry_after(),
-        StoreError::Closed | StoreError::Database(_) => Unwell::Failing.retry_after(),
+        StoreError::Closed | StoreError::Replayed | StoreError::Database(_) => {
+            Unwell::Failing.retry_after()
+        }
     }
 }
 

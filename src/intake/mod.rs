@@ -1,5 +1,7 @@
 //! From a request to an answer: believed, read, understood, committed, and only then acknowledged.
 
 mod accept;
+mod quarantine;
 
 pub use accept::Intake;
+pub use quarantine::{RereadError, Rereader, decode};

@@ -2,8 +2,9 @@
 
 use super::seal::Fingerprint;
 use super::{Callback, Committed, LeaseToken, Settlement, StoreError};
-use crate::model::{LaneName, Outcome, RecordId, RecordSeq, Revision};
+use crate::model::{AccountName, CallbackSeq, LaneName, Outcome, RecordId, RecordSeq, Revision};
 use jiff::Timestamp;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The way back to whoever asked.
@@ -13,6 +14,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 #[derive(Debug)]
 pub(super) enum Job {
     Commit(Box<CommitJob>),
+    Reread(Box<RereadJob>),
     Lease(LeaseJob),
     Settle(Settlement, Answer<usize>),
     Purge(PurgeJob, Answer<u64>),
@@ -24,7 +26,26 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct CommitJob {
     pub(super) callback: Callback,
+    pub(super) nonce: Option<NoncePrints>,
     pub(super) items: Vec<Item>,
+    pub(super) answer: Answer<Committed>,
+}
+
+/// A one-time token, by itself and with what was said under it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoncePrints {
+    pub(super) token: Fingerprint,
+    pub(super) content: Fingerprint,
+}
+
+/// A quarantined callback, read again.
+#[derive(Debug)]
+pub(super) struct RereadJob {
+    pub(super) seq: CallbackSeq,
+    pub(super) account: AccountName,
+    pub(super) received_at: Timestamp,
+    pub(super) items: Vec<Item>,
+    pub(super) garbled: Vec<String>,
     pub(super) answer: Answer<Committed>,
 }
 
@@ -32,8 +53,16 @@ pub(super) struct CommitJob {
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) dedupe: Fingerprint,
+    pub(super) resend: Option<ResendPrint>,
     pub(super) outcome: Outcome,
     pub(super) records: Vec<SealedRecord>,
+}
+
+/// A business key, and for how long it stands for one event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ResendPrint {
+    pub(super) print: Fingerprint,
+    pub(super) window: Duration,
 }
 
 /// A record ready to be a row.

@@ -26,7 +26,7 @@ const ENTRY_LEN: usize = Fingerprint::LEN + 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum KeyKind {
-    /// A dedupe key, to its callback.
+    /// A dedupe key, or another by which callbacks are judged, to the newest of its callbacks.
     Dedupe = 0,
     /// A caller, to the record.
     Caller = 1,
@@ -45,7 +45,7 @@ pub(super) struct KeyEntry {
 pub(super) enum Known {
     /// Never seen within the window.
     New,
-    /// Seen in this callback.
+    /// Seen, and for the last time in this callback.
     Seen(i64),
     /// Perhaps in one of these buckets.
     Perhaps(Vec<i64>),
@@ -165,7 +165,7 @@ impl KeyIndex {
         for entry in entries {
             match entry.kind {
                 KeyKind::Dedupe => {
-                    self.tail.dedupe.entry(entry.print).or_insert(entry.seq);
+                    self.tail.dedupe.insert(entry.print, entry.seq);
                 }
                 KeyKind::Caller => self.tail.callers.push((entry.print, entry.seq)),
             }
@@ -351,7 +351,8 @@ mod tests {
         }
 
         fn find(&self, buckets: &[i64], print: Fingerprint) -> Option<i64> {
-            buckets.iter().find_map(|id| find_in_bucket(self.0.get(id)?, print).next())
+            let found = |id: &i64| find_in_bucket(self.0.get(id)?, print).max();
+            buckets.iter().filter_map(found).max()
         }
     }
 
@@ -389,6 +390,32 @@ mod tests {
                     Known::Perhaps(buckets) => disk.find(&buckets, print(number)),
                 };
                 prop_assert_eq!(found, None);
+            }
+        }
+
+        #[test]
+        fn a_key_that_comes_again_leads_to_its_newest_place(
+            places in prop::collection::vec(0_u64..40, 1..300),
+            run_len in 10_usize..40,
+            step in 1_usize..5000,
+        ) {
+            let mut index = KeyIndex::new(0, 0, run_len);
+            let mut disk = Disk::default();
+            let mut newest = BTreeMap::new();
+            for (number, seq) in places.into_iter().zip(0_i64..) {
+                newest.insert(number, seq);
+                index.add(seq, seq, &[entry(KeyKind::Dedupe, number, seq)]);
+                if let Some(step) = index.file(step) {
+                    disk.take(step);
+                }
+            }
+            for (number, seq) in newest {
+                let found = match index.look_up(print(number)) {
+                    Known::New => None,
+                    Known::Seen(seq) => Some(seq),
+                    Known::Perhaps(buckets) => disk.find(&buckets, print(number)),
+                };
+                prop_assert_eq!(found, Some(seq));
             }
         }
 

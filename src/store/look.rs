@@ -72,6 +72,43 @@ pub struct RevisionHistory {
     pub callback_seq: CallbackSeq,
     /// That callback as it came, unless it is erased.
     pub callback: Option<StoredCallback>,
+    /// The callbacks that repeated that one, oldest first.
+    pub repeats: Vec<Repeat>,
+}
+
+/// A callback that repeated another, and changed nothing by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// Its place in the order of arrival.
+    pub callback: CallbackSeq,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// By what it was recognised.
+    pub matched: Matched,
+}
+
+/// By what a repeat was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matched {
+    /// By the carrier's id, or whatever else it repeats unchanged.
+    Id,
+    /// By the business key: it came under a new id.
+    Resend,
+}
+
+impl Matched {
+    /// The name, as the database has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Matched::Id => "id",
+            Matched::Resend => "resend",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Matched {
+        if name == "resend" { Matched::Resend } else { Matched::Id }
+    }
 }
 
 /// One line of a record's history.
@@ -154,8 +191,39 @@ pub struct Quarantined {
     pub account: String,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// What of it could not be read when it was read last: places and shapes, no content.
+    pub problems: Vec<String>,
+    /// Whether another part of it was readable, then or at first.
+    pub neighbours: bool,
     /// The request, unless it is erased.
     pub callback: Option<StoredCallback>,
+}
+
+/// Which quarantined callbacks to read again.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineFilter {
+    /// Of this account.
+    pub account: Option<AccountName>,
+    /// This one.
+    pub callback: Option<CallbackSeq>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// At most so many, oldest first.
+    pub limit: u32,
+}
+
+/// What an operator's wish for another reading came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestedRereads {
+    /// These will be read again, oldest first.
+    pub callbacks: Vec<CallbackSeq>,
+    /// Left out: older than the dedupe window, with readable neighbours that might be counted
+    /// twice.
+    pub too_old: u64,
+    /// Left out: their bytes are erased, as their time was over.
+    pub erased: u64,
 }
 
 /// What stands in a lane.

@@ -4,6 +4,7 @@
 //! ended as its last line in `attempt` says, or lies in `dead_letter`. Callers see verbs, each
 //! one transaction or part of one; no other module names the database.
 
+mod callback;
 pub mod data_key;
 mod health;
 pub mod housekeeping;
@@ -16,11 +17,12 @@ mod rows;
 mod seal;
 mod sqlite;
 
+pub use callback::{Callback, Committed, Entry, Nonce, RawRequest, Resend};
 use health::Health;
 pub use health::Unwell;
 pub use look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined,
-    RecordState, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
+    QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -29,12 +31,11 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, CallbackSeq, LaneName, Meaning, Outcome, Record};
+use crate::model::{AccountName, LaneName, Meaning, Record};
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress};
-use bytes::Bytes;
 use jiff::Timestamp;
-use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, SealedRecord};
+use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, RereadJob, ResendPrint, SealedRecord};
 use seal::Fingerprinter;
 use sqlite::Reader;
 use std::fs::File;
@@ -116,6 +117,12 @@ pub enum OpenError {
         "the database has schema version {0}, which this version does not know; use the newer version"
     )]
     NewerSchema(i64),
+    /// Its schema is older than this program's, which only a serving gateway changes.
+    #[error(
+        "the database is as an older version left it; start the gateway of this version, which \
+         migrates it, or use the older one"
+    )]
+    OlderSchema,
     /// A migration failed.
     #[error("a migration failed: {0}; the database is as it was before it")]
     Migrate(String),
@@ -141,54 +148,6 @@ pub enum ReadError {
     Database(#[from] sqlx::Error),
 }
 
-/// One callback on its way into the store: the request as it came, and what was made of it.
-#[derive(Debug, Clone)]
-pub struct Callback {
-    /// Whose it is.
-    pub account: AccountName,
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// Method, path, query, headers and body, as they came.
-    pub raw: RawRequest,
-    /// What its events came to, in order. Empty for a body that could not be read at all.
-    pub entries: Vec<Entry>,
-    /// Why (part of) it could not be read; empty when all of it could.
-    pub garbled: Vec<String>,
-}
-
-/// A request as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawRequest {
-    /// The method.
-    pub method: String,
-    /// Path and query as sent.
-    pub target: String,
-    /// The headers that a carrier's file may need to read it again.
-    pub headers: Vec<(String, Bytes)>,
-    /// The body.
-    pub body: Bytes,
-}
-
-/// One event's share of a callback.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The carrier's dedupe fields, joined; digested with the account's name before it is stored.
-    pub dedupe: String,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// What was made of it: none, a rating, a complaint, or both.
-    pub records: Vec<Record>,
-}
-
-/// What a commit did with a callback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The callback's place in the order of arrival.
-    pub seq: CallbackSeq,
-    /// For each entry, in order, whether it was new; `false` is a repeat that changed nothing.
-    pub fresh: Vec<bool>,
-}
-
 /// Why a verb failed. Nothing of a failed verb is in the store, except after `Unknown`.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -198,6 +157,13 @@ pub enum StoreError {
     /// The gateway is shutting down.
     #[error("the store is closed; the gateway is shutting down")]
     Closed,
+    /// A one-time token came again, and said something else.
+    #[error(
+        "this one-time token came before with other content: somebody signs with a token they \
+         overheard, or the carrier reuses its tokens; compare the sender's address with the \
+         carrier's, and ask the carrier"
+    )]
+    Replayed,
     /// The database refused.
     #[error("the database failed ({0}); look at the disk's space and health")]
     Database(String),
@@ -284,17 +250,52 @@ impl Store {
     pub async fn commit(&self, callback: Callback) -> Result<Committed, StoreError> {
         let mut callback = callback;
         let entries = std::mem::take(&mut callback.entries);
-        let items = entries
-            .iter()
-            .map(|entry| self.seal(&callback.account, entry))
-            .collect::<Result<_, _>>()?;
+        let items = self.seal_all(&callback.account, &entries)?;
+        let nonce = callback.nonce.take();
+        let nonce = nonce.map(|nonce| self.prints.nonce(callback.account.as_str(), &nonce));
         let (answer, committed) = oneshot::channel();
-        let job = Job::Commit(Box::new(CommitJob { callback, items, answer }));
+        let job = Job::Commit(Box::new(CommitJob { callback, nonce, items, answer }));
         self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Full,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
         committed.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Quarantined callbacks that operators want read again, oldest first. Each is asked for until
+    /// [`Store::commit_reread`] or an operator ends it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn rereads(&self, limit: u32) -> Result<Vec<Quarantined>, ReadError> {
+        self.reader.rereads(limit).await
+    }
+
+    /// Stores what was made of a quarantined callback, read again: what is new is recorded with
+    /// the time at which the callback arrived and queued now, `garbled` takes the place of what was
+    /// unreadable before, and the request is done. What this callback contributed before is
+    /// left alone. `fresh` is false for all of it, too, when the request was withdrawn meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]; everything is as it was.
+    pub async fn commit_reread(
+        &self,
+        callback: &StoredCallback,
+        entries: &[Entry],
+        garbled: Vec<String>,
+    ) -> Result<Committed, StoreError> {
+        let items = self.seal_all(&callback.account, entries)?;
+        let (seq, account) = (callback.seq, callback.account.clone());
+        let received_at = callback.received_at;
+        self.ask(|answer| {
+            let job = RereadJob { seq, account, received_at, items, garbled, answer };
+            Job::Reread(Box::new(job))
+        })
+        .await
+    }
+
+    fn seal_all(&self, account: &AccountName, entries: &[Entry]) -> Result<Vec<Item>, StoreError> {
+        entries.iter().map(|entry| self.seal(account, entry)).collect()
     }
 
     fn seal(&self, account: &AccountName, entry: &Entry) -> Result<Item, StoreError> {
@@ -316,6 +317,10 @@ impl Store {
         };
         Ok(Item {
             dedupe: self.prints.dedupe(account.as_str(), &entry.dedupe),
+            resend: entry.resend.as_ref().map(|resend| ResendPrint {
+                print: self.prints.resend(account.as_str(), &resend.key),
+                window: resend.window,
+            }),
             outcome: entry.outcome,
             records: entry.records.iter().map(seal).collect::<Result<_, StoreError>>()?,
         })

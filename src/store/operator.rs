@@ -1,6 +1,9 @@
 //! The operators' way in, beside a serving gateway or without one.
 
-use super::look::{Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined, RevisionHistory};
+use super::look::{
+    Counts, DeadLetter, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
+    RevisionHistory,
+};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
 use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
@@ -25,7 +28,7 @@ impl Operator {
     pub async fn open(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
         let pool = sqlite::open_readers(directory).await?;
         let mut connection = pool.acquire().await?;
-        sqlite::check_schema(&mut connection).await?;
+        sqlite::check_migrated(&mut connection).await?;
         let sealed = sqlite::stored_lookup_key(&mut connection).await?;
         let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
         let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
@@ -103,5 +106,45 @@ impl Operator {
             answer: "replayed by an operator".to_owned(),
         };
         sqlite::replay(&self.directory, seqs, &report).await
+    }
+
+    /// Asks for another reading of quarantined callbacks, by whoever serves or opens the store. What
+    /// is older than `window` (`store.dedupe_window`) and had readable neighbours is left out:
+    /// their keys may be gone, and they would be counted twice.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is asked for.
+    pub async fn request_reread(
+        &self,
+        filter: &QuarantineFilter,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<RequestedRereads, OpenError> {
+        let keys_since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+        sqlite::request_reread(&self.directory, filter, keys_since, now).await
+    }
+
+    /// How many of these callbacks lie in quarantine.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn still_quarantined(&self, callbacks: &[CallbackSeq]) -> Result<u64, ReadError> {
+        self.reader.still_quarantined(callbacks).await
+    }
+
+    /// How many callbacks are still to be read again.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn rereads_left(&self) -> Result<u64, ReadError> {
+        self.reader.rereads_left().await
+    }
+
+    /// Takes back what is still to be read again. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`OpenError`]; they are still to be read.
+    pub async fn withdraw_rereads(&self) -> Result<u64, OpenError> {
+        sqlite::withdraw_rereads(&self.directory).await
     }
 }

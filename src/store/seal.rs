@@ -3,9 +3,11 @@
 //! Sealed bytes are `key id (4, little-endian) | nonce (12) | ciphertext | tag (16)`, AES-256-GCM (NIST SP 800-38D).
 //! Nonces are random; a key is good for 2^32 seals, before which a new `store.key` must take over.
 
+use super::callback::Nonce;
+use super::job::NoncePrints;
 use crate::clock::Entropy;
 use crate::model::Secret;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{self, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, UnboundKey};
 use ring::{digest, hmac};
 
 /// Length of a data key in bytes.
@@ -64,7 +66,7 @@ impl KeyRing {
         let tag = active
             .key
             .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
+                aead::Nonce::assume_unique_for_key(nonce),
                 Aad::from(place),
                 &mut sealed[body..],
             )
@@ -81,7 +83,8 @@ impl KeyRing {
         let (id, rest) = sealed.split_at_checked(ID_LEN).ok_or(SealError::Damaged)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Damaged)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or(SealError::UnknownKey)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
+        let nonce =
+            aead::Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Damaged)?;
         let mut plain = body.to_vec();
         let length = key
             .key
@@ -134,20 +137,34 @@ impl Fingerprinter {
 
     /// Of an account's dedupe key.
     pub(super) fn dedupe(&self, account: &str, key: &str) -> Fingerprint {
-        self.of(b"dedupe", &[account, key])
+        self.of(b"dedupe", &[account.as_bytes(), key.as_bytes()])
+    }
+
+    /// Of an account's business key.
+    pub(super) fn resend(&self, account: &str, key: &str) -> Fingerprint {
+        self.of(b"resend", &[account.as_bytes(), key.as_bytes()])
+    }
+
+    /// Of an account's one-time token.
+    pub(super) fn nonce(&self, account: &str, nonce: &Nonce) -> NoncePrints {
+        let (account, value) = (account.as_bytes(), nonce.value.as_bytes());
+        NoncePrints {
+            token: self.of(b"nonce", &[account, value]),
+            content: self.of(b"nonce content", &[account, value, &nonce.content]),
+        }
     }
 
     /// Of a caller, over all accounts.
     pub(super) fn caller(&self, caller: &str) -> Fingerprint {
-        self.of(b"caller", &[caller])
+        self.of(b"caller", &[caller.as_bytes()])
     }
 
-    fn of(&self, domain: &[u8], parts: &[&str]) -> Fingerprint {
+    fn of(&self, domain: &[u8], parts: &[&[u8]]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(domain);
         for part in parts {
             context.update(&[0]);
-            context.update(part.as_bytes());
+            context.update(part);
         }
         let mut digest = [0; Fingerprint::LEN];
         digest.copy_from_slice(&context.sign().as_ref()[..Fingerprint::LEN]);
@@ -190,6 +207,11 @@ mod tests {
         assert_eq!(prints.dedupe("a", "1"), prints.dedupe("a", "1"));
         assert_ne!(prints.dedupe("a", "1"), prints.dedupe("b", "1"));
         assert_ne!(prints.dedupe("ab", "1"), prints.dedupe("a", "b1"));
+        assert_ne!(prints.dedupe("a", "1"), prints.resend("a", "1"));
+        let nonce = |fill| prints.nonce("a", &Nonce { value: "1".to_owned(), content: [fill; 32] });
+        assert_eq!(nonce(1).token, nonce(2).token);
+        assert_ne!(nonce(1).content, nonce(2).content);
+        assert_ne!(nonce(1).token, prints.dedupe("a", "1"));
         assert_ne!(prints.caller("1"), Fingerprinter::new(&[8; 32]).caller("1"));
     }
 }

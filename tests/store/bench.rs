@@ -9,11 +9,12 @@ use bridge8890::model::{
 };
 use bridge8890::store::{
     Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
-    SendReport, Settled, Settlement, Store,
+    Retention, SendReport, Settled, Settlement, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
 use jiff::Timestamp;
+use sqlx::Connection;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -57,13 +58,18 @@ impl Bench {
         &self.open.as_ref().expect("it is open").0
     }
 
-    /// Ends the writer where it stands, as a kill would, and opens the store again.
-    pub(crate) async fn reopen(&mut self) {
+    /// Ends the writer where it stands, as a kill would.
+    pub(crate) async fn close(&mut self) {
         if let Some((store, tasks)) = self.open.take() {
             drop(store);
             tasks.abort();
             tasks.shut_down(Duration::from_secs(5), |_| ()).await;
         }
+    }
+
+    /// Ends the writer where it stands, and opens the store again.
+    pub(crate) async fn reopen(&mut self) {
+        self.close().await;
         let tasks = Tasks::new();
         let store = Store::open(
             &options(self.directory.path()),
@@ -127,13 +133,41 @@ impl Bench {
                 headers: vec![("content-type".to_owned(), Bytes::from_static(b"text/plain"))],
                 body: Bytes::from(format!("body of {dedupe}")),
             },
-            entries: vec![Entry { dedupe: dedupe.to_owned(), outcome, records }],
+            nonce: None,
+            entries: vec![Entry { dedupe: dedupe.to_owned(), resend: None, outcome, records }],
             garbled: Vec::new(),
         }
     }
 
     pub(crate) async fn commit(&self, callback: Callback) -> bool {
         self.store().commit(callback).await.expect("it commits").fresh[0]
+    }
+
+    /// Commits keys until those before are filed as a run.
+    pub(crate) async fn file_keys(&self, run: &str) {
+        let mut crowd = self.callback("", Outcome::Noted, Vec::new());
+        let one = crowd.entries.remove(0);
+        let entry = |number| Entry { dedupe: format!("{run} {number}"), ..one.clone() };
+        crowd.entries = (0..65_536).map(entry).collect();
+        self.store().commit(crowd).await.expect("it commits");
+        for number in 0..80 {
+            self.commit(self.callback(&format!("{run} + {number}"), Outcome::Noted, Vec::new()))
+                .await;
+        }
+    }
+
+    /// Erases all that is older than `keep`.
+    pub(crate) async fn purge(&self, keep: Duration) {
+        let keep = Retention { callbacks: keep, records: keep, keys: keep };
+        while self.store().purge(&keep, 1000).await.expect("it purges") > 0 {}
+    }
+
+    /// Changes the database behind the store's back.
+    pub(crate) async fn sql(&self, sql: &'static str) {
+        let url = format!("sqlite:{}", self.directory.path().join("bridge8890.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("it opens");
+        sqlx::raw_sql(sql).execute(&mut connection).await.expect("it runs");
+        connection.close().await.expect("it closes");
     }
 
     pub(crate) async fn lease(&self, max: usize) -> Lease {

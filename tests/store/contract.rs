@@ -265,22 +265,11 @@ async fn a_second_gateway_and_a_wrong_key_are_told_so() {
 async fn a_store_that_cannot_commit_says_so_and_recovers() {
     let bench = Bench::new().await;
     bench.commit(bench.rating("m1", Level::Fair)).await;
-    let path = bench.directory.path().join("bridge8890.db");
     // The table is gone for the writer: every commit fails until it is back.
-    let sql = |sql: &'static str| {
-        let path = path.clone();
-        async move {
-            let url = format!("sqlite:{}", path.display());
-            let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url)
-                .await
-                .expect("it opens");
-            sqlx::query(sql).execute(&mut connection).await.expect("it runs");
-        }
-    };
-    sql("ALTER TABLE callback_page RENAME TO gone").await;
+    bench.sql("ALTER TABLE callback_page RENAME TO gone").await;
     assert!(bench.store().commit(bench.rating("m2", Level::Fair)).await.is_err());
     assert!(bench.store().admits().is_err());
-    sql("ALTER TABLE gone RENAME TO callback_page").await;
+    bench.sql("ALTER TABLE gone RENAME TO callback_page").await;
     while bench.store().admits().is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

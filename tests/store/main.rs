@@ -4,4 +4,8 @@
 
 mod bench;
 mod contract;
+mod migrated;
+mod replayed;
+mod reread;
+mod resent;
 mod schedules;

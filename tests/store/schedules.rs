@@ -2,7 +2,10 @@
 
 use crate::bench::Bench;
 use bridge8890::model::{Level, RecordSeq};
-use bridge8890::store::{DeadClass, Lease, Settled};
+use bridge8890::store::{
+    DeadClass, Entry, Lease, Nonce, QuarantineFilter, Resend, Settled, StoreError,
+};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -89,6 +92,134 @@ proptest! {
                 assert!(counts.add_up(), "{counts:?}");
                 let expected = i64::try_from(acknowledged.len()).expect("small");
                 assert_eq!(counts.records, expected, "acknowledged means stored");
+            }
+        });
+    }
+}
+
+/// What carriers send when they repeat, resend, forge, and garble.
+#[derive(Debug, Clone)]
+enum Sent {
+    /// An event under an id and a business key, maybe under a token, maybe with another event
+    /// beside it that cannot be read yet.
+    Callback {
+        id: u8,
+        key: u8,
+        token: Option<(u8, u8)>,
+        hidden: Option<u8>,
+    },
+    Wait(u8),
+    Crash,
+    ReadAgain,
+}
+
+fn traffic() -> impl Strategy<Value = Vec<Sent>> {
+    let token = prop::option::of((0..3_u8, 0..2_u8));
+    let step = prop_oneof![
+        6 => (0..12_u8, 0..3_u8, token, prop::option::weighted(0.3, 0..12_u8))
+            .prop_map(|(id, key, token, hidden)| Sent::Callback { id, key, token, hidden }),
+        2 => (1..50_u8).prop_map(Sent::Wait),
+        1 => Just(Sent::Crash),
+        1 => Just(Sent::ReadAgain),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// What should be known, in plain maps.
+#[derive(Default)]
+struct Model {
+    ids: BTreeSet<u8>,
+    keys: BTreeMap<u8, Timestamp>,
+    tokens: BTreeMap<u8, u8>,
+    quarantine: Vec<(u8, u8)>,
+    records: i64,
+}
+
+impl Model {
+    /// Whether a token says what it said before, if it did.
+    fn believes(&mut self, token: Option<(u8, u8)>) -> bool {
+        token.is_none_or(|(token, content)| *self.tokens.entry(token).or_insert(content) == content)
+    }
+
+    fn is_fresh(&mut self, id: u8, key: Option<u8>, now: Timestamp) -> bool {
+        if !self.ids.insert(id) {
+            return false;
+        }
+        let counted = key.and_then(|key| self.keys.get(&key));
+        if counted.is_some_and(|counted| now <= *counted + WINDOW) {
+            return false;
+        }
+        self.keys.extend(key.map(|key| (key, now)));
+        self.records += 1;
+        true
+    }
+}
+
+fn entry(bench: &Bench, id: u8, key: Option<u8>) -> Entry {
+    let mut entry = bench.rating(&id.to_string(), Level::Fair).entries.remove(0);
+    entry.resend = key.map(|key| Resend { key: key.to_string(), window: WINDOW });
+    entry
+}
+
+async fn send(bench: &Bench, model: &mut Model, sent: (u8, u8, Option<(u8, u8)>, Option<u8>)) {
+    let (id, key, token, hidden) = sent;
+    let mut callback = bench.rating("", Level::Fair);
+    callback.entries = vec![entry(bench, id, Some(key))];
+    callback.garbled.extend(hidden.map(|_| "body[1]: bad".to_owned()));
+    callback.nonce =
+        token.map(|(token, content)| Nonce { value: token.to_string(), content: [content; 32] });
+    let done = bench.store().commit(callback).await;
+    if !model.believes(token) {
+        assert!(matches!(done, Err(StoreError::Replayed)), "{done:?}");
+        return;
+    }
+    let fresh = done.expect("it commits").fresh;
+    assert_eq!(fresh, [model.is_fresh(id, Some(key), bench.clock.now())]);
+    model.quarantine.extend(hidden.map(|hidden| (id, hidden)));
+}
+
+async fn read_again(bench: &Bench, model: &mut Model) {
+    let filter = QuarantineFilter { limit: 100, ..QuarantineFilter::default() };
+    let (operator, window) = (bench.operator().await, Duration::from_secs(86_400));
+    let requested = operator.request_reread(&filter, window, bench.clock.now()).await;
+    assert_eq!(requested.expect("it asks").callbacks.len(), model.quarantine.len());
+    let asked = bench.store().rereads(100).await.expect("it reads");
+    for (one, (id, hidden)) in asked.iter().zip(std::mem::take(&mut model.quarantine)) {
+        let callback = one.callback.as_ref().expect("it is kept");
+        let entries = [entry(bench, id, None), entry(bench, hidden, None)];
+        let done = bench.store().commit_reread(callback, &entries, Vec::new()).await;
+        let fresh = model.is_fresh(hidden, None, callback.received_at);
+        assert_eq!(done.expect("it commits").fresh, [false, fresh]);
+    }
+    assert!(operator.quarantined(1).await.expect("it reads").is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_event_counts_once_however_it_comes(traffic in traffic()) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async move {
+            let mut bench = Bench::new().await;
+            let mut model = Model::default();
+            for step in traffic {
+                match step {
+                    Sent::Callback { id, key, token, hidden } => {
+                        send(&bench, &mut model, (id, key, token, hidden)).await;
+                    }
+                    Sent::Wait(seconds) => {
+                        bench.clock.advance(Duration::from_secs(u64::from(seconds)));
+                    }
+                    Sent::Crash => bench.reopen().await,
+                    Sent::ReadAgain => read_again(&bench, &mut model).await,
+                }
+                let counts = bench.store().counts().await.expect("it counts");
+                assert!(counts.add_up(), "{counts:?}");
+                assert_eq!(counts.records, model.records);
+                assert_eq!(bench.store().pending(), model.records);
             }
         });
     }

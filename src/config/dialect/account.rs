@@ -115,26 +115,26 @@ fn check_user(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
 }
 
 fn check_tolerance(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
-    let timed = |scheme: &Scheme| {
-        scheme.fresh.is_some() || matches!(scheme.check, Check::Jwt { .. } | Check::SdkHmacSha256)
-    };
     if let Some(tolerance) = given.tolerance
-        && !schemes(dialect).any(timed)
+        && !schemes(dialect).any(tells_time)
     {
         let wrong = "is compared with nothing: no scheme of the dialect's `auth` has a time";
         section.warn(tolerance, Fault::new(wrong, "remove it, or give the scheme a `time`"));
     }
 }
 
+/// Whether a proof says when it was made.
+fn tells_time(scheme: &Scheme) -> bool {
+    scheme.time.is_some() || matches!(scheme.check, Check::Jwt { .. } | Check::SdkHmacSha256)
+}
+
 /// A one-time value is good from one tolerance before our time to one after it.
 fn check_nonces(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
     let Some(remembered) = given.remembered else { return };
     let own = given.tolerance.map(|tolerance| tolerance.value);
-    let window = |scheme: &Scheme| {
-        let fresh = scheme.nonce.as_ref().and(scheme.fresh.as_ref())?;
-        Some(own.unwrap_or(fresh.tolerance) * 2)
-    };
-    let Some(needed) = schemes(dialect).filter_map(window).max() else { return };
+    let single = schemes(dialect).filter(|scheme| scheme.nonce.is_some() && tells_time(scheme));
+    let windows = single.map(|scheme| own.unwrap_or(scheme.tolerance) * 2);
+    let Some(needed) = windows.max() else { return };
     if needed <= remembered {
         return;
     }

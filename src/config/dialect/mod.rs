@@ -32,6 +32,8 @@ pub struct Dialect {
     pub reference: String,
     /// What the carrier documents about giving up, for operators.
     pub patience: String,
+    /// The pauses after which it documents to try again, in order; empty: none are documented.
+    pub retries: Vec<Duration>,
     /// How its messages travel.
     pub transport: Transport,
     /// The addresses that it calls, at least one, in alphabetical order.
@@ -545,8 +547,11 @@ pub struct Scheme {
     pub check: Check,
     /// Must be the account's `user`, where the account has one.
     pub user: Option<Source>,
-    /// When it was signed, and how far that may be from our clock.
-    pub fresh: Option<Fresh>,
+    /// When it was signed, by the carrier's clock, where that stands in a field of the request;
+    /// tokens and canonical requests tell it by themselves.
+    pub time: Option<TimeField>,
+    /// How far that may be from our clock, either way; an account may set its own.
+    pub tolerance: Duration,
     /// A value that is good for one content only; remembered.
     pub nonce: Option<Source>,
 }
@@ -565,15 +570,6 @@ impl Scheme {
             Check::Digest(_) => Trust::Signature,
         }
     }
-}
-
-/// How old or new a signature may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fresh {
-    /// When it was signed, by the carrier's clock.
-    pub time: TimeField,
-    /// How far it may be from ours, either way; an account may set its own.
-    pub tolerance: Duration,
 }
 
 /// What is compared or computed.

@@ -19,10 +19,13 @@ use super::super::Environment;
 use super::super::carriers;
 use super::super::problem::{Fault, Problems, listed, nearest, one_of};
 use super::super::raw::{At, Context, Document, Findings, Section};
+use super::super::{units, values as config_values};
 use super::{Dialect, Format, Route, Transport};
 use http::Method;
 use places::Ground;
 use std::sync::Arc;
+use std::time::Duration;
+use toml::de::DeValue;
 use values::texts;
 
 /// The carrier that is all configuration.
@@ -96,6 +99,7 @@ fn dialect(key: &str, section: &mut Section<'_>) -> Option<Dialect> {
     let title = label(section, "title");
     let reference = label(section, "reference");
     let patience = label(section, "patience");
+    let retries = section.list("retries", RETRIES, pause);
     let transport = section
         .text("transport", "\"http\"", |name| one_of(name, "a transport", &TRANSPORTS))
         .map_or(Transport::Http, |transport| transport.value);
@@ -105,9 +109,20 @@ fn dialect(key: &str, section: &mut Section<'_>) -> Option<Dialect> {
         title: if title.is_empty() { key.to_owned() } else { title },
         reference,
         patience,
+        retries: retries.map_or_else(Vec::new, |list| {
+            list.value.into_iter().map(|pause| pause.value).collect()
+        }),
         transport,
         routes,
     })
+}
+
+const RETRIES: &str = "[\"1m\", \"5m\", \"10m\"]";
+
+/// A documented pause before the next try.
+fn pause(value: &DeValue<'_>) -> Result<Duration, Fault> {
+    let right = format!("write the pauses between tries, retries = {RETRIES}");
+    units::duration(config_values::text(value, RETRIES)?).map_err(|wrong| Fault::new(wrong, right))
 }
 
 /// The routes in alphabetical order; without any, the bare address is one.

@@ -20,6 +20,7 @@ pub(in crate::dialogue) fn account() -> Account {
             title: String::new(),
             reference: String::new(),
             patience: String::new(),
+            retries: Vec::new(),
             transport: Transport::Http,
             routes: Vec::new(),
         }),

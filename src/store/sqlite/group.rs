@@ -1,38 +1,20 @@
 //! One commit group: callbacks, their records and their places in the queue, in one transaction.
 
+use super::filed::Filed;
 use super::lease;
 use super::pack::Pack;
+use super::plan::{self, Plan, RecordTuple};
 use super::script::{Place, Script};
 use super::writer::State;
 use crate::clock::Entropy;
-use crate::model::{CallbackSeq, Outcome, Revision};
-use crate::store::job::{CommitJob, SealedRecord};
-use crate::store::keys::{self, FilingStep, KeyEntry, KeyKind, Known};
-use crate::store::seal::Fingerprint;
-use crate::store::{Committed, KeyRing, SendReport, rows};
-use sqlx::{Row, SqliteConnection};
-use std::collections::HashMap;
+use crate::model::CallbackSeq;
+use crate::store::job::CommitJob;
+use crate::store::keys::{self, FilingStep};
+use crate::store::{Committed, KeyRing, SendReport, StoreError, rows};
 use std::time::Duration;
 
 /// Buckets that one group files at most: what a run needs is spread over many groups.
 const FILING_STEP: usize = 64;
-
-/// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
-type RecordTuple = (usize, usize, u32, i64, i64, bool, Option<u8>, String);
-
-/// A note row.
-type NoteTuple = (i64, i64, String, i64, &'static str, Option<i64>);
-
-/// What a group comes to, before it is written.
-struct Plan {
-    records: Pack<RecordTuple>,
-    first_record: i64,
-    revised: Vec<(uuid::Uuid, u32)>,
-    notes: Pack<NoteTuple>,
-    keys: Vec<KeyEntry>,
-    committed: Vec<Committed>,
-    received_at: i64,
-}
 
 /// Adds what stores the callbacks, and says what becomes of each once the script has run.
 pub(super) fn add(
@@ -41,30 +23,50 @@ pub(super) fn add(
     lanes: &[i64],
     jobs: &mut [CommitJob],
     (filed, ring, entropy): (&Filed, &KeyRing, &Entropy),
-) -> Result<Vec<Committed>, sqlx::Error> {
-    if jobs.is_empty() {
-        return Ok(Vec::new());
-    }
+) -> Result<Vec<Result<Committed, StoreError>>, sqlx::Error> {
     let first = CallbackSeq(state.next_callback);
-    let plan = plan(state, filed, jobs);
-    let page = rows::encode_page(jobs.iter().map(|job| &job.callback))
+    let mut plan = plan::commits(state, filed, jobs);
+    let committed = std::mem::take(&mut plan.committed);
+    let count = state.next_callback - first.0;
+    if count == 0 {
+        return Ok(committed);
+    }
+    let stored = jobs.iter().zip(&committed).filter(|(_, committed)| committed.is_ok());
+    let page = rows::encode_page(stored.map(|(job, _)| &job.callback))
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     script.add(
         "INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES (?, ?, ?, ?)",
     );
-    script
-        .bind(first.0)
-        .bind(i64::try_from(jobs.len()).unwrap_or(i64::MAX))
-        .bind(plan.received_at)
-        .bind(ring.seal(&rows::page_place(first), &page, entropy));
+    script.bind(first.0).bind(count).bind(plan.received_at).bind(ring.seal(
+        &rows::page_place(first),
+        &page,
+        entropy,
+    ));
+    log_keys(script, state, first.0, &plan);
+    add_planned(script, lanes, plan, None)?;
+    Ok(committed)
+}
+
+/// Adds the log row of a plan's keys, and has memory know them.
+pub(super) fn log_keys(script: &mut Script, state: &mut State, log: i64, plan: &Plan) {
     script.add("INSERT INTO key_log (first_seq, entries) VALUES (?, ?)");
-    script.bind(first.0).bind(keys::encode_log(&plan.keys));
-    state.keys.add(first.0, plan.received_at, &plan.keys);
+    script.bind(log).bind(keys::encode_log(&plan.keys));
+    state.keys.add(log, plan.received_at, &plan.keys);
+}
+
+/// Adds a plan's records, their places in the queue, and its notes. Records wait since they
+/// arrived, or since `queued_at`.
+pub(super) fn add_planned(
+    script: &mut Script,
+    lanes: &[i64],
+    plan: Plan,
+    queued_at: Option<i64>,
+) -> Result<(), sqlx::Error> {
     if !plan.records.is_empty() {
-        let span = (plan.first_record, state.next_record - 1);
+        let span = (plan.first_record, plan.next_record - 1);
         add_records(script, plan.records, span.0)?;
         for lane in lanes {
-            add_to_outbox(script, *lane, span);
+            add_to_outbox(script, *lane, span, queued_at);
             for (id, revision) in &plan.revised {
                 supersede(script, *lane, plan.received_at, *id, *revision);
             }
@@ -73,145 +75,15 @@ pub(super) fn add(
     if !plan.notes.is_empty() {
         let (rows, _) = plan.notes.finish()?;
         script.add(
-            "INSERT INTO note (callback, item, account, received_at, outcome, repeats)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+            "INSERT INTO note
+                (callback, item, account, received_at, outcome, repeats, matched, problem)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+                value ->> 6, value ->> 7
              FROM json_each(?)",
         );
         script.bind(rows);
     }
-    Ok(plan.committed)
-}
-
-/// Decides for each event whether it is new, and gives everything its place in the order.
-fn plan(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
-    let mut plan = Plan {
-        records: Pack::with_capacity(jobs.len(), jobs.len() * 256),
-        first_record: state.next_record,
-        revised: Vec::new(),
-        notes: Pack::with_capacity(0, 0),
-        keys: Vec::with_capacity(jobs.len() * 2),
-        committed: Vec::with_capacity(jobs.len()),
-        received_at: 0,
-    };
-    let mut in_group: HashMap<Fingerprint, i64> = HashMap::with_capacity(jobs.len());
-    for job in jobs {
-        let callback = state.next_callback;
-        state.next_callback += 1;
-        let account = job.callback.account.as_str();
-        let received_at = job.callback.received_at.as_millisecond();
-        plan.received_at = plan.received_at.max(received_at);
-        let mut fresh = Vec::with_capacity(job.items.len());
-        for (item, number) in job.items.iter_mut().zip(0_i64..) {
-            let earlier = in_group.get(&item.dedupe).or_else(|| filed.get(&item.dedupe)).copied();
-            let repeats = earlier.or(match state.keys.look_up(item.dedupe) {
-                Known::Seen(seq) => Some(seq),
-                Known::New | Known::Perhaps(_) => None,
-            });
-            fresh.push(repeats.is_none());
-            if repeats.is_none() {
-                in_group.insert(item.dedupe, callback);
-                plan.keys.push(KeyEntry {
-                    kind: KeyKind::Dedupe,
-                    print: item.dedupe,
-                    seq: callback,
-                });
-            }
-            if repeats.is_some() || item.records.is_empty() {
-                let outcome = item.outcome.name();
-                plan.notes.row((
-                    callback,
-                    number,
-                    account.to_owned(),
-                    received_at,
-                    outcome,
-                    repeats,
-                ));
-                continue;
-            }
-            for record in std::mem::take(&mut item.records) {
-                let seq = state.next_record;
-                state.next_record += 1;
-                if let Some(print) = record.caller {
-                    plan.keys.push(KeyEntry { kind: KeyKind::Caller, print, seq });
-                }
-                plan.record(&record, callback, received_at, account);
-            }
-        }
-        plan.garbled(job, callback, received_at);
-        plan.committed.push(Committed { seq: CallbackSeq(callback), fresh });
-    }
-    plan
-}
-
-impl Plan {
-    fn record(&mut self, record: &SealedRecord, callback: i64, received_at: i64, account: &str) {
-        let place = self.records.blob(record.id.0.as_bytes()) + record.id.0.as_bytes().len();
-        self.records.blob(&record.sealed);
-        let length = record.sealed.len();
-        let (revision, urgent, level) = (record.revision.0, record.urgent, record.level);
-        let account = account.to_owned();
-        self.records.row((place, length, revision, callback, received_at, urgent, level, account));
-        if record.revision > Revision::FIRST {
-            self.revised.push((record.id.0, revision));
-        }
-    }
-
-    /// What could not be read is noted after the events that could.
-    fn garbled(&mut self, job: &CommitJob, callback: i64, received_at: i64) {
-        let first = i64::try_from(job.items.len()).unwrap_or(i64::MAX);
-        let outcome = Outcome::Garbled.name();
-        for (_, item) in job.callback.garbled.iter().zip(first..) {
-            let account = job.callback.account.to_string();
-            self.notes.row((callback, item, account, received_at, outcome, None));
-        }
-    }
-}
-
-/// Keys of a group that were found in filed runs, and where they lead.
-pub(super) type Filed = HashMap<Fingerprint, i64>;
-
-/// Looks up the keys of a group that memory neither knows nor proves new. That is rare enough
-/// for a statement each.
-pub(super) async fn look_up_filed(
-    connection: &mut SqliteConnection,
-    state: &State,
-    jobs: &[CommitJob],
-) -> Result<Filed, sqlx::Error> {
-    let perhaps: Vec<(Fingerprint, Vec<i64>)> = jobs
-        .iter()
-        .flat_map(|job| &job.items)
-        .filter_map(|item| match state.keys.look_up(item.dedupe) {
-            Known::Perhaps(buckets) => Some((item.dedupe, buckets)),
-            Known::New | Known::Seen(_) => None,
-        })
-        .collect();
-    let mut filed = Filed::new();
-    for (print, buckets) in perhaps {
-        if let Some(seq) = find_in_buckets(connection, &buckets, print).await?.first() {
-            filed.insert(print, *seq);
-        }
-    }
-    Ok(filed)
-}
-
-/// Where a key leads, according to these buckets.
-pub(super) async fn find_in_buckets(
-    connection: &mut SqliteConnection,
-    buckets: &[i64],
-    print: Fingerprint,
-) -> Result<Vec<i64>, sqlx::Error> {
-    let buckets = super::json_list(buckets.iter().copied());
-    let rows = sqlx::query(
-        "SELECT entries FROM key_bucket WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
-    )
-    .bind(buckets)
-    .fetch_all(connection)
-    .await?;
-    let mut seqs = Vec::new();
-    for row in &rows {
-        seqs.extend(keys::find_in_bucket(row.get::<&[u8], _>(0), print));
-    }
-    Ok(seqs)
+    Ok(())
 }
 
 fn add_records(
@@ -232,13 +104,18 @@ fn add_records(
     Ok(())
 }
 
-fn add_to_outbox(script: &mut Script, lane: i64, (first, last): (i64, i64)) {
+fn add_to_outbox(
+    script: &mut Script,
+    lane: i64,
+    (first, last): (i64, i64),
+    queued_at: Option<i64>,
+) {
     script.add(
         "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
-         SELECT ?, seq, urgent, received_at, 0, 0, received_at
+         SELECT ?, seq, urgent, coalesce(?, received_at), 0, 0, coalesce(?, received_at)
          FROM record WHERE seq BETWEEN ? AND ?",
     );
-    script.bind(lane).bind(first).bind(last);
+    script.bind(lane).bind(queued_at).bind(queued_at).bind(first).bind(last);
 }
 
 /// Takes earlier revisions that nobody is sending out of the queue.

@@ -2,18 +2,23 @@
 //! and a checkpointer of its own.
 
 mod checkpoint;
+mod filed;
 mod group;
 mod lease;
 mod open;
 mod pack;
+mod plan;
 mod purge;
+mod quarantine;
 mod read;
 mod replay;
+mod reread;
 mod script;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
-pub(super) use open::{check_schema, database_file, open, open_readers, stored_lookup_key};
+pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
+pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::{Reader, open_record};
 pub(super) use replay::replay;
 pub(super) use writer::Writer;

@@ -128,19 +128,33 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 }
 
 /// Refuses a database that a newer version has changed.
-pub(in crate::store) async fn check_schema(
-    connection: &mut SqliteConnection,
-) -> Result<(), OpenError> {
-    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
-        .fetch_all(connection)
-        .await
-        // A database without the table is a new one.
-        .unwrap_or_default();
+async fn check_schema(connection: &mut SqliteConnection) -> Result<(), OpenError> {
     let known = |version: &i64| MIGRATIONS.iter().any(|migration| migration.version == *version);
-    match applied.iter().find(|version| !known(version)) {
+    match applied(connection).await.iter().find(|version| !known(version)) {
         Some(version) => Err(OpenError::NewerSchema(*version)),
         None => Ok(()),
     }
+}
+
+/// Refuses that, and one that this version has still to migrate: only the gateway does.
+pub(in crate::store) async fn check_migrated(
+    connection: &mut SqliteConnection,
+) -> Result<(), OpenError> {
+    check_schema(connection).await?;
+    let applied = applied(connection).await;
+    if MIGRATIONS.iter().all(|migration| applied.contains(&migration.version)) {
+        Ok(())
+    } else {
+        Err(OpenError::OlderSchema)
+    }
+}
+
+async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
+    sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
+        .fetch_all(connection)
+        .await
+        // A database without the table is a new one.
+        .unwrap_or_default()
 }
 
 /// The key of all fingerprints: made once, sealed under the data key, which it also proves.
@@ -192,9 +206,12 @@ async fn lane_ids(
 
 /// Reads what the writer keeps in memory: the next places, the unfiled keys, the filters.
 pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<State, sqlx::Error> {
+    // Keys of a callback that was read again have a place without a page.
     let next_callback: i64 = sqlx::query_scalar(
-        "SELECT coalesce((SELECT first_seq + count FROM callback_page
-                          ORDER BY first_seq DESC LIMIT 1), 1)",
+        "SELECT max(coalesce((SELECT first_seq + count FROM callback_page
+                              ORDER BY first_seq DESC LIMIT 1), 1),
+                    coalesce((SELECT max(first_seq) + 1 FROM key_log), 1),
+                    coalesce((SELECT max(last_log) + 1 FROM key_run), 1))",
     )
     .fetch_one(&mut *connection)
     .await?;
@@ -223,9 +240,10 @@ pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<Stat
         keys.add_filter(row.get(0), row.get(1));
     }
     let unfiled = sqlx::query(
-        "SELECT l.first_seq, l.entries, p.received_at FROM key_log AS l
-         LEFT JOIN callback_page AS p ON p.first_seq = l.first_seq
-         WHERE l.first_seq > ? ORDER BY l.first_seq",
+        "SELECT first_seq, entries,
+                (SELECT received_at FROM callback_page AS p WHERE p.first_seq <= l.first_seq
+                 ORDER BY p.first_seq DESC LIMIT 1)
+         FROM key_log AS l WHERE first_seq > ? ORDER BY first_seq",
     )
     .bind(filed_log)
     .fetch_all(&mut *connection)

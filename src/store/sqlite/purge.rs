@@ -48,7 +48,28 @@ pub(super) async fn purge(
     }
     looked_at += purge_records(connection, state, job).await?;
     looked_at += purge_keys(connection, state, job).await?;
+    drop_rereads(connection, job).await?;
     Ok(looked_at)
+}
+
+/// Drops wishes for another reading together with what it needs: the callback, its notes, and the
+/// keys by which its readable neighbours would be recognised.
+async fn drop_rereads(
+    connection: &mut SqliteConnection,
+    job: &PurgeJob,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM reread WHERE NOT coalesce(
+            callback < (SELECT first_seq + count FROM callback_page AS p
+                        WHERE p.first_seq <= callback ORDER BY p.first_seq DESC LIMIT 1), 0);
+         DELETE FROM reread WHERE coalesce(
+            (SELECT min(item) > 0 AND min(received_at) < ? FROM note
+             WHERE note.callback = reread.callback AND outcome = 'garbled'), 1)",
+    )
+    .bind(job.keys_before.as_millisecond())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Goes on behind the records that the last step looked at, so that dead letters at the old end

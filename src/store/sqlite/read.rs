@@ -1,13 +1,13 @@
 //! Reading: what operators look for, on connections that cannot write.
 
-use super::group::find_in_buckets;
+use super::filed::find_in_buckets;
 use super::lease::record_row;
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Quarantined,
-    RecordState, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
+    RecordState, Repeat, RevisionHistory,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -106,6 +106,7 @@ impl Reader {
                 attempts: self.attempts(seq).await?,
                 callback_seq: callback,
                 callback: self.callback(callback).await?,
+                repeats: self.repeats(callback).await?,
             });
         }
         Ok(history)
@@ -127,6 +128,23 @@ impl Reader {
         let first = CallbackSeq(page.get(0));
         let plain = self.ring.open(&rows::page_place(first), page.get(1))?;
         Ok(rows::decode_page(first, &plain)?.into_iter().find(|callback| callback.seq == seq))
+    }
+
+    /// The callbacks that repeated this one, oldest first.
+    async fn repeats(&self, callback: CallbackSeq) -> Result<Vec<Repeat>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT callback, received_at, matched FROM note
+             WHERE repeats = ?1 AND callback <> ?1 ORDER BY callback",
+        )
+        .bind(callback.0)
+        .fetch_all(&self.pool)
+        .await?;
+        let repeat = |row: &SqliteRow| Repeat {
+            callback: CallbackSeq(row.get(0)),
+            received_at: timestamp(row.get(1)),
+            matched: Matched::from_name(row.get(2)),
+        };
+        Ok(rows.iter().map(repeat).collect())
     }
 
     async fn attempts(&self, seq: RecordSeq) -> Result<Vec<AttemptLine>, ReadError> {
@@ -202,31 +220,6 @@ impl Reader {
             })
         };
         rows.iter().map(dead).collect()
-    }
-
-    /// Callbacks with parts that could not be read, newest first.
-    pub(in crate::store) async fn quarantined(
-        &self,
-        limit: u32,
-    ) -> Result<Vec<Quarantined>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT callback, account, received_at FROM note WHERE outcome = 'garbled'
-             GROUP BY callback ORDER BY callback DESC LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut quarantined = Vec::new();
-        for row in &rows {
-            let seq = CallbackSeq(row.get(0));
-            quarantined.push(Quarantined {
-                seq,
-                account: row.get(1),
-                received_at: timestamp(row.get(2)),
-                callback: self.callback(seq).await?,
-            });
-        }
-        Ok(quarantined)
     }
 
     /// What stands in each lane.

@@ -4,13 +4,14 @@
 //! Accepted callbacks, leases and settlements share the transaction, because each commit costs a
 //! sync of the disk whatever it holds.
 
+use super::filed::Filed;
 use super::group;
 use super::lease::{self, Changed};
 use super::script::Script;
-use super::{checkpoint, open, purge};
+use super::{checkpoint, open, purge, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
-use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease};
+use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease, RereadJob};
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, LeaseToken, Settlement, Shared, StoreError};
 use crate::telemetry::{Progress, store as telemetry};
@@ -60,6 +61,7 @@ pub(in crate::store) struct Writer {
 #[derive(Default)]
 struct Group {
     commits: Vec<CommitJob>,
+    rereads: Vec<RereadJob>,
     leases: Vec<LeaseJob>,
     settlements: Vec<(Settlement, Answer<usize>)>,
     purges: Vec<(PurgeJob, Answer<u64>)>,
@@ -69,7 +71,7 @@ struct Group {
 /// What one transaction came to.
 #[derive(Default)]
 struct Written {
-    committed: Vec<Committed>,
+    committed: Vec<Result<Committed, StoreError>>,
     leased: Vec<RawLease>,
     settled: Vec<Changed>,
     records: u64,
@@ -141,15 +143,17 @@ impl Writer {
         }
         let checkpoints = std::mem::take(&mut group.checkpoints);
         let purges = std::mem::take(&mut group.purges);
+        let rereads = std::mem::take(&mut group.rereads);
         if !group.is_empty() {
             let started = tokio::time::Instant::now();
             match self.transact(&mut group).await {
                 Ok(written) => {
                     self.shared.health.succeeded();
-                    let repeats = written.committed.iter().flat_map(|done| &done.fresh);
+                    let committed = written.committed.iter().flatten();
+                    let repeats = committed.clone().flat_map(|done| &done.fresh);
                     self.shared.metrics.committed(telemetry::Group {
                         took: started.elapsed(),
-                        callbacks: written.committed.len(),
+                        callbacks: committed.count(),
                         repeats: repeats.filter(|fresh| !**fresh).count(),
                         records: written.records,
                     });
@@ -162,6 +166,9 @@ impl Writer {
                     group.refuse(&reason);
                 }
             }
+        }
+        for job in rereads {
+            self.serve_reread(job).await;
         }
         for (job, answer) in purges {
             let purged = self.purge(&job).await;
@@ -179,7 +186,8 @@ impl Writer {
 
     /// Commits a group in one trip to the database.
     async fn transact(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
-        let filed = group::look_up_filed(&mut self.connection, &self.state, &group.commits).await?;
+        let filed =
+            Filed::of_commits(&mut self.connection, &self.state.keys, &group.commits).await?;
         let now = self.clock.now().as_millisecond();
         let mut script = Script::default();
         script.add("BEGIN IMMEDIATE");
@@ -235,6 +243,42 @@ impl Writer {
         })
     }
 
+    /// Stores what another reading of a quarantined callback came to, in a transaction of its own.
+    async fn serve_reread(&mut self, mut job: RereadJob) {
+        let started = tokio::time::Instant::now();
+        let done = match self.reread(&mut job).await {
+            Ok(done) => {
+                self.shared.health.succeeded();
+                self.shared.metrics.committed(telemetry::Group {
+                    took: started.elapsed(),
+                    callbacks: 0,
+                    repeats: 0,
+                    records: u64::try_from(done.records).unwrap_or(0),
+                });
+                let lanes = i64::try_from(self.lanes.len()).unwrap_or(0);
+                self.shared.pending(done.records * lanes);
+                Ok(Committed { seq: job.seq, fresh: done.fresh })
+            }
+            Err(error) => {
+                self.fail(&error.to_string());
+                Err(StoreError::Database(error.to_string()))
+            }
+        };
+        drop(job.answer.send(done));
+    }
+
+    async fn reread(&mut self, job: &mut RereadJob) -> Result<reread::Reread, sqlx::Error> {
+        if self.stale {
+            self.recover().await?;
+        }
+        let lanes: Vec<i64> = self.lanes.values().copied().collect();
+        let now = self.clock.now().as_millisecond();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+        let done = reread::reread(&mut self.connection, &mut self.state, &lanes, job, now).await?;
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(done)
+    }
+
     async fn purge(&mut self, job: &PurgeJob) -> Result<u64, sqlx::Error> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let purged = purge::purge(&mut self.connection, &mut self.state, job).await?;
@@ -286,6 +330,7 @@ impl Group {
     fn add(&mut self, job: Job) {
         match job {
             Job::Commit(job) => self.commits.push(*job),
+            Job::Reread(job) => self.rereads.push(*job),
             Job::Lease(job) => self.leases.push(job),
             Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
             Job::Purge(job, answer) => self.purges.push((job, answer)),
@@ -300,7 +345,7 @@ impl Group {
     /// Tells each caller its own result. Whoever stopped listening is not missed.
     fn tell(self, written: Written) {
         for (job, committed) in self.commits.into_iter().zip(written.committed) {
-            drop(job.answer.send(Ok(committed)));
+            drop(job.answer.send(committed));
         }
         for (job, leased) in self.leases.into_iter().zip(written.leased) {
             drop(job.answer.send(Ok(leased)));
@@ -314,6 +359,7 @@ impl Group {
     fn refuse(self, reason: &str) {
         let error = || StoreError::Database(reason.to_owned());
         self.commits.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.rereads.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));

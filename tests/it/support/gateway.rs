@@ -37,6 +37,13 @@ impl Gateway {
         gateway
     }
 
+    /// What `check` says against these keys; they must not be accepted.
+    pub(crate) async fn refuses(platform: &Platform, own: &str) -> String {
+        let check = Site::new(platform, own).run("check").await;
+        assert_eq!(check.code, Some(1), "{check:?}");
+        check.stdout
+    }
+
     /// Serves, but need not be ready.
     pub(crate) async fn unready(site: Site) -> Gateway {
         let child = launch(&site, 1);

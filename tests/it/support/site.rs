@@ -33,7 +33,7 @@ default_campaign = "asked"
 
 [accounts.yunpian]
 carrier = "yunpian"
-secrets = ["file:yunpian.key"]
+secrets = ["file:carrier.secret"]
 default_campaign = "asked"
 
 [campaigns.asked]
@@ -78,14 +78,21 @@ impl Site {
     /// TOML; they win over the common ones.
     pub(crate) fn new(platform: &Platform, own: &str) -> Site {
         let site = Site(TempDir::new().expect("a directory"));
+        site.configure(platform, own);
+        site.write("platform.key", SECRET);
+        for (name, content) in exchange::SECRET_FILES {
+            site.write(name, content);
+        }
+        site
+    }
+
+    /// Writes the configuration anew, for the next start.
+    pub(crate) fn configure(&self, platform: &Platform, own: &str) {
         let mut config: Table = CONFIG.parse().expect("TOML");
         let url = format!("destination.url = '{}'", platform.url());
         lay_over(&mut config, url.parse().expect("TOML"));
         lay_over(&mut config, own.parse().expect("TOML"));
-        site.write("gateway.toml", config.to_string());
-        site.write("platform.key", SECRET);
-        site.write("yunpian.key", exchange::SECRET);
-        site
+        self.write("gateway.toml", config.to_string());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -1,12 +1,12 @@
 //! What must be proven: the schemes of a route, any of which will do.
 
-use super::super::{Auth, Check, Fresh, Scheme, Source};
+use super::super::{Auth, Check, Scheme, Source, TimeField};
 use super::digest::{covers, digest};
 use super::fields::Need;
 use super::places::{Ground, Use};
 use super::times::time;
 use super::values::{any_text, flag, wrong_shape};
-use crate::config::check::WAIT;
+use crate::config::check::KEEPING;
 use crate::config::problem::{Fault, one_of};
 use crate::config::raw::{At, Section};
 use http::header::AUTHORIZATION;
@@ -32,6 +32,8 @@ const OWN: [(&str, &[&str]); 8] = [
 
 /// The schemes that sign nothing, so that a time or a one-time value with them proves nothing.
 const UNSIGNED: [&str; 2] = ["basic", "token"];
+/// Schemes whose proof tells its time by itself.
+const TIMED: [&str; 2] = ["jwt", "sdk-hmac-sha256"];
 
 const RIGHT: &str = "write [auth] with a scheme, or auth = \"none\"";
 
@@ -89,12 +91,14 @@ fn scheme(section: &mut Section<'_>, ground: &Ground) -> (Option<Scheme>, bool) 
     let place = |text: &str| ground.source(text, Use::Proof);
     let user = section.text("user", "\"header:X-App-Key\"", place);
     let nonce = section.text("nonce", "\"header:X-Nonce\"", place);
-    let fresh = fresh(section, ground);
+    let time = signed_time(section, ground, name.value);
+    let tolerance = section.duration("tolerance", KEEPING);
     let Some(check) = check(section, ground, name.value) else { return (None, optional) };
     let scheme = Scheme {
         check,
         user: user.map(|user| user.value),
-        fresh,
+        time,
+        tolerance: tolerance.map_or(TOLERANCE, |tolerance| tolerance.value),
         nonce: nonce.as_ref().map(|nonce| nonce.value.clone()),
     };
     warn_unproven(section, &scheme, nonce.as_ref());
@@ -119,16 +123,16 @@ fn refuse_strange(section: &mut Section<'_>, scheme: &'static str) {
     }
 }
 
-fn fresh(section: &mut Section<'_>, ground: &Ground) -> Option<Fresh> {
-    if !section.has("time") {
+fn signed_time(section: &mut Section<'_>, ground: &Ground, scheme: &str) -> Option<TimeField> {
+    if section.has("time") {
+        return time(section, ground, Need::Required);
+    }
+    section.node("time");
+    if !TIMED.contains(&scheme) {
         let right = "add `time`, where the carrier's clock stands, or remove this";
         section.refuse("tolerance", || Fault::new("has no time to compare with ours", right));
-        section.node("time");
-        return None;
     }
-    let time = time(section, ground, Need::Required);
-    let tolerance = section.duration("tolerance", WAIT);
-    Some(Fresh { time: time?, tolerance: tolerance.map_or(TOLERANCE, |it| it.value) })
+    None
 }
 
 fn check(section: &mut Section<'_>, ground: &Ground, name: &str) -> Option<Check> {
@@ -191,7 +195,7 @@ fn warn_unproven(section: &Section<'_>, scheme: &Scheme, nonce: Option<&At<Sourc
         let wrong = format!("`{}` is not signed, so anybody can change it", nonce.value);
         section.warn(nonce, Fault::new(wrong, "put it into `over` if the carrier signs it"));
     }
-    let times = scheme.fresh.as_ref().map(|fresh| super::events::places_of(&fresh.time.field));
+    let times = scheme.time.as_ref().map(|time| super::events::places_of(&time.field));
     if let Some(time) = times.unwrap_or_default().iter().find(|time| !covers(digest, time)) {
         let wrong = format!("the time `{time}` is not signed, so anybody can change it");
         let here = section.here();

@@ -1,9 +1,11 @@
 //! `records`: find what was recorded, and what became of it.
 
+mod replay;
+
 use super::archive::Archive;
 use super::shown::{Shown, time};
 use crate::model::{AccountName, Level, Msisdn, RecordId};
-use crate::store::{AttemptLine, Filter, RevisionHistory, StoredCallback};
+use crate::store::{AttemptLine, Filter, Matched, Repeat, RevisionHistory, StoredCallback};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -27,7 +29,8 @@ Examples:
   bridge8890 records find --complaints --since 2026-11-23T00:00:00+08:00
   bridge8890 records find --quarantined")]
     Find(Find),
-    /// Shows a record: every revision, every attempt, and the callback that caused it.
+    Replay(replay::Args),
+    /// Shows a record: every revision, every attempt, the callback that caused it, and its repeats.
     ///
     /// Exit code 0: it is there. 1: it is not.
     #[command(after_help = "\
@@ -82,6 +85,7 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
     let found = match &args.what {
         What::Find(find) if find.quarantined => quarantined(find, out).await?,
         What::Find(args) => find(args, out).await?,
+        What::Replay(args) => replay::run(args, out).await?,
         What::Show { archive, id, json } => show(archive, RecordId(*id), *json, out).await?,
     };
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -136,7 +140,7 @@ async fn quarantined(args: &Find, out: &mut impl Write) -> anyhow::Result<bool> 
             account: one.account.clone(),
             received_at: time(one.received_at),
             bytes: callback.map(|callback| callback.raw.body.len()),
-            problems: callback.map(|callback| callback.garbled.clone()).unwrap_or_default(),
+            problems: one.problems.clone(),
         };
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&unread)?)?;
@@ -162,6 +166,33 @@ struct ShownRevision {
     attempts: Vec<AttemptLine>,
     callback: i64,
     request: Option<String>,
+    repeats: Vec<ShownRepeat>,
+}
+
+/// A callback that repeated the one that caused a record.
+#[derive(Debug, Serialize)]
+struct ShownRepeat {
+    callback: i64,
+    received_at: String,
+    matched: Matched,
+}
+
+impl ShownRepeat {
+    fn new(repeat: &Repeat) -> ShownRepeat {
+        ShownRepeat {
+            callback: repeat.callback.0,
+            received_at: time(repeat.received_at),
+            matched: repeat.matched,
+        }
+    }
+
+    fn line(&self) -> String {
+        let how = match self.matched {
+            Matched::Id => "the same id",
+            Matched::Resend => "under a new id",
+        };
+        format!("repeated by callback {} at {}, {how}", self.callback, self.received_at)
+    }
 }
 
 impl ShownRevision {
@@ -171,6 +202,7 @@ impl ShownRevision {
             attempts: revision.attempts.clone(),
             callback: revision.callback_seq.0,
             request: revision.callback.as_ref().map(request),
+            repeats: revision.repeats.iter().map(ShownRepeat::new).collect(),
         }
     }
 }
@@ -201,6 +233,9 @@ async fn show(
         writeln!(out, "{}", revision.record.line())?;
         let request = revision.request.as_deref().unwrap_or("erased, its time was over");
         writeln!(out, "  callback {}: {request}", revision.callback)?;
+        for repeat in &revision.repeats {
+            writeln!(out, "  {}", repeat.line())?;
+        }
         for attempt in &revision.attempts {
             let status = attempt.status.map(|status| format!(" {status}")).unwrap_or_default();
             writeln!(

@@ -1,0 +1,242 @@
+//! From the bytes of a value to its text. Bytes that do not fit are an error, never replaced.
+
+use crate::config::dialect::{Charset, Step};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, mem};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// The mark in front of UTF-8.
+pub(super) const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A charset that needs no header to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// One of our names, [`Charset::Announced`] excepted.
+    Ours(Charset),
+    /// One that only an announcement or a neighbouring field can name, by the labels of the WHATWG.
+    Other(&'static Encoding),
+}
+
+/// Labels that mean something else in messaging than in browsers: UTF-16 without a mark has its
+/// big end first (RFC 2781, 4.3), and ASCII is a part of UTF-8.
+const LABELS: [(&str, Charset); 6] = [
+    ("utf8", Charset::Utf8),
+    ("us-ascii", Charset::Utf8),
+    ("ascii", Charset::Utf8),
+    ("utf-16", Charset::Utf16Be),
+    ("ucs2", Charset::Utf16Be),
+    ("iso-10646-ucs-2", Charset::Utf16Be),
+];
+
+impl Known {
+    /// The charset of this name; `None` for one that nobody knows.
+    pub(super) fn named(label: &str) -> Option<Known> {
+        let label = label.trim().trim_matches('"');
+        let ours = || LABELS.iter().find(|(known, _)| known.eq_ignore_ascii_case(label));
+        match Charset::named(label).or_else(|| ours().map(|(_, charset)| *charset)) {
+            Some(Charset::Announced) => None,
+            Some(charset) => Some(Known::Ours(charset)),
+            None => Encoding::for_label_no_replacement(label.as_bytes()).map(|encoding| {
+                match encoding == UTF_8 {
+                    true => Known::Ours(Charset::Utf8),
+                    false => Known::Other(encoding),
+                }
+            }),
+        }
+    }
+
+    /// The charset of a dialect, for a request with these headers.
+    ///
+    /// # Errors
+    /// What is wrong with the announced one.
+    pub(super) fn resolve(charset: Charset, headers: &HeaderMap) -> Result<Known, &'static str> {
+        if charset != Charset::Announced {
+            return Ok(Known::Ours(charset));
+        }
+        let announced = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let parameters = announced.map(|value| value.split(';').skip(1)).into_iter().flatten();
+        let label = parameters
+            .filter_map(|parameter| parameter.split_once('='))
+            .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("charset").then_some(value));
+        match label {
+            Some(label) => Known::named(label).ok_or("the content type names an unknown charset"),
+            None => Ok(Known::Ours(Charset::Utf8)),
+        }
+    }
+
+    /// The text in these bytes.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub(super) fn decode(self, bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
+        match self {
+            Known::Ours(Charset::Utf8 | Charset::Announced) => utf8(bytes),
+            Known::Ours(Charset::Detect) => detect(bytes),
+            Known::Ours(Charset::Gb18030) => strict(GB18030, bytes).ok_or("expected GB 18030"),
+            Known::Ours(Charset::Utf16Be) => utf16(UTF_16BE, bytes),
+            Known::Ours(Charset::Utf16Le) => utf16(UTF_16LE, bytes),
+            Known::Ours(Charset::Latin1) => Ok(Cow::Owned(mem::decode_latin1(&bytes).into_owned())),
+            Known::Ours(Charset::Gsm7) => gsm7(&bytes).map(Cow::Owned),
+            Known::Other(encoding) => {
+                strict(encoding, bytes).ok_or("does not fit the charset that was named")
+            }
+        }
+    }
+}
+
+/// The text in these bytes as UTF-8, in which what does not fit became U+FFFD, and whether anything
+/// did not.
+pub(super) fn repaired(bytes: Cow<'_, [u8]>) -> (Cow<'_, str>, bool) {
+    match without_mark(bytes) {
+        Cow::Borrowed(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            let repaired = matches!(text, Cow::Owned(_));
+            (text, repaired)
+        }
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => (Cow::Owned(text), false),
+            Err(error) => {
+                (Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()), true)
+            }
+        },
+    }
+}
+
+fn without_mark(bytes: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match bytes {
+        Cow::Borrowed(bytes) => Cow::Borrowed(bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes)),
+        Cow::Owned(mut bytes) => {
+            if bytes.starts_with(UTF8_MARK) {
+                bytes.drain(..UTF8_MARK.len());
+            }
+            Cow::Owned(bytes)
+        }
+    }
+}
+
+fn utf8(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
+    let text = match without_mark(bytes) {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    text.ok_or("expected UTF-8")
+}
+
+fn strict<'b>(encoding: &'static Encoding, bytes: Cow<'b, [u8]>) -> Option<Cow<'b, str>> {
+    match bytes {
+        Cow::Borrowed(bytes) => encoding.decode_without_bom_handling_and_without_replacement(bytes),
+        Cow::Owned(bytes) => {
+            let text = encoding.decode_without_bom_handling_and_without_replacement(&bytes)?;
+            Some(Cow::Owned(text.into_owned()))
+        }
+    }
+}
+
+fn utf16<'b>(
+    encoding: &'static Encoding,
+    bytes: Cow<'b, [u8]>,
+) -> Result<Cow<'b, str>, &'static str> {
+    let (encoding, bytes) = match &*bytes {
+        [0xfe, 0xff, rest @ ..] => (UTF_16BE, rest),
+        [0xff, 0xfe, rest @ ..] => (UTF_16LE, rest),
+        all => (encoding, all),
+    };
+    if !bytes.len().is_multiple_of(2) {
+        return Err("expected UTF-16, which has two bytes for each unit");
+    }
+    let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
+    text.map(|text| Cow::Owned(text.into_owned())).ok_or("expected UTF-16 without half surrogates")
+}
+
+fn detect(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
+    match &*bytes {
+        [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => utf16(UTF_16BE, bytes),
+        all if str::from_utf8(all).is_ok() => utf8(bytes),
+        _ => strict(GB18030, bytes).ok_or("expected UTF-8 or GB 18030"),
+    }
+}
+
+/// The GSM 7-bit default alphabet (3GPP TS 23.038, 6.2.1); the escape stands at 0x1b.
+const GSM7: [char; 128] = [
+    '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å', //
+    'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', '\x1b', 'Æ', 'æ', 'ß', 'É', //
+    ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/', //
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ':', ';', '<', '=', '>', '?', //
+    '¡', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', //
+    'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'Ä', 'Ö', 'Ñ', 'Ü', '§', //
+    '¿', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', //
+    'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', 'ä', 'ö', 'ñ', 'ü', 'à',
+];
+
+/// Its extension table (6.2.1.1): what a byte stands for after the escape.
+const GSM7_EXTENSION: [(u8, char); 10] = [
+    (0x0a, '\x0c'),
+    (0x14, '^'),
+    (0x28, '{'),
+    (0x29, '}'),
+    (0x2f, '\\'),
+    (0x3c, '['),
+    (0x3d, '~'),
+    (0x3e, ']'),
+    (0x40, '|'),
+    (0x65, '€'),
+];
+
+fn gsm7(bytes: &[u8]) -> Result<String, &'static str> {
+    const EXPECTED: &str = "expected the GSM 7-bit alphabet, one character a byte";
+    let mut text = String::with_capacity(bytes.len());
+    let mut bytes = bytes.iter();
+    while let Some(&byte) = bytes.next() {
+        let character = match GSM7.get(usize::from(byte)).ok_or(EXPECTED)? {
+            '\x1b' => {
+                let code = bytes.next().ok_or(EXPECTED)?;
+                let extended = GSM7_EXTENSION.iter().find(|(known, _)| known == code);
+                extended.map(|(_, character)| *character).ok_or(EXPECTED)?
+            }
+            character => *character,
+        };
+        text.push(character);
+    }
+    Ok(text)
+}
+
+/// Base64, padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Takes bytes out of their wrappings, one after the other.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn unpack<'b>(
+    bytes: Cow<'b, [u8]>,
+    steps: &[Step],
+) -> Result<Cow<'b, [u8]>, &'static str> {
+    steps.iter().try_fold(bytes, |bytes, step| match step {
+        Step::Percent => match bytes {
+            Cow::Borrowed(bytes) => Ok(percent_decode(bytes).into()),
+            Cow::Owned(bytes) => Ok(Cow::Owned(percent_decode(&bytes).collect())),
+        },
+        Step::Hex => hex::decode(&bytes).map(Cow::Owned).map_err(|_| "expected hexadecimal digits"),
+        Step::Base64 => {
+            let standard: Vec<u8> = bytes.iter().map(|byte| standard(*byte)).collect();
+            BASE64.decode(standard).map(Cow::Owned).map_err(|_| "expected Base64")
+        }
+    })
+}
+
+/// The standard alphabet's letter: for the URL-safe one, and for a `+` that a form made a space.
+fn standard(byte: u8) -> u8 {
+    match byte {
+        b'-' | b' ' => b'+',
+        b'_' => b'/',
+        byte => byte,
+    }
+}

@@ -1,0 +1,308 @@
+//! JSON, of which only what is asked for is looked into.
+//!
+//! Carriers send the same id as a number on one page and as text on the next, and some ids are
+//! larger than any integer type. So a number is never parsed: its digits are taken as they stand.
+//! However deep a document is, it is skipped without recursion, and no part of it is read twice.
+
+use super::part::{Names, Part, place};
+use super::{Found, Step, Trail, is_number};
+use crate::config::dialect::Segment;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::Range;
+
+/// A JSON object or array.
+#[derive(Debug)]
+pub(in crate::carrier) struct Json<'a> {
+    text: Cow<'a, str>,
+    /// Whether bytes that were no UTF-8 became U+FFFD.
+    repaired: bool,
+    root: Node,
+}
+
+/// A value within the text, looked into when it is first asked for something.
+#[derive(Debug)]
+pub(in crate::carrier) struct Node {
+    at: Range<usize>,
+    within: OnceCell<Box<Within>>,
+}
+
+#[derive(Debug)]
+enum Within {
+    /// Names and values in the order sent; of fields with the same name the last counts.
+    Object(Vec<(Part, Node)>, Names),
+    Array(Vec<Node>),
+    /// Nothing within.
+    Scalar,
+}
+
+/// What the problem of a value is when bytes of it are not UTF-8.
+const UTF8: &str = "expected UTF-8";
+
+impl<'a> Json<'a> {
+    /// The document in this text; `None` if it is no JSON object or array.
+    pub(super) fn read(text: Cow<'a, str>, repaired: bool) -> Option<Json<'a>> {
+        let trimmed = text.trim_ascii();
+        // Looks at the whole document, so that nothing within can be broken later.
+        let within = match trimmed.as_bytes().first()? {
+            b'{' => object(&text, trimmed)?,
+            b'[' => array(&text, trimmed)?,
+            _ => return None,
+        };
+        let at = place(text.as_bytes(), trimmed.as_bytes());
+        let root = Node { at, within: OnceCell::from(Box::new(within)) };
+        Some(Json { text, repaired, root })
+    }
+
+    /// The document itself.
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// Shows each item at this path; `false` if there is no such path.
+    pub(super) fn each<'d>(
+        &'d self,
+        path: &[Segment],
+        root: &Trail<'_>,
+        show: &mut dyn FnMut(&Trail<'_>, Found<'d>),
+    ) -> bool {
+        self.descend(&self.root, path, root, show)
+    }
+
+    fn descend<'d>(
+        &'d self,
+        node: &'d Node,
+        path: &[Segment],
+        trail: &Trail<'_>,
+        show: &mut dyn FnMut(&Trail<'_>, Found<'d>),
+    ) -> bool {
+        match (self.within(node), path.split_first()) {
+            (Within::Array(elements), step) => {
+                let numbered = step.filter(|(step, _)| is_number(step));
+                if let Some((step, rest)) = numbered {
+                    let Some(element) = nth(elements, step) else { return false };
+                    return self.descend(element, rest, &trail.then(Step::Name(step)), show);
+                }
+                let mut there = step.is_none();
+                for (index, element) in elements.iter().enumerate() {
+                    let trail = trail.then(Step::Index(index));
+                    match step {
+                        Some(_) => there |= self.descend(element, path, &trail, show),
+                        None => show(&trail, self.item(element)),
+                    }
+                }
+                there
+            }
+            (_, None) if self.raw(node) == "null" => false,
+            (_, None) => {
+                show(trail, self.item(node));
+                true
+            }
+            (Within::Object(..), Some((step, rest))) => match self.child(node, step) {
+                Some(child) => self.descend(child, rest, &trail.then(Step::Name(step)), show),
+                None => false,
+            },
+            (Within::Scalar, Some(_)) => false,
+        }
+    }
+
+    /// An element of a list: an object, or an array whose elements have numbers for names.
+    fn item<'d>(&'d self, node: &'d Node) -> Found<'d> {
+        if self.is_broken(node) {
+            return Err(UTF8);
+        }
+        match self.raw(node).as_bytes().first() {
+            Some(b'{' | b'[') => Ok(super::Item::Json(node)),
+            _ => Err("expected a JSON object"),
+        }
+    }
+
+    /// The value at this path within a node.
+    pub(super) fn value<'d>(&'d self, node: &'d Node, path: &[Segment]) -> super::Value<'d> {
+        let mut node = node;
+        for step in path {
+            let child = match self.within(node) {
+                Within::Array(elements) => nth(elements, step),
+                Within::Object(..) => self.child(node, step),
+                Within::Scalar => None,
+            };
+            match child {
+                Some(child) => node = child,
+                None => return super::Value::Nothing,
+            }
+        }
+        self.scalar(node)
+    }
+
+    fn scalar<'d>(&'d self, node: &'d Node) -> super::Value<'d> {
+        let raw = self.raw(node);
+        match raw.as_bytes().first() {
+            None | Some(b'n') => super::Value::Nothing,
+            Some(b'{' | b'[') => match self.within(node) {
+                Within::Object(fields, _) if fields.is_empty() => super::Value::Nothing,
+                Within::Array(elements) if elements.is_empty() => super::Value::Nothing,
+                _ => super::Value::Composite("expected text or a number"),
+            },
+            _ if self.is_broken(node) => super::Value::Broken(UTF8),
+            Some(b'"') => super::Value::Text(unquoted(raw)),
+            Some(_) => super::Value::Text(Cow::Borrowed(raw.as_bytes())),
+        }
+    }
+
+    /// The fields of the document, if it is an object, in the order sent: what is not text is taken
+    /// as it was written.
+    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+        let Within::Object(fields, _) = self.within(&self.root) else { return Vec::new() };
+        let field = |(name, node): &'_ (Part, Node)| {
+            let raw = &self.text[node.at.clone()];
+            let value = match raw.as_bytes().first() {
+                Some(b'"') => Cow::Owned(unquoted(raw).into_owned()),
+                _ => Cow::Owned(raw.as_bytes().to_vec()),
+            };
+            (Cow::Owned(name.bytes(self.text.as_bytes()).to_vec()), value)
+        };
+        fields.iter().map(field).collect()
+    }
+
+    fn raw(&self, node: &Node) -> &str {
+        self.text.get(node.at.clone()).unwrap_or_default()
+    }
+
+    /// Whether bytes within were no UTF-8. A U+FFFD that was sent is content.
+    fn is_broken(&self, node: &Node) -> bool {
+        self.repaired && self.raw(node).contains(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn within<'d>(&'d self, node: &'d Node) -> &'d Within {
+        node.within.get_or_init(|| {
+            let raw = self.raw(node);
+            let within = match raw.as_bytes().first() {
+                Some(b'{') => object(&self.text, raw),
+                Some(b'[') => array(&self.text, raw),
+                _ => None,
+            };
+            Box::new(within.unwrap_or(Within::Scalar))
+        })
+    }
+
+    fn child<'d>(&'d self, node: &'d Node, name: &str) -> Option<&'d Node> {
+        let Within::Object(fields, names) = self.within(node) else { return None };
+        let text = self.text.as_bytes();
+        let last = names.last(fields.len(), |at| fields[at].0.bytes(text), name.as_bytes())?;
+        Some(&fields[last].1)
+    }
+}
+
+fn nth<'d>(elements: &'d [Node], step: &str) -> Option<&'d Node> {
+    step.parse().ok().and_then(|index: usize| elements.get(index))
+}
+
+fn array(text: &str, raw: &str) -> Option<Within> {
+    struct Elements<'t>(&'t str);
+
+    impl<'de> Visitor<'de> for Elements<'_> {
+        type Value = Vec<Node>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<Node>, A::Error> {
+            let mut nodes = Vec::new();
+            while let Some(element) = elements.next_element::<&RawValue>()? {
+                nodes.push(node(self.0, element));
+            }
+            Ok(nodes)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(raw);
+    let nodes = json.deserialize_seq(Elements(text)).ok()?;
+    json.end().ok()?;
+    Some(Within::Array(nodes))
+}
+
+fn object(text: &str, raw: &str) -> Option<Within> {
+    struct Fields<'t>(&'t str);
+
+    impl<'de> Visitor<'de> for Fields<'_> {
+        type Value = Vec<(Part, Node)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+            let mut nodes = Vec::new();
+            while let Some(name) = fields.next_key_seed(Bytes)? {
+                let value = fields.next_value::<&RawValue>()?;
+                nodes.push((Part::of(self.0.as_bytes(), name), node(self.0, value)));
+            }
+            Ok(nodes)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(raw);
+    let fields = json.deserialize_map(Fields(text)).ok()?;
+    json.end().ok()?;
+    let names = Names::new(fields.len(), |at| fields[at].0.bytes(text.as_bytes()));
+    Some(Within::Object(fields, names))
+}
+
+fn node(text: &str, raw: &RawValue) -> Node {
+    let at = place(text.as_bytes(), raw.get().as_bytes());
+    Node { at, within: OnceCell::new() }
+}
+
+/// The text in a JSON string. Half of a surrogate pair, as a text cut in the middle of an emoji
+/// has, becomes U+FFFD: it must not cost the rest of the text.
+fn unquoted(raw: &str) -> Cow<'_, [u8]> {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner.as_bytes());
+    }
+    let mut json = serde_json::Deserializer::from_str(raw);
+    let bytes = Bytes.deserialize(&mut json).unwrap_or_default();
+    match String::from_utf8_lossy(&bytes) {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// A JSON string as bytes, which halves of surrogate pairs survive.
+struct Bytes;
+
+impl<'de> DeserializeSeed<'de> for Bytes {
+    type Value = Cow<'de, [u8]>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_bytes(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bytes {
+    type Value = Cow<'de, [u8]>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(bytes))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(bytes.to_vec()))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text.as_bytes()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.as_bytes().to_vec()))
+    }
+}

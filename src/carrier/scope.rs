@@ -1,0 +1,173 @@
+//! What the places of a request hold.
+
+use super::document::{Document, Item, Opened, Query, Value, open};
+use super::{Call, Garbled, inflate};
+use crate::config::dialect::{Place, SortedOf, Source};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+/// What the places of a request hold, as bytes.
+pub(super) trait Values {
+    /// What stands at this place; `None` when nothing does.
+    fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>>;
+    /// The fields that a signature puts in order, as sent and unpacked once.
+    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)>;
+}
+
+/// A request whose parts are read when they are first asked for.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    call: Call<'a>,
+    body: &'a [u8],
+    /// Whether the body is as it was sent, and so may be compressed.
+    as_sent: bool,
+    query: OnceCell<Query<'a>>,
+    opened: OnceCell<Result<Opened<'a>, Garbled>>,
+}
+
+impl<'a> Scope<'a> {
+    /// A request as it was sent: its body is what signatures are made over.
+    pub(super) fn of(call: &Call<'a>) -> Scope<'a> {
+        Scope::new(call, call.body, true)
+    }
+
+    /// A request with its body uncompressed.
+    pub(super) fn uncompressed(call: &Call<'a>, body: &'a [u8]) -> Scope<'a> {
+        Scope::new(call, body, false)
+    }
+
+    fn new(call: &Call<'a>, body: &'a [u8], as_sent: bool) -> Scope<'a> {
+        let (query, opened) = (OnceCell::new(), OnceCell::new());
+        Scope { call: *call, body, as_sent, query, opened }
+    }
+
+    /// The request.
+    pub(super) fn call(&self) -> &Call<'a> {
+        &self.call
+    }
+
+    /// The document of the request.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn opened(&self) -> Result<&Opened<'a>, &Garbled> {
+        let opened = self.opened.get_or_init(|| {
+            let body = match self.as_sent {
+                true => inflate::inflate(&self.call)?,
+                false => Cow::Borrowed(self.body),
+            };
+            open(&self.call, body)
+        });
+        opened.as_ref()
+    }
+
+    /// What stands at a place, for one item of the document.
+    pub(super) fn find<'s>(&'s self, item: Item<'s>, source: &Source) -> Value<'s> {
+        let there = |bytes: Option<&'s [u8]>| {
+            bytes.map_or(Value::Nothing, |bytes| Value::Text(Cow::Borrowed(bytes)))
+        };
+        let path = source.path.as_slice();
+        match &source.place {
+            Place::Item => self.document().map_or(Value::Nothing, |it| it.value(item, path)),
+            Place::Document => {
+                self.document().map_or(Value::Nothing, |it| it.value(it.root(), path))
+            }
+            Place::Form => there(self.opened().ok().and_then(|opened| opened.form_value(path))),
+            Place::Query => there(self.query().value(path)),
+            Place::Header(name) => {
+                let value = self.call.headers.get(name).map(http::HeaderValue::as_bytes);
+                match &source.parameter {
+                    Some(wanted) => there(value.and_then(|value| parameter(value, wanted))),
+                    None => there(value),
+                }
+            }
+            Place::Body => there(Some(self.body)),
+            Place::Method => there(Some(self.call.method.as_str().as_bytes())),
+            Place::Route => there(Some(self.call.route.name.as_bytes())),
+            Place::Target => there(Some(self.call.target.as_bytes())),
+            Place::Url => there(Some(self.call.url.as_bytes())),
+            // These have a meaning in templates only.
+            Place::Secret | Place::User | Place::Sorted | Place::Name | Place::Value => {
+                Value::Nothing
+            }
+        }
+    }
+
+    fn document(&self) -> Option<&Document<'a>> {
+        self.opened().ok().map(|opened| &opened.document)
+    }
+
+    fn query(&self) -> &Query<'a> {
+        self.query.get_or_init(|| Query::read(self.call.query))
+    }
+}
+
+impl Values for Scope<'_> {
+    fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>> {
+        let in_document = matches!(source.place, Place::Item);
+        let root = in_document.then(|| self.document().map(Document::root)).flatten();
+        only_text(self.find(root.unwrap_or(Item::Whole), source))
+    }
+
+    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+        match of {
+            SortedOf::Query => self.query().fields(),
+            SortedOf::Form => self.opened().map(Opened::form_fields).unwrap_or_default(),
+            SortedOf::Document => self.document().map(Document::fields).unwrap_or_default(),
+        }
+    }
+}
+
+/// A request while one item of its document is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ItemScope<'s, 'a> {
+    /// The request.
+    pub(super) scope: &'s Scope<'a>,
+    /// The item.
+    pub(super) item: Item<'s>,
+}
+
+impl Values for ItemScope<'_, '_> {
+    fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>> {
+        only_text(self.scope.find(self.item, source))
+    }
+
+    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+        self.scope.fields(of)
+    }
+}
+
+fn only_text(value: Value<'_>) -> Option<Cow<'_, [u8]>> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Nothing | Value::Composite(_) | Value::Broken(_) => None,
+    }
+}
+
+/// A parameter of a header: `Scheme name="value", other=value`, with `,`, `;` or spaces between.
+fn parameter<'h>(header: &'h [u8], wanted: &str) -> Option<&'h [u8]> {
+    let is_between = |byte: &u8| matches!(byte, b',' | b';' | b' ' | b'\t');
+    let end =
+        |text: &[u8], ends: &dyn Fn(&u8) -> bool| text.iter().position(ends).unwrap_or(text.len());
+    let mut rest = header;
+    while !rest.is_empty() {
+        rest = &rest[end(rest, &|byte| !is_between(byte))..];
+        let (name, after) = rest.split_at(end(rest, &|byte| *byte == b'=' || is_between(byte)));
+        let Some(given) = after.strip_prefix(b"=") else {
+            rest = after;
+            continue;
+        };
+        let (value, after) = match given.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let (value, after) = quoted.split_at(end(quoted, &|byte| *byte == b'"'));
+                (value, after.get(1..).unwrap_or_default())
+            }
+            None => given.split_at(end(given, &is_between)),
+        };
+        if name.eq_ignore_ascii_case(wanted.as_bytes()) {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
+}

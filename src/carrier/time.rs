@@ -1,0 +1,155 @@
+//! The carriers' ways of writing a time. Nothing is guessed: what does not fit is no time.
+
+use crate::config::dialect::TimeForm;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::rfc2822;
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::Offset;
+use std::borrow::Cow;
+
+/// What was expected, for the one who reads the error.
+pub(super) fn expected(form: &TimeForm) -> Cow<'static, str> {
+    Cow::Borrowed(match form {
+        TimeForm::Local => "expected YYYY-MM-DD hh:mm:ss or YYYYMMDDhhmmss",
+        TimeForm::EpochSeconds => "expected seconds since 1970",
+        TimeForm::EpochMillis => "expected milliseconds since 1970",
+        TimeForm::EpochMicros => "expected microseconds since 1970",
+        TimeForm::Epoch => "expected seconds, milliseconds or microseconds since 1970",
+        TimeForm::Iso => "expected ISO 8601 with a zone",
+        TimeForm::Rfc2822 => "expected a date as in RFC 2822",
+        TimeForm::Pattern(pattern) => return Cow::Owned(format!("expected a time as {pattern}")),
+    })
+}
+
+/// The moment in this text, which stands at `offset` where the form has no zone. `Ok(None)` is the
+/// 0 that is written as an epoch where there is no time.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn read(
+    text: &str,
+    form: &TimeForm,
+    offset: Offset,
+) -> Result<Option<Timestamp>, Cow<'static, str>> {
+    let moment = match form {
+        TimeForm::Local => local(text, offset),
+        TimeForm::EpochSeconds => seconds(text),
+        TimeForm::EpochMillis => whole(text).and_then(|it| Timestamp::from_millisecond(it).ok()),
+        TimeForm::EpochMicros => whole(text).and_then(|it| Timestamp::from_microsecond(it).ok()),
+        TimeForm::Epoch => epoch(text),
+        TimeForm::Iso => text.parse().ok(),
+        TimeForm::Rfc2822 => rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()),
+        TimeForm::Pattern(pattern) => by_pattern(text, pattern, offset),
+    };
+    let is_epoch = matches!(
+        form,
+        TimeForm::EpochSeconds | TimeForm::EpochMillis | TimeForm::EpochMicros | TimeForm::Epoch
+    );
+    match moment {
+        Some(moment) if is_epoch && moment == Timestamp::UNIX_EPOCH => Ok(None),
+        Some(moment) => Ok(Some(moment)),
+        None if is_epoch && text == "0" => Ok(None),
+        None => Err(expected(form)),
+    }
+}
+
+/// A wall-clock time: `2026-03-05 10:20:30.123`, with `T` or `/` too, without seconds, or 14 or 17
+/// digits.
+fn local(text: &str, offset: Offset) -> Option<Timestamp> {
+    let text = text.as_bytes();
+    let civil = match text.len() {
+        14 | 17 => civil(&text[..4], &text[4..6], &text[6..8], &text[8..14], &text[14..])?,
+        16.. => {
+            let date = matches!((text[4], text[7]), (b'-', b'-') | (b'/', b'/'));
+            if !date || !matches!(text[10], b' ' | b'T') || text[13] != b':' {
+                return None;
+            }
+            let mut clock = *b"000000";
+            clock[..2].copy_from_slice(&text[11..13]);
+            clock[2..4].copy_from_slice(&text[14..16]);
+            let fraction = match &text[16..] {
+                [] => &[][..],
+                [b':', tens, ones, rest @ ..] => {
+                    clock[4..].copy_from_slice(&[*tens, *ones]);
+                    match rest {
+                        [] => rest,
+                        [b'.', fraction @ ..] if !fraction.is_empty() => fraction,
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            };
+            civil(&text[..4], &text[5..7], &text[8..10], &clock, fraction)?
+        }
+        _ => return None,
+    };
+    offset.to_timestamp(civil).ok()
+}
+
+fn civil(year: &[u8], month: &[u8], day: &[u8], clock: &[u8], fraction: &[u8]) -> Option<DateTime> {
+    let two = |digits: &[u8]| i8::try_from(number(digits)?).ok();
+    DateTime::new(
+        number(year)?,
+        two(month)?,
+        two(day)?,
+        two(&clock[..2])?,
+        two(&clock[2..4])?,
+        two(&clock[4..6])?,
+        nanoseconds(fraction)?,
+    )
+    .ok()
+}
+
+/// A few digits.
+fn number(digits: &[u8]) -> Option<i16> {
+    digits.iter().try_fold(0_i16, |number, digit| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(i16::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+fn seconds(text: &str) -> Option<Timestamp> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let moment = Timestamp::new(whole(seconds)?, nanoseconds(fraction.as_bytes())?);
+    moment.ok()
+}
+
+/// By the number of digits, which are the same for any time from 2001 to 2286.
+fn epoch(text: &str) -> Option<Timestamp> {
+    let number = whole(text)?;
+    match text.len() {
+        10 => Timestamp::from_second(number).ok(),
+        13 => Timestamp::from_millisecond(number).ok(),
+        16 => Timestamp::from_microsecond(number).ok(),
+        _ => None,
+    }
+}
+
+fn by_pattern(text: &str, pattern: &str, offset: Offset) -> Option<Timestamp> {
+    let parsed = BrokenDownTime::parse(pattern, text).ok()?;
+    if let Ok(moment) = parsed.to_timestamp() {
+        return Some(moment);
+    }
+    offset.to_timestamp(parsed.to_datetime().ok()?).ok()
+}
+
+/// A number of digits only.
+fn whole(digits: &str) -> Option<i64> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok())?
+}
+
+/// A fraction of a second; what is finer than a nanosecond is cut off.
+fn nanoseconds(digits: &[u8]) -> Option<i32> {
+    let mut nanoseconds = 0;
+    for at in 0..9 {
+        let digit = match digits.get(at) {
+            Some(digit @ b'0'..=b'9') => i32::from(digit - b'0'),
+            Some(_) => return None,
+            None => 0,
+        };
+        nanoseconds = nanoseconds * 10 + digit;
+    }
+    digits.iter().all(u8::is_ascii_digit).then_some(nanoseconds)
+}

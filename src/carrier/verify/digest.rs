@@ -1,0 +1,44 @@
+//! Digests, HMACs and signatures over a template of the request.
+
+use super::sorted::sorted;
+use super::{Claim, algorithm, any, signed};
+use crate::carrier::Denied;
+use crate::carrier::template::{Special, render};
+use crate::carrier::written;
+use crate::config::dialect::Digest;
+use crate::model::Secret;
+use subtle::Choice;
+use zeroize::Zeroizing;
+
+/// Whether one of the secrets made one of the signatures, by one of the algorithms.
+pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> Result<(), Denied> {
+    let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
+    let sorted = in_order(digest, claim);
+    signed(any(secrets, |secret| {
+        let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
+        let text = text(digest, claim, &key, &sorted);
+        any(&digest.algorithms, |algorithm| {
+            any(&given, |given| algorithm::is_signed(*algorithm, &key, &text, given))
+        })
+    }))
+}
+
+/// The signature, by the first of the algorithms.
+pub(super) fn sign(digest: &Digest, claim: &Claim<'_>, secret: &Secret) -> Option<Vec<u8>> {
+    let key = written::read(digest.key, secret.reveal())?;
+    let text = text(digest, claim, &key, &in_order(digest, claim));
+    let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
+    let signature = written::write(digest.written, &signature);
+    Some([digest.prefix.as_bytes(), &signature].concat())
+}
+
+fn in_order(digest: &Digest, claim: &Claim<'_>) -> Vec<u8> {
+    digest.sorted.as_ref().map(|by| sorted(by, claim.values)).unwrap_or_default()
+}
+
+/// What is signed. It may hold the secret, so it does not stay in memory.
+fn text(digest: &Digest, claim: &Claim<'_>, key: &[u8], sorted: &[u8]) -> Zeroizing<Vec<u8>> {
+    let user = claim.user();
+    let special = Special { secret: key, user: &user, sorted, ..Special::default() };
+    Zeroizing::new(render(&digest.over, claim.values, &special))
+}

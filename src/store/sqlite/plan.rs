@@ -1,0 +1,263 @@
+//! What a group comes to: for each event whether it is new, and its place in the order.
+
+use super::filed::Filed;
+use super::pack::Pack;
+use super::writer::State;
+use crate::model::{CallbackSeq, Outcome, Revision};
+use crate::store::job::{CommitJob, Item, NoncePrints, RereadJob, SealedRecord};
+use crate::store::keys::{KeyEntry, KeyIndex, KeyKind, Known};
+use crate::store::look::Matched;
+use crate::store::seal::Fingerprint;
+use crate::store::{Committed, StoreError};
+use std::collections::HashMap;
+
+/// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
+pub(super) type RecordTuple = (usize, usize, u32, i64, i64, bool, Option<u8>, String);
+
+/// A note row.
+pub(super) type NoteTuple =
+    (i64, i64, String, i64, &'static str, Option<i64>, Option<&'static str>, Option<String>);
+
+/// What a group comes to, before it is written.
+pub(super) struct Plan {
+    pub(super) records: Pack<RecordTuple>,
+    pub(super) first_record: i64,
+    pub(super) next_record: i64,
+    /// Records and revisions before which others leave the queue.
+    pub(super) revised: Vec<(uuid::Uuid, u32)>,
+    pub(super) notes: Pack<NoteTuple>,
+    pub(super) keys: Vec<KeyEntry>,
+    /// What each callback is told.
+    pub(super) committed: Vec<Result<Committed, StoreError>>,
+    /// When the newest of it arrived.
+    pub(super) received_at: i64,
+}
+
+/// The callback that something came from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    seq: i64,
+    received_at: i64,
+    account: &'a str,
+}
+
+/// An earlier callback that an event repeats.
+#[derive(Clone, Copy)]
+struct Repeated {
+    callback: i64,
+    matched: Matched,
+}
+
+/// Decides about the callbacks of a commit group, and gives each its place in the order.
+pub(super) fn commits(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
+    let mut plan = Plan::new(state.next_record, jobs.len());
+    let mut seen = Seen::new(&state.keys, filed, jobs.len());
+    for job in jobs {
+        if job.nonce.is_some_and(|nonce| !seen.admits(nonce, state.next_callback)) {
+            plan.committed.push(Err(StoreError::Replayed));
+            continue;
+        }
+        let source = Source {
+            seq: state.next_callback,
+            received_at: job.callback.received_at.as_millisecond(),
+            account: job.callback.account.as_str(),
+        };
+        state.next_callback += 1;
+        plan.received_at = plan.received_at.max(source.received_at);
+        let mut fresh = Vec::with_capacity(job.items.len());
+        for (item, number) in job.items.iter_mut().zip(0_i64..) {
+            let repeated = seen.judge(item, source);
+            fresh.push(repeated.is_none());
+            plan.item(item, number, source, repeated);
+        }
+        // What could not be read is noted after the events that could.
+        let first = i64::try_from(job.items.len()).unwrap_or(i64::MAX);
+        for (_, number) in job.callback.garbled.iter().zip(first..) {
+            plan.garbled(number, source, None);
+        }
+        plan.committed.push(Ok(Committed { seq: CallbackSeq(source.seq), fresh }));
+    }
+    plan.keys.extend(seen.into_keys());
+    state.next_record = plan.next_record;
+    plan
+}
+
+/// What a quarantined callback is already noted for.
+pub(super) struct Noted {
+    /// The place of its first unreadable item: all before it are taken.
+    pub(super) first_garbled: i64,
+    /// The callbacks that its events repeat.
+    pub(super) repeats: Vec<i64>,
+}
+
+/// Decides about a quarantined callback that was read again. Numbers go on where its unreadable
+/// items began, so that those which stay unreadable follow whatever was ever contributed. Tells
+/// beside the plan which events are new.
+pub(super) fn reread(
+    state: &mut State,
+    filed: &Filed,
+    job: &mut RereadJob,
+    mut noted: Noted,
+    now: i64,
+) -> (Plan, Vec<bool>) {
+    let mut plan = Plan::new(state.next_record, 1);
+    let mut seen = Seen::new(&state.keys, filed, job.items.len());
+    let source = Source {
+        seq: job.seq.0,
+        received_at: job.received_at.as_millisecond(),
+        account: job.account.as_str(),
+    };
+    // Keys count from now, as this reading may itself be repeated.
+    plan.received_at = now;
+    let mut number = noted.first_garbled;
+    let mut fresh = Vec::with_capacity(job.items.len());
+    for item in &mut job.items {
+        let repeated = seen.judge(item, source);
+        fresh.push(repeated.is_none());
+        if repeated.is_some_and(|repeated| noted.holds(source.seq, repeated)) {
+            continue;
+        }
+        plan.item(item, number, source, repeated);
+        number += 1;
+    }
+    for (problem, number) in job.garbled.iter().zip(number..) {
+        plan.garbled(number, source, Some(problem.clone()));
+    }
+    plan.keys.extend(seen.into_keys());
+    state.next_record = plan.next_record;
+    (plan, fresh)
+}
+
+impl Noted {
+    /// Whether this was contributed before: by the callback itself, or as a repeat of another.
+    fn holds(&mut self, callback: i64, repeated: Repeated) -> bool {
+        if repeated.callback == callback {
+            return true;
+        }
+        let place = self.repeats.iter().position(|earlier| *earlier == repeated.callback);
+        place.map(|place| self.repeats.swap_remove(place)).is_some()
+    }
+}
+
+impl Plan {
+    fn new(first_record: i64, callbacks: usize) -> Plan {
+        Plan {
+            records: Pack::with_capacity(callbacks, callbacks * 256),
+            first_record,
+            next_record: first_record,
+            revised: Vec::new(),
+            notes: Pack::with_capacity(0, 0),
+            keys: Vec::with_capacity(callbacks * 2),
+            committed: Vec::with_capacity(callbacks),
+            received_at: 0,
+        }
+    }
+
+    fn item(&mut self, item: &mut Item, number: i64, from: Source<'_>, repeated: Option<Repeated>) {
+        if repeated.is_some() || item.records.is_empty() {
+            let (account, outcome) = (from.account.to_owned(), item.outcome.name());
+            let callback = repeated.map(|earlier| earlier.callback);
+            let matched = repeated.map(|earlier| earlier.matched.name());
+            let note =
+                (from.seq, number, account, from.received_at, outcome, callback, matched, None);
+            return self.notes.row(note);
+        }
+        for record in std::mem::take(&mut item.records) {
+            self.record(&record, from);
+        }
+    }
+
+    fn record(&mut self, record: &SealedRecord, from: Source<'_>) {
+        let seq = self.next_record;
+        self.next_record += 1;
+        if let Some(print) = record.caller {
+            self.keys.push(KeyEntry { kind: KeyKind::Caller, print, seq });
+        }
+        let place = self.records.blob(record.id.0.as_bytes()) + record.id.0.as_bytes().len();
+        self.records.blob(&record.sealed);
+        let length = record.sealed.len();
+        let (revision, urgent, level) = (record.revision.0, record.urgent, record.level);
+        let (account, received_at) = (from.account.to_owned(), from.received_at);
+        self.records.row((place, length, revision, from.seq, received_at, urgent, level, account));
+        if record.revision > Revision::FIRST {
+            self.revised.push((record.id.0, revision));
+        }
+    }
+
+    fn garbled(&mut self, number: i64, from: Source<'_>, problem: Option<String>) {
+        let (account, outcome) = (from.account.to_owned(), Outcome::Garbled.name());
+        self.notes.row((from.seq, number, account, from.received_at, outcome, None, None, problem));
+    }
+}
+
+/// Which keys were seen: in this group, in memory, or in filed runs.
+struct Seen<'a> {
+    keys: &'a KeyIndex,
+    filed: &'a Filed,
+    /// What this group adds.
+    added: HashMap<Fingerprint, i64>,
+    /// When callbacks of this group arrived, as far as business keys lead to them.
+    arrivals: HashMap<i64, i64>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(keys: &'a KeyIndex, filed: &'a Filed, events: usize) -> Seen<'a> {
+        Seen { keys, filed, added: HashMap::with_capacity(events), arrivals: HashMap::new() }
+    }
+
+    /// The callback that a key leads to.
+    fn leads_to(&self, print: Fingerprint) -> Option<i64> {
+        let earlier = self.added.get(&print).copied().or_else(|| self.filed.leads_to(print));
+        earlier.or_else(|| match self.keys.look_up(print) {
+            Known::Seen(seq) => Some(seq),
+            Known::New | Known::Perhaps(_) => None,
+        })
+    }
+
+    /// Whether a token is new or says what it said before; a new one is remembered.
+    fn admits(&mut self, nonce: NoncePrints, callback: i64) -> bool {
+        let known = self.leads_to(nonce.token).is_some();
+        if !known {
+            self.added.insert(nonce.token, callback);
+            self.added.insert(nonce.content, callback);
+        }
+        !known || self.leads_to(nonce.content).is_some()
+    }
+
+    /// Which earlier callback an event repeats, if it does. Its keys are known from now on.
+    fn judge(&mut self, item: &Item, from: Source<'_>) -> Option<Repeated> {
+        if let Some(callback) = self.leads_to(item.dedupe) {
+            return Some(Repeated { callback, matched: Matched::Id });
+        }
+        let resent = self.resent(item, from);
+        // Repeats of a resent event lead to the callback that counted, like the event itself.
+        self.added.insert(item.dedupe, resent.unwrap_or(from.seq));
+        resent.map(|callback| Repeated { callback, matched: Matched::Resend })
+    }
+
+    /// Which callback told of the same under another id, within the window. When none did, the
+    /// business key leads here from now on, unless a callback read again is older than what it
+    /// leads to.
+    fn resent(&mut self, item: &Item, from: Source<'_>) -> Option<i64> {
+        let resend = item.resend.as_ref()?;
+        let earlier = self.leads_to(resend.print);
+        let near = earlier.filter(|earlier| {
+            let arrival = self.arrivals.get(earlier).copied();
+            let arrival = arrival.or_else(|| self.filed.arrival(*earlier));
+            // A clock that was set back must not stretch the window.
+            arrival.is_some_and(|arrival| {
+                u128::from(from.received_at.abs_diff(arrival)) <= resend.window.as_millis()
+            })
+        });
+        if near.is_none() && earlier.is_none_or(|earlier| earlier < from.seq) {
+            self.added.insert(resend.print, from.seq);
+            self.arrivals.insert(from.seq, from.received_at);
+        }
+        near
+    }
+
+    fn into_keys(self) -> impl Iterator<Item = KeyEntry> {
+        let entry = |(print, seq)| KeyEntry { kind: KeyKind::Dedupe, print, seq };
+        self.added.into_iter().map(entry)
+    }
+}

@@ -1,0 +1,54 @@
+//! Databases of other versions: older ones are migrated, newer ones refused.
+
+use crate::bench::{Bench, ring};
+use bridge8890::model::{Level, Outcome};
+use bridge8890::store::{Matched, OpenError, Operator};
+
+/// What the migrations after the first have added, taken back.
+const TO_FIRST: &str = "
+    DROP TABLE reread;
+    DROP INDEX note_garbled;
+    DROP INDEX note_repeats;
+    ALTER TABLE note DROP COLUMN problem;
+    ALTER TABLE note DROP COLUMN matched;
+    DELETE FROM _sqlx_migrations WHERE version > 1";
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_migrated_with_all_it_holds() {
+    let mut bench = Bench::new().await;
+    let first = bench.rating("a", Level::Fair);
+    let id = first.entries[0].records[0].id;
+    bench.commit(first).await;
+    bench.commit(bench.rating("a", Level::Fair)).await;
+    let mut unread = bench.callback("", Outcome::Noted, Vec::new());
+    unread.entries.clear();
+    unread.garbled.push("body: no field `content`".to_owned());
+    bench.store().commit(unread).await.expect("it commits");
+    bench.close().await;
+    bench.sql(TO_FIRST).await;
+
+    let operator = Operator::open(bench.directory.path(), ring()).await;
+    assert!(matches!(operator, Err(OpenError::OlderSchema)), "a command does not migrate");
+    bench.reopen().await;
+    assert!(!bench.commit(bench.rating("a", Level::Fair)).await);
+    let operator = bench.operator().await;
+    let history = operator.history(id).await.expect("it reads");
+    let repeats: Vec<_> =
+        history[0].repeats.iter().map(|one| (one.callback.0, one.matched)).collect();
+    assert_eq!(repeats, [(2, Matched::Id), (4, Matched::Id)]);
+    let quarantined = operator.quarantined(10).await.expect("it reads");
+    assert_eq!(quarantined[0].problems, ["body: no field `content`"]);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let bench = Bench::new().await;
+    bench
+        .sql(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'of tomorrow', 1, x'00', 0)",
+        )
+        .await;
+    let operator = Operator::open(bench.directory.path(), ring()).await;
+    assert!(matches!(operator, Err(OpenError::NewerSchema(9999))));
+}
