@@ -12,6 +12,7 @@ use crate::model::{AccountName, Scheme, Secret, TargetType};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// China has one zone, and most accounts are there.
 const OFFSET: &str = "+08:00";
@@ -29,12 +30,19 @@ pub(super) struct Campaigns {
 pub(super) fn accounts(
     root: &mut Section<'_>,
     campaigns: &Campaigns,
+    remembered: Option<Duration>,
 ) -> BTreeMap<AccountName, Arc<Account>> {
-    let accounts = root.each("accounts", |name, section| account(&name, section, campaigns));
+    let accounts =
+        root.each("accounts", |name, section| account(&name, section, campaigns, remembered));
     accounts.into_iter().map(|account| (account.name.clone(), Arc::new(account))).collect()
 }
 
-fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) -> Option<Account> {
+fn account(
+    name: &At<&str>,
+    section: &mut Section<'_>,
+    campaigns: &Campaigns,
+    remembered: Option<Duration>,
+) -> Option<Account> {
     let checked = AccountName::new(name.value).map_err(|_| {
         let wrong = format!("{:?} cannot stand in a URL", name.value);
         let right = "name accounts with 1 to 64 of a-z, 0-9 and inner `-`";
@@ -44,9 +52,15 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     section.demand("carrier", "write the key of its carrier, for example carrier = \"yunpian\"");
     let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
-    let secrets = secrets(section);
+    let (has_secrets, secrets) = secrets(section);
     let access = access::access(name.value, section, dialect.as_deref());
     let tolerance = section.duration("tolerance", KEEPING);
+    if let Some(dialect) = &dialect {
+        let (user, tolerance) = (user.as_ref(), tolerance.as_ref());
+        let secrets = &secrets;
+        let given = dialect::Given { name, user, tolerance, has_secrets, secrets, remembered };
+        dialect::check_account(section, dialect, &given);
+    }
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
     let default_campaign = section.text("default_campaign", "\"hotline\"", |name| {
@@ -58,7 +72,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
         access,
         dialect: dialect?,
         user: user.map(|user| user.value),
-        secrets,
+        secrets: secrets.into_iter().map(|secret| secret.value).collect(),
         tolerance: tolerance.map(|tolerance| tolerance.value),
         offset: offset.map_or_else(|| offset_of(OFFSET), |offset| Some(offset.value))?,
         country: country.map_or_else(|| COUNTRY.to_owned(), |country| country.value),
@@ -67,15 +81,19 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     })
 }
 
-fn secrets(section: &mut Section<'_>) -> Vec<Secret> {
+/// Whether any are named, and those that are there.
+fn secrets(section: &mut Section<'_>) -> (bool, Vec<At<Secret>>) {
+    let named = section.references("secrets").map(|list| list.value);
+    // A reference that is none was reported and is still an attempt to name one.
+    let written = section.node("secrets").and_then(|node| Some(node.items()?.count()));
     let mut secrets = Vec::new();
-    for reference in section.references("secrets").map(|list| list.value).unwrap_or_default() {
+    for reference in named.unwrap_or_default() {
         match section.secret(&reference) {
-            Ok(secret) => secrets.push(secret),
+            Ok(secret) => secrets.push(reference.with(secret)),
             Err(fault) => section.reject(&reference, fault),
         }
     }
-    secrets
+    (written.is_some_and(|written| written > 0), secrets)
 }
 
 pub(super) fn offset(text: &str) -> Result<Offset, Fault> {

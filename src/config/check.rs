@@ -44,7 +44,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let admin = root.table("admin", |section| section.text("listen", ADDRESS, address));
     let store = root.table("store", store);
     let campaigns = accounts::campaigns(root);
-    let accounts = accounts::accounts(root, &campaigns);
+    let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
     let destination = root.table("destination", destination);
     let log = root.table("log", log);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));

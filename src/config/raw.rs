@@ -4,6 +4,11 @@
 //! the list of keys exists once: in the code that uses them. A bad value is reported and the
 //! built-in one stands in for it, so that one mistake does not hide the next.
 
+mod layers;
+mod node;
+
+pub(super) use node::Node;
+
 use super::problem::{Fault, Problem, Problems, listed, nearest};
 use super::values::{kind, wrong_kind};
 use super::{Environment, Origin};
@@ -156,32 +161,6 @@ impl<'a> Section<'a> {
         self.inner(key).run(read)
     }
 
-    /// Reads the table `key` within this one, laid over a whole document.
-    pub(super) fn table_over<T>(
-        &mut self,
-        key: &'static str,
-        below: Option<&'a Document<'a>>,
-        read: impl FnOnce(&mut Section<'a>) -> T,
-    ) -> T {
-        self.know(key);
-        let mut inner = self.inner(key);
-        inner.layers.extend(below.map(Layer::whole));
-        inner.run(read)
-    }
-
-    /// Reads the table `key` within this one; what it does not say is as in the table `other`.
-    pub(super) fn table_else<T>(
-        &mut self,
-        key: &'static str,
-        other: &str,
-        read: impl FnOnce(&mut Section<'a>) -> T,
-    ) -> T {
-        self.know(key);
-        let mut inner = self.inner(key);
-        inner.layers.extend(self.inner(other).layers);
-        inner.run(read)
-    }
-
     /// Reads each table within the table `key`; their names are the user's.
     pub(super) fn each<T>(
         &mut self,
@@ -192,62 +171,6 @@ impl<'a> Section<'a> {
         let outer = self.inner(key);
         let names = outer.names().into_iter();
         names.filter_map(|name| outer.inner(name.value).run(|inner| read(name, inner))).collect()
-    }
-
-    /// Reads each table within the table `key`, laid over this section itself; what they know is
-    /// known here. What an upper layer says here in vain, because the lowest says it otherwise in
-    /// every one of these tables, is reported.
-    pub(super) fn heirs<T>(
-        &mut self,
-        key: &'static str,
-        mut read: impl FnMut(At<&'a str>, &mut Section<'a>) -> Option<T>,
-    ) -> Vec<T> {
-        self.know(key);
-        let outer = self.inner(key);
-        let lent = || self.layers.iter().map(|layer| Layer { lent: true, ..layer.clone() });
-        let mut known = Vec::new();
-        let mut good = Vec::new();
-        for name in outer.names() {
-            let mut heir = outer.inner(name.value);
-            heir.layers.extend(lent());
-            good.extend(read(name, &mut heir));
-            heir.report_unknown();
-            known.extend(heir.known);
-        }
-        self.report_vain(&outer);
-        known.into_iter().for_each(|key| self.know(key));
-        good
-    }
-
-    fn report_vain(&self, outer: &Section<'a>) {
-        let (Some(upper), Some(lowest)) = (self.layers.first(), self.layers.get(1)) else { return };
-        let own = outer.layers.iter().find(|it| std::ptr::eq(it.document, lowest.document));
-        let Some(own) = own else { return };
-        let tables: Option<Vec<&DeTable<'a>>> =
-            own.table.values().map(|value| value.get_ref().as_table()).collect();
-        if let Some(tables) = tables.filter(|tables| tables.len() == outer.names().len()) {
-            self.report_hidden(upper, &tables, &outer.path);
-        }
-    }
-
-    fn report_hidden(&self, upper: &Layer<'a>, tables: &[&DeTable<'a>], below: &str) {
-        for (name, value) in upper.table {
-            let theirs: Option<Vec<&DeValue<'a>>> =
-                tables.iter().map(|table| Some(table.get(name)?.get_ref())).collect();
-            let Some(theirs) = theirs else { continue };
-            let deeper = theirs.iter().map(|value| value.as_table()).collect::<Option<Vec<_>>>();
-            match (value.get_ref(), deeper) {
-                (DeValue::Table(table), Some(tables)) => {
-                    self.report_hidden(&upper.inner(name, table), &tables, below);
-                }
-                _ => {
-                    let wrong = format!("holds nowhere: each table of {below} has its own");
-                    let right =
-                        format!("write it below {below}, in the tables that it is meant for");
-                    self.reject(&upper.at(name.get_ref(), name, ()), Fault::new(wrong, right));
-                }
-            }
-        }
     }
 
     /// The names of the tables within, the user's first.
@@ -262,12 +185,6 @@ impl<'a> Section<'a> {
             }
         }
         names
-    }
-
-    /// Leaves out what lies below the first layer that has `key`.
-    pub(super) fn end_with(&mut self, key: &str) {
-        let first = self.layers.iter().position(|layer| layer.entry(key).is_some());
-        self.layers.truncate(first.map_or(self.layers.len(), |first| first + 1));
     }
 
     fn know(&mut self, key: &'static str) {
@@ -431,89 +348,8 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Notes that `key`, if it is there, says nothing.
-    pub(super) fn refuse(&mut self, key: &'static str, fault: impl FnOnce() -> Fault) {
-        self.know(key);
-        let first = self.layers.iter().find_map(|layer| Some((layer, layer.entry(key)?)));
-        if let Some((layer, (name, _))) = first {
-            self.reject(&layer.at(key, name, ()), fault());
-        }
-    }
-
-    /// The value of `key` from the first layer that has it, whatever its shape.
-    pub(super) fn node(&mut self, key: &'static str) -> Option<Node<'a>> {
-        self.know(key);
-        let entry = |layer: &Layer<'a>| {
-            let (name, value) = layer.entry(key)?;
-            Some(Node {
-                document: layer.document,
-                context: self.context,
-                key: layer.full(key),
-                offset: name.span().start,
-                value: value.get_ref(),
-            })
-        };
-        self.layers.iter().find_map(entry)
-    }
-
     fn full(&self, key: &str) -> String {
         full(&self.path, key)
-    }
-}
-
-/// A value as written, whatever its shape, and where it stands.
-pub(super) struct Node<'a> {
-    document: &'a Document<'a>,
-    context: &'a Context<'a>,
-    key: String,
-    offset: usize,
-    pub(super) value: &'a DeValue<'a>,
-}
-
-impl<'a> Node<'a> {
-    /// The value's place, with another value.
-    pub(super) fn at<T>(&self, value: T) -> At<T> {
-        At { value, key: self.key.clone(), origin: self.document.origin(self.offset) }
-    }
-
-    /// Notes a problem.
-    pub(super) fn reject(&self, fault: Fault) {
-        self.context.problems.borrow_mut().push(self.at(()).problem(fault));
-    }
-
-    /// The elements, if it is an array.
-    pub(super) fn items(&self) -> Option<impl Iterator<Item = Node<'a>>> {
-        let item = |(place, item): (usize, &'a Value<'a>)| Node {
-            key: format!("{}[{place}]", self.key),
-            ..self.within(item.span().start, item.get_ref())
-        };
-        Some(self.value.as_array()?.iter().enumerate().map(item))
-    }
-
-    /// The entries under names that are the user's, if it is a table.
-    pub(super) fn entries(&self) -> Option<impl Iterator<Item = (&'a str, Node<'a>)>> {
-        let entry = |(name, value): (&'a Spanned<DeString<'a>>, &'a Value<'a>)| {
-            let node = self.within(name.span().start, value.get_ref());
-            (&**name.get_ref(), Node { key: full(&self.key, name.get_ref()), ..node })
-        };
-        Some(self.value.as_table()?.iter().map(entry))
-    }
-
-    fn within(&self, offset: usize, value: &'a DeValue<'a>) -> Node<'a> {
-        Node { key: String::new(), offset, value, ..*self }
-    }
-
-    /// Reads it as a table; nothing, if it is none.
-    pub(super) fn section<T>(&self, read: impl FnOnce(&mut Section<'a>) -> T) -> Option<T> {
-        let layer = Layer {
-            document: self.document,
-            table: self.value.as_table()?,
-            offset: self.offset,
-            path: self.key.clone(),
-            lent: false,
-        };
-        let (path, context) = (self.key.clone(), self.context);
-        Some(Section { path, layers: vec![layer], known: Vec::new(), context }.run(read))
     }
 }
 

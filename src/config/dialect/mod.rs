@@ -5,11 +5,13 @@
 //! its own, and any account may lay its own keys over its carrier's. `docs/dialects.md` is the
 //! reference. The types are checked: a dialect that exists can be spoken.
 
+mod account;
 mod read;
-pub(super) use read::{read, read_alone};
 mod source;
 mod template;
 
+pub(super) use account::{Given, check_account};
+pub(super) use read::{read, read_alone};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
 

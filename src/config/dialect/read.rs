@@ -127,40 +127,32 @@ fn pause(value: &DeValue<'_>) -> Result<Duration, Fault> {
 
 /// The routes in alphabetical order; without any, the bare address is one.
 fn routes(section: &mut Section<'_>, transport: Transport) -> Option<Vec<Route>> {
-    let mut named = Vec::new();
-    section.heirs("routes", |name, section| {
-        let fits = route_name(&name);
-        let route = route(name.value, section, transport);
-        match fits {
-            Ok(()) => named.push(route),
-            Err(fault) => section.reject(&name, fault),
+    let mut routes = section.heirs("routes", |name, section| {
+        if let Err(fault) = route_name(name.value) {
+            section.reject(&name, fault);
         }
-        Some(())
+        Some(route(name.value, section, transport))
     });
-    if named.is_empty() && section.node("routes").is_none() {
-        named.push(route("", section, transport));
+    if routes.is_empty() {
+        if let Some(node) = section.node("routes") {
+            node.reject(Fault::new("has no route", "write a [routes.NAME] below it, or remove it"));
+        }
+        routes.push(route("", section, transport));
     }
-    if named.is_empty() {
-        let right = "write a [routes.NAME] below it, or remove it";
-        let here = section.node("routes").map(|node| node.at(()));
-        here.into_iter().for_each(|here| section.reject(&here, Fault::new("has no route", right)));
-        return None;
-    }
-    let mut routes = named.into_iter().collect::<Option<Vec<Route>>>()?;
+    let mut routes = routes.into_iter().collect::<Option<Vec<Route>>>()?;
     routes.sort_by(|a, b| a.name.cmp(&b.name));
     Some(routes)
 }
 
-fn route_name(name: &At<&str>) -> Result<(), Fault> {
+fn route_name(name: &str) -> Result<(), Fault> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._~/-".contains(&byte);
-    let steps = || name.value.split('/');
-    let whole = name.value.is_empty()
-        || steps().all(|step| !step.is_empty() && step != "." && step != "..");
-    if whole && name.value.bytes().all(fits) {
+    let mut steps = name.split('/');
+    let whole = name.is_empty() || steps.all(|step| !["", ".", ".."].contains(&step));
+    if whole && name.bytes().all(fits) {
         return Ok(());
     }
     Err(Fault::new(
-        format!("{:?} cannot follow the account in a URL", name.value),
+        format!("{name:?} cannot follow the account in a URL"),
         "name routes with letters, digits and `._~-`, with single `/` between, none in front",
     ))
 }

@@ -77,7 +77,7 @@ fn decode(text: &str) -> Result<Decode, Fault> {
             format!("`{word}` is a charset and does not come last"),
             "write the steps first, then the charset: \"base64 gbk\"",
         )),
-        None => one_of(*word, "a step or a charset", &steps_and_charsets()),
+        None => one_of(word, "a step or a charset", &steps_and_charsets()),
     };
     let steps: Result<Vec<Option<Step>>, Fault> = words.iter().map(step).collect();
     Ok(Decode { steps: steps?.into_iter().flatten().collect(), charset })

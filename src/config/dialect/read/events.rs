@@ -117,23 +117,30 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<EventRule> {
         return None;
     };
     refuse_strange(section, kind.value);
-    let rule = EventRule {
+    let id = field(section, "id", ground, Need::Required);
+    let call = field(section, "call", ground, Need::Optional);
+    let caller = caller(section, ground);
+    let service = field(section, "service", ground, Need::Optional);
+    let time = time(section, ground, Need::Optional);
+    let pass_through = field(section, "pass_through", ground, Need::Optional);
+    let parts = parts(section, ground, kind.value);
+    let resend_window = section.duration("resend_window", SPAN).map(|window| window.value);
+    demand_person(section, kind.value);
+    let dedupe = dedupe(section, ground, kind.value, id.as_ref(), time.as_ref());
+    Some(EventRule {
         name: name.map_or_else(|| kind.value.to_owned(), |name| name.value),
         when: when?,
         items: items?,
-        id: field(section, "id", ground, Need::Required),
-        call: field(section, "call", ground, Need::Optional),
-        caller: caller(section, ground),
-        service: field(section, "service", ground, Need::Optional),
-        time: time(section, ground, Need::Optional),
-        pass_through: field(section, "pass_through", ground, Need::Optional),
-        kind: parts(section, ground, kind.value)?,
-        dedupe: Vec::new(),
-        resend_window: section.duration("resend_window", SPAN).map(|window| window.value),
-    };
-    demand_person(section, kind.value);
-    let dedupe = dedupe(section, ground, kind.value, rule.id.as_ref(), rule.time.as_ref())?;
-    Some(EventRule { dedupe, ..rule })
+        id,
+        call,
+        caller,
+        service,
+        time,
+        pass_through,
+        kind: parts?,
+        dedupe: dedupe?,
+        resend_window,
+    })
 }
 
 /// A name that starts dedupe keys.
@@ -195,8 +202,7 @@ fn condition(place: &str, value: &Node<'_>, right: &str, ground: &Ground) -> Opt
 /// Reports the keys that this kind has no use for.
 fn refuse_strange(section: &mut Section<'_>, kind: &'static str) {
     for (key, kinds) in OWN.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
-        let right = format!("remove it, or make the kind {:?}", kinds.join("\" or \""));
-        let right = right.replace("\\\"", "\"");
+        let right = format!("remove it, or make the kind \"{}\"", kinds.join("\" or \""));
         section.refuse(key, || Fault::new(format!("`{kind}` has no such part"), right));
     }
     if kind == "ignored" {
@@ -254,12 +260,15 @@ fn parts(section: &mut Section<'_>, ground: &Ground, kind: &str) -> Option<RuleK
 fn demand_person(section: &Section<'_>, kind: &str) {
     let told = |keys: &[&str]| keys.iter().any(|key| section.has(key));
     let who = "say where the citizen's number stands, caller = \"mobile\"";
+    if !HEARD.contains(&kind) {
+        return;
+    }
     if kind == "opt_out" {
         section.demand("caller", who);
-    } else if HEARD.contains(&kind) && !told(&["caller", "id", "call", "pass_through"]) {
+    } else if !told(&["caller", "id", "call", "pass_through"]) {
         let wrong = "tells neither a caller nor a call, so nobody would have answered";
         section.reject(&section.here(), Fault::new(wrong, who));
-    } else if section.has("resend_window") && !told(&["caller"]) {
+    } else if section.has("resend_window") && !section.has("caller") {
         let wrong = "has a `resend_window` and no `caller` to know an answer again by";
         section.reject(&section.here(), Fault::new(wrong, who));
     }

@@ -8,12 +8,12 @@ use crate::config::problem::{Fault, one_of};
 use crate::config::raw::Section;
 use std::collections::BTreeMap;
 
-/// Whether a field that is configured must be in the item.
+/// Whether a field that is configured must be in the item, where its table does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Unless its table says otherwise.
+    /// Without it the item is garbled.
     Required,
-    /// Unless its table says otherwise.
+    /// It may be missing.
     Optional,
 }
 

@@ -109,7 +109,6 @@ fn known_part(text: &str) -> Result<(), Fault> {
 /// Whether a value with a meaning of its own has one here.
 fn suits(source: &Source, of: Use) -> Result<(), Fault> {
     let own = match source.place {
-        Place::Secret | Place::User | Place::Sorted => Use::Proof,
         Place::Name | Place::Value => Use::Pair,
         _ if of == Use::Pair => {
             return Err(Fault::new(
@@ -117,6 +116,7 @@ fn suits(source: &Source, of: Use) -> Result<(), Fault> {
                 "a pair is made of ${name} and ${value}; other values stand in `over`",
             ));
         }
+        Place::Secret | Place::User | Place::Sorted => Use::Proof,
         _ => return Ok(()),
     };
     if own == of {
