@@ -55,7 +55,7 @@ fn account(name: &At<&str>, section: &mut Section<'_>, campaigns: &Campaigns) ->
     });
     Some(Account {
         name: checked.ok()?,
-        access,
+        access: access?,
         dialect: dialect?,
         user: user.map(|user| user.value),
         secrets,
