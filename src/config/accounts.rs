@@ -69,7 +69,7 @@ fn account(
     });
     Some(Account {
         name: checked.ok()?,
-        access,
+        access: access?,
         dialect: dialect?,
         user: user.map(|user| user.value),
         secrets: secrets.into_iter().map(|secret| secret.value).collect(),

@@ -13,6 +13,8 @@ pub mod dialect;
 mod environment;
 mod problem;
 mod raw;
+#[cfg(test)]
+pub(crate) mod samples;
 mod units;
 mod values;
 

@@ -7,8 +7,6 @@ mod callback;
 mod gate;
 mod http;
 mod routing;
-#[cfg(test)]
-mod samples;
 mod upgrade;
 mod url;
 mod visitor;

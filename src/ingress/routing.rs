@@ -44,8 +44,12 @@ impl Routing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::account;
     use super::*;
+    use crate::config::samples;
+
+    fn account(name: &str, path: &str, routes: &[&str]) -> Arc<Account> {
+        Arc::new(samples::account(name, path, routes))
+    }
 
     #[test]
     fn a_path_is_an_accounts_and_its_routes() {

@@ -88,3 +88,95 @@ fn place(account: &Account) -> At<()> {
     let key = format!("accounts.{}", account.name);
     At { value: (), key, origin: account.origin.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::samples;
+    use super::super::super::{Config, Connect, Tls};
+    use super::super::{CertificateRule, Proxies};
+    use super::*;
+    use crate::config::dialect::Scheme;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    fn account(line: usize, name: &str, path: &str, routes: &[&str]) -> Account {
+        let mut account = samples::account(name, path, routes);
+        account.origin.line = line;
+        account
+    }
+
+    fn connecting(mut account: Account) -> Account {
+        let url = "wss://asterisk.example/ari/events".parse().expect("a URL");
+        account.access.connect = Some(Connect { url, ca: None });
+        account
+    }
+
+    fn shown(found: Vec<(At<()>, Fault)>) -> Vec<String> {
+        found.into_iter().map(|(place, fault)| place.problem(fault).to_string()).collect()
+    }
+
+    #[test]
+    fn two_accounts_at_one_path_are_named_both() {
+        let sms = account(3, "sms", "", &["common/sms", "common/voice"]);
+        let voice = account(9, "a-voice", "/common", &["voice", "x"]);
+        let apart = account(12, "apart", "/common/voice/b", &[""]);
+        let [problem] = &shown(clashes(&[&voice, &apart, &sms]))[..] else { panic!("one problem") };
+        assert_eq!(
+            problem,
+            "gateway.toml:9: accounts.a-voice: /common/voice is already answered by accounts.sms \
+             (gateway.toml:3); give one of them another `path`"
+        );
+        let link = connecting(account(9, "link", "", &["common/sms"]));
+        assert_eq!(shown(clashes(&[&sms, &link])).len(), 0);
+    }
+
+    #[test]
+    fn plain_http_is_a_problem_with_three_ways_out() {
+        let mut http = Config::builtin().http;
+        let mut called = account(3, "a", "/callback/a", &[""]);
+        let found = shown(unreachable(&http, &[&called]));
+        for part in ["gateway.toml:3: accounts.a", "[http.tls]", "trusted_proxies", "allow_http"] {
+            assert!(found.concat().contains(part), "{found:?}");
+        }
+        let link = connecting(account(3, "a", "/callback/a", &[""]));
+        assert_eq!(shown(unreachable(&http, &[&link])).len(), 0);
+        http.proxies.trusted = vec!["10.0.0.1/32".parse().expect("a network")];
+        assert_eq!(shown(unreachable(&http, &[&called])).len(), 0);
+        http.proxies = Proxies::default();
+        called.access.allow_http = true;
+        assert_eq!(shown(unreachable(&http, &[&called])).len(), 0);
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_asks_for_is_a_problem() {
+        let mut http = Config::builtin().http;
+        let mut wanting = account(3, "a", "/callback/a", &[""]);
+        assert_eq!(shown(uncertified(&http, &[&wanting])).len(), 0);
+        wanting.access.client_certificates = vec![CertificateRule::Fingerprint([0; 32])];
+        assert_eq!(shown(uncertified(&http, &[&wanting])).len(), 1);
+        let (certificate, key) = (PathBuf::new(), PathBuf::new());
+        http.tls = Some(Tls { certificate, key, client_ca: Some(PathBuf::new()) });
+        assert_eq!(shown(uncertified(&http, &[&wanting])).len(), 0);
+    }
+
+    #[test]
+    fn a_signed_url_that_nobody_names_is_a_warning() {
+        let mut http = Config::builtin().http;
+        let mut signing = account(3, "a", "/callback/a", &[""]);
+        assert_eq!(shown(signed_without_url(&http, &[&signing])).len(), 0);
+        let twilio = Scheme {
+            check: Check::Twilio,
+            user: None,
+            time: None,
+            tolerance: std::time::Duration::ZERO,
+            nonce: None,
+        };
+        Arc::make_mut(&mut signing.dialect).routes[0].auth.schemes = vec![twilio];
+        assert_eq!(shown(signed_without_url(&http, &[&signing])).len(), 1);
+        signing.access.external_url = Some("https://g.example".into());
+        assert_eq!(shown(signed_without_url(&http, &[&signing])).len(), 0);
+        signing.access.external_url = None;
+        http.external_url = Some("https://g.example".into());
+        assert_eq!(shown(signed_without_url(&http, &[&signing])).len(), 0);
+    }
+}

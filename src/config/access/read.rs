@@ -20,22 +20,29 @@ pub(in crate::config) fn access(
     name: &str,
     section: &mut Section<'_>,
     dialect: Option<&Dialect>,
-) -> Access {
+) -> Option<Access> {
     let path = section.text("path", "\"/common/sms\"", path);
     let allow_http = section.flag("allow_http").is_some_and(|allowed| allowed.value);
     let sources = networks(section, "sources");
     section.demand_items("sources", "name an address, or leave the key out to be called from all");
     let certificates = list(section, "client_certificates", CERTIFICATE, certificate);
     section.demand_items("client_certificates", "name a certificate, or leave the key out");
-    Access {
+    let external_url = external_url(section);
+    let content_encodings = list(section, "content_encodings", ENCODING, encoding);
+    let connect = connect(section, dialect, allow_http);
+    // Of a bad one it is not known whether it would be called.
+    if connect.is_none() && section.has("connect") {
+        return None;
+    }
+    Some(Access {
         path: path.map_or_else(|| format!("/callback/{name}"), |path| path.value),
-        external_url: external_url(section),
+        external_url,
         sources,
         client_certificates: certificates,
         allow_http,
-        content_encodings: list(section, "content_encodings", ENCODING, encoding),
-        connect: connect(section, dialect, allow_http),
-    }
+        content_encodings,
+        connect,
+    })
 }
 
 /// The keys of the proxies in front.

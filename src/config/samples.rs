@@ -1,16 +1,16 @@
-//! Accounts for the tests of this module.
+//! Accounts for tests.
 
-use crate::config::dialect::{
+use super::dialect::{
     AnswerForm, Answers, Auth, Charset, Dialect, Format, Route, Template, Transport,
 };
-use crate::config::{Access, Account, Origin};
+use super::{Access, Account, Origin};
 use crate::model::AccountName;
 use http::{Method, StatusCode};
 use jiff::tz::Offset;
 use std::sync::Arc;
 
-/// An account at this path, with these routes.
-pub(super) fn account(name: &str, path: &str, routes: &[&str]) -> Arc<Account> {
+/// An account at this path, with these routes, and nothing that would be asked of callers.
+pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
     let dialect = Dialect {
         retries: Vec::new(),
         carrier: "generic".to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn account(name: &str, path: &str, routes: &[&str]) -> Arc<Account> {
         transport: Transport::Http,
         routes: routes.iter().map(|name| route(name)).collect(),
     };
-    Arc::new(Account {
+    Account {
         name: AccountName::new(name).expect("a name"),
         access: Access { path: path.to_owned(), ..Access::default() },
         dialect: Arc::new(dialect),
@@ -30,8 +30,8 @@ pub(super) fn account(name: &str, path: &str, routes: &[&str]) -> Arc<Account> {
         offset: Offset::UTC,
         country: "86".to_owned(),
         default_campaign: None,
-        origin: Origin { file: "test".to_owned(), line: 1 },
-    })
+        origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
+    }
 }
 
 fn route(name: &str) -> Route {
