@@ -8,6 +8,7 @@ use crate::ingress;
 use crate::intake::{Intake, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
 use crate::model::LaneName;
+use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, OpenError, Options, Retention, Store, data_key};
 use crate::telemetry::{Health, Metrics, Progress};
@@ -75,11 +76,13 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             (&metrics, health.worker("lane")),
             &tasks,
         )?;
-        let intake =
-            Intake::new(store.clone(), &config.campaigns, clock, entropy.clone(), &metrics);
+        let sources = (clock, entropy.clone());
+        let names = config.accounts.keys();
+        let intake = Intake::new(store.clone(), names, &config.campaigns, sources, &metrics);
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
-        let ground = ingress::Ground { intake, tasks: tasks.clone(), entropy, metrics };
+        let ground = session::Ground { intake, tasks: tasks.clone(), entropy, metrics };
+        session::start(config.accounts.values().cloned(), &ground)?;
         let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))
@@ -149,7 +152,8 @@ pub async fn read_quarantine(
         }
         Err(error) => return Err(error),
     };
-    let intake = Intake::new(store, &config.campaigns, clock, entropy, &metrics);
+    let (names, sources) = (config.accounts.keys(), (clock, entropy));
+    let intake = Intake::new(store, names, &config.campaigns, sources, &metrics);
     let read = Rereader::new(intake, config).take_up().await;
     tasks.shut_down(STORE_GRACE, |_| ()).await;
     Ok(Some(read?))

@@ -30,6 +30,7 @@
 //! | 3 | [`egress`] | from the queue to the platform |
 //! | 4 | [`ingress`] | the carriers' listener |
 //! | 4 | [`console`] | the operators' listener |
+//! | 4 | [`session`] | carriers' WebSockets, opened by them or by us |
 //! | 5 | [`app`] | builds and starts everything, and stops it in reverse |
 //! | 5 | [`cli`] | the commands |
 //! | 5 | [`standin`] | carriers and a platform for the demo, the tests and the load tests |
@@ -48,6 +49,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod net;
 pub mod normalize;
+pub mod session;
 pub mod standin;
 pub mod store;
 pub mod telemetry;

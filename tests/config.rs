@@ -1,6 +1,6 @@
 //! The configuration: the shipped files are right, and bad ones are told what is wrong where.
 
-use bridge8890::config::{self, Config, Environment, Problem, Problems};
+use bridge8890::config::{self, Config, Environment, Problem, Problems, Proxies};
 use bridge8890::model::{AccountName, Scheme, TargetType};
 use proptest::prelude::*;
 use std::path::Path;
@@ -42,6 +42,8 @@ fn the_shipped_defaults_are_the_documented_ones() {
 
     assert_eq!(config.http.listen, ["127.0.0.1:8890".parse().expect("an address")]);
     assert!(config.http.tls.is_none());
+    assert_eq!(config.http.external_url, None);
+    assert_eq!(config.http.proxies, Proxies::default());
     let limits = config.http.limits;
     assert_eq!(limits.max_connections, 4096);
     assert_eq!(limits.max_requests, 4096);
@@ -164,13 +166,13 @@ fn a_file_changes_what_it_names_and_nothing_else() {
 fn secrets_are_not_printed() {
     let text = format!(
         "[store]\nkey = \"env:BRIDGE8890_DATA_KEY\"\n[accounts.a]\ncarrier = \"yunpian\"\n\
-         secrets = [\"env:PLATFORM\"]\n[destination]\nsecret = \"env:PLATFORM\"\n# {KEY}"
+         secrets = [\"env:PLATFORM\"]\nallow_http = true\n[destination]\nsecret = \"env:PLATFORM\"\n# {KEY}"
     );
     let shown = format!("{:?}", parse(&text).expect("it is right"));
     assert!(!shown.contains("platform-secret") && !shown.contains(KEY), "{shown}");
     for literal in [
         "[destination]\nsecret = \"hunter2\"",
-        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"hunter2\"]",
+        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"hunter2\"]\nallow_http = true",
         "[store]\nkey = \"hunter2\"",
         "[destination]\nurl = \"https://user:hunter2@p.example/\"",
         "[destination]\nsecret = hunter2",
@@ -222,7 +224,11 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ("\n\n[http.limits]\ncolour = 1", 4, &["http.limits.colour", "known here: `max_connections`"]),
     ("[destination.backof]\nbase = \"1s\"", 1, &["did you mean `backoff`"]),
     ("[destination]\nretry = { base = \"1s\" }", 2, &["destination.retry: there is no such key"]),
-    ("[accounts.a]\ncarrier = \"aliyun-sms\"\nsecret = \"env:X\"", 3, &["did you mean `secrets`"]),
+    (
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nsecret = \"env:X\"\nallow_http = true",
+        3,
+        &["did you mean `secrets`"],
+    ),
     (
         "[campaigns.c]\nservice_numbers = [\"1\"]\nscheme = \"asc\"\ntarget = \"call\"\nivr_code = 1",
         5,
@@ -274,35 +280,93 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ("[accounts.a]", 1, &["accounts.a: `carrier` is missing"]),
     ("[accounts.A_1]\ncarrier = \"aliyun-sms\"", 1, &["\"A_1\" cannot stand in a URL"]),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"abc\"]",
+        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"abc\"]\nallow_http = true",
         3,
         &["not a reference", "env:NAME"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"env:NOWHERE\"]",
+        "[accounts.a]\ncarrier = \"yunpian\"\nsecrets = [\"env:NOWHERE\"]\nallow_http = true",
         3,
         &["NOWHERE is not set"],
     ),
     (
-        "[accounts.a]\ncarrier = \"aliyun-sms\"\noffset = \"CST\"",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\noffset = \"CST\"\nallow_http = true",
         3,
         &["not an offset", "\"+08:00\""],
     ),
     (
-        "[accounts.a]\ncarrier = \"aliyun-sms\"\ncountry = \"+86\"",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\ncountry = \"+86\"\nallow_http = true",
         3,
         &["not a calling code", "\"86\""],
     ),
     (
-        "[accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"\nallow_http = true",
         3,
         &["there is no campaign \"c\"", "[campaigns.c]"],
     ),
     (
-        "[accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"hotlin\"\n[campaigns.hotline]\n\
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"hotlin\"\nallow_http = true\n[campaigns.hotline]\n\
          service_numbers = [\"1\"]\nscheme = \"asc\"\ntarget = \"call\"",
         3,
         &["did you mean \"hotline\""],
+    ),
+    // How accounts are reached.
+    ("[http]\nexternal_url = \"gateway.example\"", 2, &["http.external_url", "https:// URL"]),
+    ("[http]\ntrusted_proxies = [\"proxy\"]", 2, &["neither an IP address nor a network"]),
+    ("[http]\nforwarded_header = \"x y\"", 2, &["not a header's name", "\"x-real-ip\""]),
+    ("[accounts.a]\ncarrier = \"yunpian\"", 1, &["plain HTTP", "[http.tls]", "trusted_proxies"]),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\npath = \"hooks\"\nallow_http = true",
+        3,
+        &["accounts.a.path: \"hooks\" is not the path of a URL", "\"\" for the root"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nallow_http = true\n[accounts.b]\n\
+         carrier = \"yunpian\"\nallow_http = true\npath = \"/callback/a/\"",
+        4,
+        &["accounts.b: /callback/a is already answered by accounts.a (gateway.toml:1)"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nsources = [\"carrier.example\"]\nallow_http = true",
+        3,
+        &["accounts.a.sources", "neither an IP address nor a network"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nsources = []\nallow_http = true",
+        3,
+        &["is empty", "leave the key out"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nclient_certificates = [\"CN=a\"]\nallow_http = true",
+        3,
+        &["names no certificate", "\"sha256:\" and 64 hex digits"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nclient_certificates = [\"subject:CN=a\"]\n\
+         allow_http = true",
+        1,
+        &["not asked for any", "http.tls.client_ca"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\ncontent_encodings = [\"br\"]\nallow_http = true",
+        3,
+        &["\"br\" cannot be unpacked here", "`gzip`, `deflate`"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"yunpian\"\nconnect = \"wss://a/\"",
+        3,
+        &["accounts.a.connect: there is nothing to connect to: `yunpian` calls us"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"asterisk-ari\"\nuser = \"u\"\nsecrets = [\"env:PLATFORM\"]\n\
+         connect = \"ws://a/ari/events?app=h\"",
+        5,
+        &["in the clear over ws://", "allow_http = true"],
+    ),
+    (
+        "[accounts.a]\ncarrier = \"asterisk-ari\"\nuser = \"u\"\nconnect = \"wss://a/\"",
+        4,
+        &["of which one is missing"],
     ),
     // Campaigns.
     (
@@ -312,7 +376,7 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ),
     (
         "[campaigns.c]\nservice_numbers = [\"1\"]\nscheme = \"up\"\ntarget = \"call\"\n\
-         [accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"",
+         [accounts.a]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"\nallow_http = true",
         3,
         &["\"up\" is not a scheme", "1 is 非常满意"],
     ),

@@ -65,14 +65,17 @@ directory = {store:?}
 
 [accounts.aliyun-sms]
 carrier = "aliyun-sms"
+allow_http = true
 default_campaign = "hotline"
 
 [accounts.tencent-vms]
 carrier = "tencent-vms"
+allow_http = true
 default_campaign = "hotline"
 
 [accounts.yunpian]
 carrier = "yunpian"
+allow_http = true
 secrets = ["env:{yunpian}"]
 default_campaign = "hotline"
 

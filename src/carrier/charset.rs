@@ -1,9 +1,7 @@
 //! From the bytes of a value to its text. Bytes that do not fit are an error, never replaced.
 
+use super::written;
 use crate::config::dialect::{Charset, Step};
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, mem};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -205,12 +203,6 @@ fn gsm7(bytes: &[u8]) -> Result<String, &'static str> {
     Ok(text)
 }
 
-/// Base64, padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
 /// Takes bytes out of their wrappings, one after the other.
 ///
 /// # Errors
@@ -225,18 +217,118 @@ pub(super) fn unpack<'b>(
             Cow::Owned(bytes) => Ok(Cow::Owned(percent_decode(&bytes).collect())),
         },
         Step::Hex => hex::decode(&bytes).map(Cow::Owned).map_err(|_| "expected hexadecimal digits"),
-        Step::Base64 => {
-            let standard: Vec<u8> = bytes.iter().map(|byte| standard(*byte)).collect();
-            BASE64.decode(standard).map(Cow::Owned).map_err(|_| "expected Base64")
-        }
+        Step::Base64 => written::base64(&bytes).map(Cow::Owned).ok_or("expected Base64"),
     })
 }
 
-/// The standard alphabet's letter: for the URL-safe one, and for a `+` that a form made a space.
-fn standard(byte: u8) -> u8 {
-    match byte {
-        b'-' | b' ' => b'+',
-        b'_' => b'/',
-        byte => byte,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn decode(charset: &str, bytes: &[u8]) -> Result<String, &'static str> {
+        let known = Known::named(charset).expect("a charset");
+        let borrowed = known.decode(Cow::Borrowed(bytes)).map(Cow::into_owned);
+        assert_eq!(borrowed, known.decode(Cow::Owned(bytes.to_vec())).map(Cow::into_owned));
+        borrowed
+    }
+
+    #[test]
+    fn one_text_in_every_charset() {
+        for (charset, bytes) in [
+            ("utf-8", "满意1".as_bytes()),
+            ("UTF8", b"\xef\xbb\xbf\xe6\xbb\xa1\xe6\x84\x8f1"),
+            ("gbk", b"\xc2\xfa\xd2\xe21"),
+            ("ucs-2", b"\x6e\xe1\x61\x0f\x00\x31"),
+            ("utf-16be", b"\xff\xfe\xe1\x6e\x0f\x61\x31\x00"),
+            ("utf-16le", b"\xe1\x6e\x0f\x61\x31\x00"),
+            ("utf-16", b"\x6e\xe1\x61\x0f\x00\x31"),
+            ("detect", "满意1".as_bytes()),
+            ("detect", b"\xc2\xfa\xd2\xe21"),
+            ("detect", b"\xfe\xff\x6e\xe1\x61\x0f\x00\x31"),
+        ] {
+            assert_eq!(decode(charset, bytes).as_deref(), Ok("满意1"), "{charset}");
+        }
+        assert_eq!(decode("gb18030", b"\x95\x32\x82\x36").as_deref(), Ok("\u{20000}"));
+        assert_eq!(decode("latin1", b"\xe9\x80").as_deref(), Ok("é\u{80}"));
+        assert_eq!(decode("big5", b"\xba\xa1").as_deref(), Ok("滿"));
+        assert_eq!(decode("gsm7", b"\x00Hi\x1b\x65\x1b\x28\x20\x7f").as_deref(), Ok("@Hi€{ à"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_never_replaced() {
+        for (charset, bytes) in [
+            ("utf-8", &b"\xc2\xfa"[..]),
+            ("us-ascii", b"\xc2"),
+            ("gbk", b"\xff"),
+            ("gbk", b"1\xc2"),
+            ("utf-16be", b"\x6e"),
+            ("utf-16be", b"\xd8\x3d"),
+            ("utf-16le", b"\x3d\xd8\x31\x00"),
+            ("gsm7", b"\x80"),
+            ("gsm7", b"\x1b"),
+            ("gsm7", b"\x1bA"),
+            ("detect", b"\xff\xff\xff"),
+            ("big5", b"\xba"),
+        ] {
+            assert!(decode(charset, bytes).is_err(), "{charset} {bytes:x?}");
+        }
+        assert_eq!(
+            decode("utf-8", "\u{fffd}".as_bytes()).as_deref(),
+            Ok("\u{fffd}"),
+            "it was sent"
+        );
+        assert_eq!(Known::named("klingon"), None);
+        assert_eq!(Known::named("announced"), None, "a field cannot leave it to the header");
+    }
+
+    #[test]
+    fn the_content_type_may_announce_it() {
+        let announced = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+            Known::resolve(Charset::Announced, &headers)
+        };
+        assert_eq!(announced("text/plain"), Ok(Known::Ours(Charset::Utf8)));
+        assert_eq!(announced("text/plain; charset=GBK"), Ok(Known::Ours(Charset::Gb18030)));
+        let quoted = announced("text/plain;x=y; Charset=\"UTF-16BE\"");
+        assert_eq!(quoted, Ok(Known::Ours(Charset::Utf16Be)));
+        assert!(announced("text/plain; charset=klingon").is_err());
+        let headers = HeaderMap::new();
+        assert_eq!(Known::resolve(Charset::Gsm7, &headers), Ok(Known::Ours(Charset::Gsm7)));
+    }
+
+    #[test]
+    fn wrappings_come_off_in_order() {
+        let unpacked = |bytes: &'static [u8], steps: &[Step]| {
+            unpack(Cow::Borrowed(bytes), steps).map(Cow::into_owned)
+        };
+        assert_eq!(unpacked(b"1%2B+%zz", &[Step::Percent]), Ok(b"1++%zz".to_vec()));
+        assert_eq!(unpacked(b"Pj4 ", &[Step::Base64]), Ok(b">>>".to_vec()));
+        assert_eq!(unpacked(b"NGE", &[Step::Base64, Step::Hex]), Ok(b"J".to_vec()));
+        assert_eq!(unpacked(b"4%41", &[Step::Percent, Step::Hex]), Ok(b"J".to_vec()));
+        assert_eq!(unpacked(b"4", &[Step::Hex]), Err("expected hexadecimal digits"));
+        assert_eq!(unpacked(b"====", &[Step::Base64]), Err("expected Base64"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back_and_no_bytes_panic(
+            // Characters for private use changed their places in 2022.
+            text in "[^\u{e000}-\u{f8ff}]{0,16}",
+            bytes: Vec<u8>,
+        ) {
+            let (gb, _, _) = GB18030.encode(&text);
+            prop_assert_eq!(decode("gb18030", &gb), Ok(text.clone()));
+            let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            if !text.starts_with(['\u{feff}', '\u{fffe}']) {
+                prop_assert_eq!(decode("utf-16be", &utf16), Ok(text));
+            }
+            for (name, charset) in Charset::NAMES {
+                if charset != Charset::Announced {
+                    let _ = decode(name, &bytes);
+                }
+            }
+        }
     }
 }

@@ -235,3 +235,6 @@ fn cut(moment: Timestamp, resolution: Duration) -> String {
     let moment = moment.as_millisecond();
     (moment - moment.rem_euclid(resolution)).to_string()
 }
+
+#[cfg(test)]
+mod tests;

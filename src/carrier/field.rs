@@ -3,11 +3,12 @@
 use super::charset::{self, Known};
 use super::document::{Document, Item, Trail, Value};
 use super::scope::{ItemScope, Scope, Values};
+use super::template::{Special, render};
 use super::{Garbled, time};
 use crate::config::Account;
 use crate::config::dialect::{
-    CallerField, Charset, Condition, Decoding, Field, Origin, Piece, Place, Source, Step, Template,
-    Test, TimeField,
+    CallerField, Charset, Condition, Decoding, Field, Origin, Place, Source, Step, Template, Test,
+    TimeField,
 };
 use crate::model::Caller;
 use jiff::Timestamp;
@@ -144,7 +145,7 @@ impl<'s> Reader<'s, '_> {
         if !template.sources().any(|source| within.value(source).is_some_and(|it| !it.is_empty())) {
             return Ok(None);
         }
-        let bytes = render(template, &within);
+        let bytes = render(template, &within, &Special::default());
         self.charge(bytes.len());
         let decoded = template.sources().all(|source| self.is_decoded(source));
         let text = self.decode(Cow::Owned(bytes), decoding, decoded);
@@ -269,18 +270,4 @@ fn stripped<'t>(text: Cow<'t, str>, prefixes: &[String]) -> Cow<'t, str> {
 
 fn mapped<'t>(text: Cow<'t, str>, field: &'t Field) -> Cow<'t, str> {
     field.map.get(&*text).map_or(text, |meant| Cow::Borrowed(meant.as_str()))
-}
-
-/// A template's values, one after the other.
-fn render(template: &Template, values: &impl Values) -> Vec<u8> {
-    let mut rendered = Vec::new();
-    for piece in &template.pieces {
-        match piece {
-            Piece::Literal(text) => rendered.extend_from_slice(text.as_bytes()),
-            Piece::Value(source, _) => {
-                rendered.extend_from_slice(&values.value(source).unwrap_or_default());
-            }
-        }
-    }
-    rendered
 }

@@ -122,6 +122,7 @@ pub(super) fn proven_by(schemes: Vec<Scheme>) -> Route {
 /// An account with these live secrets.
 pub(super) fn account(secrets: &[&str]) -> Account {
     Account {
+        access: crate::config::Access::default(),
         name: AccountName::new("test").expect("a name"),
         dialect: Arc::new(Dialect {
             retries: Vec::new(),

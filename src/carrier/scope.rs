@@ -171,3 +171,87 @@ fn parameter<'h>(header: &'h [u8], wanted: &str) -> Option<&'h [u8]> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Sample, route};
+    use super::*;
+    use crate::config::dialect::Format;
+    use proptest::prelude::*;
+
+    fn at(sample: &Sample, formats: &[Format], place: &str) -> Option<String> {
+        let route = route(formats);
+        let call = sample.call(&route);
+        let scope = Scope::of(&call);
+        let value = scope.value(&Source::read(place).expect("a place"))?;
+        Some(String::from_utf8(value.into_owned()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn every_part_of_a_request_is_reached() {
+        let sample = Sample::post("a=1&a=2&b.c=3").to("/x?q=%20").with("x-h", "v; n=\"7\"");
+        let at = |place| at(&sample, &[Format::Form], place);
+        for (place, value) in [
+            ("a", "1"),
+            ("/a", "1"),
+            ("b.c", "3"),
+            ("form:a", "1"),
+            ("query:q", " "),
+            ("header:X-H", "v; n=\"7\""),
+            ("header:X-H#n", "7"),
+            ("body:", "a=1&a=2&b.c=3"),
+            ("method:", "POST"),
+            ("route:", ""),
+            ("target:", "/x?q=%20"),
+            ("url:", "https://gateway.8890.example/x?q=%20"),
+        ] {
+            assert_eq!(at(place).as_deref(), Some(value), "{place}");
+        }
+        for place in ["c", "/c", "form:q", "query:a", "header:X-I", "header:X-H#m"] {
+            assert_eq!(at(place), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_signed_in_order_holds_repeated_fields_too() {
+        let sample = Sample::post(r#"{"a":1,"b":{"c":[ 1]},"a":"x\n","n":null}"#).to("/x?q=1&q=2");
+        let route = route(&[Format::Json]);
+        let call = sample.call(&route);
+        let scope = Scope::of(&call);
+        let fields = |of| -> Vec<String> {
+            let fields = scope.fields(of);
+            let text = String::from_utf8_lossy;
+            fields.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect()
+        };
+        assert_eq!(fields(SortedOf::Query), ["q=1", "q=2"]);
+        assert_eq!(fields(SortedOf::Document), ["a=1", "b={\"c\":[ 1]}", "a=x\n", "n=null"]);
+        assert_eq!(fields(SortedOf::Form), [""; 0]);
+    }
+
+    #[test]
+    fn a_header_has_parameters() {
+        let wsse = b"UsernameToken Username=\"Nonce=1, x\", Nonce=\"a b=\";Created=2026";
+        let stripe = b"t=1,v1=YWI9PQ==, v1=no";
+        for (header, name, value) in [
+            (&wsse[..], "Username", Some(&b"Nonce=1, x"[..])),
+            (wsse, "nonce", Some(b"a b=")),
+            (wsse, "Created", Some(b"2026")),
+            (wsse, "UsernameToken", None),
+            (stripe, "t", Some(b"1")),
+            (stripe, "v1", Some(b"YWI9PQ==")),
+            (b"a=\"open", "a", Some(b"open")),
+            (b"a=", "a", Some(b"")),
+            (b"=x", "a", None),
+            (b"", "a", None),
+        ] {
+            assert_eq!(parameter(header, name), value, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_anybody_panic(header in "[a=\", ;\\\\x]{0,24}") {
+            let _ = parameter(header.as_bytes(), "a");
+        }
+    }
+}

@@ -153,3 +153,107 @@ fn nanoseconds(digits: &[u8]) -> Option<i32> {
     }
     digits.iter().all(u8::is_ascii_digit).then_some(nanoseconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BEIJING: Offset = Offset::constant(8);
+
+    fn named(name: &str) -> TimeForm {
+        let known = TimeForm::NAMES.into_iter().find(|(known, _)| *known == name);
+        known.map_or_else(|| TimeForm::Pattern(name.to_owned()), |(_, form)| form)
+    }
+
+    fn moment(form: &str, text: &str, offset: Offset) -> Option<String> {
+        read(text, &named(form), offset).ok().flatten().map(|moment| moment.to_string())
+    }
+
+    #[test]
+    fn one_moment_in_every_form() {
+        for (form, text) in [
+            ("local", "2026-03-05 10:20:30"),
+            ("local", "2026/03/05 10:20:30"),
+            ("local", "2026-03-05T10:20:30.000"),
+            ("local", "20260305102030"),
+            ("local", "20260305102030000"),
+            ("epoch_s", "1772677230"),
+            ("epoch_s", "1772677230.0"),
+            ("epoch_ms", "1772677230000"),
+            ("epoch_us", "1772677230000000"),
+            ("epoch", "1772677230"),
+            ("epoch", "1772677230000"),
+            ("epoch", "1772677230000000"),
+            ("iso", "2026-03-05T02:20:30Z"),
+            ("iso", "2026-03-05T10:20:30+08:00"),
+            ("iso", "2026-03-05T10:20:30.000+0800"),
+            ("rfc2822", "Thu, 05 Mar 2026 10:20:30 +0800"),
+            ("%Y-%m-%dT%H:%M:%SZ", "2026-03-05T10:20:30Z"),
+            ("%d.%m.%Y %H:%M:%S %z", "05.03.2026 02:20:30 +0000"),
+        ] {
+            let moment = moment(form, text, BEIJING);
+            assert_eq!(moment.as_deref(), Some("2026-03-05T02:20:30Z"), "{form} {text}");
+        }
+        let minutes = "2026-03-05T02:20:00Z";
+        assert_eq!(moment("local", "2026-03-05 10:20", BEIJING).as_deref(), Some(minutes));
+        assert_eq!(moment("%y%m%d%H%M", "2603051020", BEIJING).as_deref(), Some(minutes));
+        let fraction = "2026-03-05T10:20:30.25Z";
+        assert_eq!(
+            moment("local", "2026-03-05 10:20:30.25", Offset::UTC).as_deref(),
+            Some(fraction)
+        );
+        assert_eq!(moment("local", "20260305102030250", Offset::UTC).as_deref(), Some(fraction));
+        assert_eq!(moment("epoch_s", "1772706030.25", BEIJING).as_deref(), Some(fraction));
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        for (form, odd) in [
+            ("local", ""),
+            ("local", "2026-03-05"),
+            ("local", "2026-03/05 10:20:30"),
+            ("local", "2026-02-30 10:20:30"),
+            ("local", "2026-03-05 25:00:00"),
+            ("local", "2026-03-05 10:20:30."),
+            ("local", "2026-03-05 10:20:30.x"),
+            ("local", "2026-03-05T10:20:30Z"),
+            ("local", "2026-03-05T10:20Z"),
+            ("local", "2026-03-05 10:20+09"),
+            ("local", "202603051020"),
+            ("local", "二〇二六年三"),
+            ("local", "2026-03-05 1０:20"),
+            ("epoch_s", ""),
+            ("epoch_s", "９"),
+            ("epoch_s", "-1"),
+            ("epoch_s", "1e9"),
+            ("epoch_s", "99999999999999999999"),
+            ("epoch_ms", "1772677230.5"),
+            ("epoch", "17726772300"),
+            ("iso", "2026-03-05T10:20:30"),
+            ("rfc2822", "yesterday"),
+            ("%Y-%m-%d", "2026-03-05 10:20"),
+        ] {
+            assert!(read(odd, &named(form), BEIJING).is_err(), "{form} {odd}");
+        }
+    }
+
+    #[test]
+    fn zero_is_written_where_there_is_no_time() {
+        for form in ["epoch_s", "epoch_ms", "epoch_us", "epoch"] {
+            assert_eq!(read("0", &named(form), BEIJING), Ok(None), "{form}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,24}", digits in "[0-9 :./T-]{14,24}") {
+            for text in [text, digits] {
+                for (_, form) in TimeForm::NAMES {
+                    let _ = read(&text, &form, BEIJING);
+                }
+                let _ = read(&text, &named("%Y %m %d"), BEIJING);
+            }
+        }
+    }
+}

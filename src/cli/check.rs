@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_right_file_is_summed_up() {
         let (code, out) = check(
-            "[accounts.ali]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"\n[campaigns.c]\n\
+            "[accounts.ali]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"\nallow_http = true\n[campaigns.c]\n\
              service_numbers = [\"8890*\"]\nscheme = \"desc\"\ntarget = \"call\"",
             false,
         );

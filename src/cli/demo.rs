@@ -137,14 +137,17 @@ fn configuration(args: &Args, directory: &Path, platform: SocketAddr) -> anyhow:
 
         [accounts.aliyun-sms]
         carrier = "aliyun-sms"
+        allow_http = true
         default_campaign = "hotline"
 
         [accounts.tencent-vms]
         carrier = "tencent-vms"
+        allow_http = true
         default_campaign = "hotline"
 
         [accounts.yunpian]
         carrier = "yunpian"
+        allow_http = true
         secrets = ["env:CARRIER"]
         default_campaign = "hotline"
 

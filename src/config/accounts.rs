@@ -1,6 +1,7 @@
 //! From the file as written to the checked types: accounts, campaigns, and how they refer to
 //! each other.
 
+use super::access;
 use super::check::KEEPING;
 use super::dialect;
 use super::problem::{Fault, listed, nearest};
@@ -52,6 +53,7 @@ fn account(
     let dialect = carrier.as_ref().and_then(|carrier| dialect::read(carrier, section));
     let user = section.text("user", "\"J8890\"", |user| Ok(user.to_owned()));
     let (has_secrets, secrets) = secrets(section);
+    let access = access::access(name.value, section, dialect.as_deref());
     let tolerance = section.duration("tolerance", KEEPING);
     if let Some(dialect) = &dialect {
         let (user, tolerance) = (user.as_ref(), tolerance.as_ref());
@@ -67,6 +69,7 @@ fn account(
     });
     Some(Account {
         name: checked.ok()?,
+        access: access?,
         dialect: dialect?,
         user: user.map(|user| user.value),
         secrets: secrets.into_iter().map(|secret| secret.value).collect(),

@@ -1,15 +1,17 @@
 //! From the file as written to the checked types: the gateway's own sections.
 
+use super::access;
 use super::accounts;
 use super::destination::destination;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
-use super::{Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
+use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
 use crate::model::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +52,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let (listen, http) = http?;
     let admin = admin?;
     apart(root, &listen, &admin);
+    together(root, &http, &accounts.values().map(Arc::as_ref).collect::<Vec<_>>());
     Some(Config {
         http,
         admin: Admin { listen: admin.value },
@@ -80,18 +83,21 @@ fn http(section: &mut Section<'_>) -> Option<(Vec<At<SocketAddr>>, Http)> {
         address(super::values::text(item, ADDRESS)?)
     })?;
     section.demand_items("listen", &format!("write at least one address, [{ADDRESS}]"));
+    let external_url = access::external_url(section);
+    let proxies = access::proxies(section);
     let tls = section.table("tls", tls);
     let limits = section.table("limits", limits)?;
     let addresses = listen.value.iter().map(|address| address.value).collect();
-    Some((listen.value, Http { listen: addresses, tls, limits }))
+    Some((listen.value, Http { listen: addresses, tls, external_url, proxies: proxies?, limits }))
 }
 
 fn tls(section: &mut Section<'_>) -> Option<Tls> {
     let certificate = section.path("certificate");
     let key = section.path("key");
+    let client_ca = section.path("client_ca").map(|path| path.value);
     section.demand("certificate", "name the PEM file of the chain, leaf first");
     section.demand("key", "name the PEM file of the certificate's private key");
-    Some(Tls { certificate: certificate?.value, key: key?.value })
+    Some(Tls { certificate: certificate?.value, key: key?.value, client_ca })
 }
 
 fn limits(section: &mut Section<'_>) -> Option<Limits> {
@@ -188,6 +194,18 @@ fn log(section: &mut Section<'_>) -> Option<Log> {
             )),
         })?;
     Some(Log { filter: filter.value, json: section.flag("json")?.value })
+}
+
+/// Reports accounts that take each other's path, or that the listener cannot serve.
+fn together(root: &Section<'_>, http: &Http, accounts: &[&Account]) {
+    let problems = [
+        access::clashes(accounts),
+        access::unreachable(http, accounts),
+        access::uncertified(http, accounts),
+    ];
+    problems.into_iter().flatten().for_each(|(place, fault)| root.reject(&place, fault));
+    let warnings = access::signed_without_url(http, accounts);
+    warnings.into_iter().for_each(|(place, fault)| root.warn(&place, fault));
 }
 
 /// Reports listeners that would take each other's address.

@@ -4,6 +4,7 @@
 //! checked into these types (`check`, `accounts`, `destination`), or every problem is reported with
 //! its line.
 
+mod access;
 mod accounts;
 mod carriers;
 mod check;
@@ -12,9 +13,14 @@ pub mod dialect;
 mod environment;
 mod problem;
 mod raw;
+#[cfg(test)]
+pub(crate) mod samples;
 mod units;
 mod values;
 
+pub use access::{
+    Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
+};
 pub use carriers::{built_in, load_built_in};
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
@@ -69,6 +75,12 @@ impl Config {
         check::check(&[defaults], &environment).expect("it is right")
     }
 
+    /// Who answers at a path.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<(&Arc<Account>, &dialect::Route)> {
+        self.accounts.values().find_map(|account| Some((account, account.route_at(path)?)))
+    }
+
     /// Whether nothing is left open that a gateway needs to serve.
     ///
     /// # Errors
@@ -114,6 +126,11 @@ pub struct Http {
     pub listen: Vec<SocketAddr>,
     /// Certificate and key; `None` is plain HTTP.
     pub tls: Option<Tls>,
+    /// The gateway as carriers know it, a URL without a slash at its end, for those that sign it.
+    /// `None`: by the Host header.
+    pub external_url: Option<String>,
+    /// The proxies in front.
+    pub proxies: Proxies,
     /// Limits of every connection.
     pub limits: Limits,
 }
@@ -125,6 +142,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// The roots that vouch for client certificates, PEM; `None`: nobody is asked for one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What one peer may take from us.
@@ -191,8 +210,10 @@ impl Store {
 /// One configured use of a carrier.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// Its name in the URL.
+    /// Its name.
     pub name: AccountName,
+    /// How it is reached.
+    pub access: Access,
     /// How it speaks: its carrier's dialect, with the account's own keys over it.
     pub dialect: Arc<dialect::Dialect>,
     /// The user or key id that goes with its secrets; `None` accepts any.
@@ -213,33 +234,11 @@ pub struct Account {
 }
 
 impl Account {
-    /// The route that answers at this path, the account's own in front; a slash at the end says
-    /// nothing.
+    /// The route of this account that answers at a path; a slash at its end says nothing.
     #[must_use]
     pub fn route_at(&self, path: &str) -> Option<&dialect::Route> {
-        let rest = path.strip_prefix(&self.tmp_path())?;
-        self.dialect.route(rest.trim_matches('/'))
-    }
-}
-
-// TEMPORARY until ingress is merged
-impl Account {
-    fn tmp_path(&self) -> String {
-        if self.dialect.carrier == "huawei-iotcom" {
-            String::new()
-        } else {
-            format!("/callback/{}", self.name)
-        }
-    }
-    /// x
-    pub fn address(&self, route: &dialect::Route) -> String {
-        format!("{}/{}", self.tmp_path(), route.name)
-    }
-}
-impl Config {
-    /// x
-    pub fn endpoint(&self, path: &str) -> Option<(&Arc<Account>, &dialect::Route)> {
-        self.accounts.values().find_map(|account| Some((account, account.route_at(path)?)))
+        let path = path.strip_suffix('/').unwrap_or(path);
+        self.dialect.routes.iter().find(|route| self.access.path_of(route) == path)
     }
 }
 

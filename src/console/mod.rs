@@ -48,7 +48,7 @@ impl Console {
         let listener = Listener::bind(config.listen, permits, entropy, telemetry).await?;
         let address = listener.address();
         let server = Arc::new(HttpServer::new(TIMEOUTS, tasks.clone()));
-        let serve = move |socket| {
+        let serve = move |socket, _| {
             let (server, console) = (Arc::clone(&server), self.clone());
             async move {
                 let answer = |request| std::future::ready(console.answer(&request));

@@ -41,7 +41,7 @@ pub enum PlatformError {
     #[error("destination.key_id must be visible ASCII characters")]
     BadKeyId,
     /// No client.
-    #[error(transparent)]
+    #[error("destination.ca: {0}")]
     Client(#[from] ClientError),
 }
 

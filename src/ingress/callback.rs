@@ -1,30 +1,40 @@
-//! The one handler: `POST|GET /callback/{account}[/{route}]`.
+//! The one handler: from a request to its answer.
 
 use super::Ground;
 use super::admit::{Load, Shed, admit};
 use super::body::{self, Unreadable};
+use super::gate;
 use super::http::{and_close, and_hear_out, come_back, from_carrier, plain, unread};
+use super::routing::Routing;
+use super::upgrade;
+use super::url::known_to_carrier;
+use super::visitor::Visitor;
 use crate::carrier::{self, Answer, Call, Denied};
-use crate::config::dialect::Route;
-use crate::config::{Account, Limits};
+use crate::config::dialect::{Route, Transport};
+use crate::config::{Account, ContentEncoding, Http, Limits, Proxies};
 use crate::intake::Intake;
 use crate::lifecycle::Tasks;
 use crate::net::Response;
+use crate::session::Hearing;
 use crate::telemetry::ingress::{AccountTelemetry, IngressTelemetry, Reasons};
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderValue};
+use http::header::{ACCEPT_ENCODING, ALLOW, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use hyper::body::{Body, Incoming};
-use std::collections::HashMap;
+use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::time::Instant;
 
 /// Answers callbacks of the configured accounts.
 pub(super) struct Callbacks {
-    endpoints: HashMap<String, Endpoint>,
+    routing: Routing,
+    /// In the order of the routing's accounts.
+    endpoints: Vec<Endpoint>,
     limits: Limits,
+    proxies: Proxies,
+    external_url: Option<String>,
     intake: Intake,
     tasks: Tasks,
     under_way: AtomicUsize,
@@ -36,6 +46,16 @@ pub(super) struct Callbacks {
 struct Endpoint {
     account: Arc<Account>,
     telemetry: AccountTelemetry,
+    /// For a carrier that opens a WebSocket.
+    hearing: Option<Hearing>,
+}
+
+/// A request whose account and route are known.
+struct Found<'a> {
+    endpoint: &'a Endpoint,
+    route: &'a Route,
+    head: &'a Parts,
+    url: &'a str,
 }
 
 /// A callback being worked on, until it is dropped.
@@ -45,20 +65,20 @@ struct UnderWay<'a> {
 }
 
 impl Callbacks {
+    /// For those of the accounts that are called.
     pub(super) fn new(
-        limits: &Limits,
+        config: &Http,
         accounts: impl IntoIterator<Item = Arc<Account>>,
         ground: Ground,
     ) -> Callbacks {
-        let refused = Denied::ALL.map(Denied::name);
-        let reasons = Reasons { refused: &refused, busy: &Shed::NAMES };
-        let endpoint = |account: Arc<Account>| {
-            let telemetry = AccountTelemetry::new(&ground.metrics, &account.name, reasons);
-            (account.name.to_string(), Endpoint { account, telemetry })
-        };
+        let called = |account: &Arc<Account>| account.access.connect.is_none();
+        let accounts: Vec<Arc<Account>> = accounts.into_iter().filter(called).collect();
         Callbacks {
-            endpoints: accounts.into_iter().map(endpoint).collect(),
-            limits: limits.clone(),
+            endpoints: accounts.iter().map(|account| Endpoint::new(account, &ground)).collect(),
+            routing: Routing::new(accounts),
+            limits: config.limits.clone(),
+            proxies: config.proxies.clone(),
+            external_url: config.external_url.clone(),
             telemetry: IngressTelemetry::new(&ground.metrics),
             intake: ground.intake,
             tasks: ground.tasks,
@@ -68,57 +88,73 @@ impl Callbacks {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
+    pub(super) async fn answer(&self, visitor: &Visitor, request: Request<Incoming>) -> Response {
         let begun = Instant::now();
-        let (head, body) = request.into_parts();
-        let Some((name, route)) = split(head.uri.path()) else {
-            self.telemetry.unknown_path();
-            let line = "nothing here; callbacks go to /callback/{account}\n";
-            return unread(plain(StatusCode::NOT_FOUND, line), &body);
-        };
-        let endpoint = self.endpoints.get(name);
-        let found = endpoint.and_then(|found| Some((found, found.account.dialect.route(route)?)));
+        let (mut head, body) = request.into_parts();
+        let upgraded = head.extensions.remove::<OnUpgrade>();
+        let path = head.uri.path();
+        let found = self.routing.find(path);
+        let found = found.and_then(|(place, route)| Some((self.endpoints.get(place)?, route)));
         let Some((endpoint, route)) = found else {
-            self.telemetry.unknown_account();
-            let line = "no such account or route; compare the address with the configuration\n";
-            return unread(plain(StatusCode::NOT_FOUND, line), &body);
+            return unread(self.unknown(path), &body);
         };
-        let response = if route.methods.contains(&head.method) {
-            self.take(endpoint, route, &head, body).await
-        } else {
-            endpoint.telemetry.wrong_method();
-            unread(wrong_method(route), &body)
+        let access = &endpoint.account.access;
+        let origin = visitor.origin(&head.headers, &self.proxies);
+        let gateway = self.external_url.as_deref();
+        let url = known_to_carrier(&head, access, gateway, origin.secure);
+        let found = Found { endpoint, route, head: &head, url: &url };
+        let response = match gate::admit(access, origin, visitor.certificate()) {
+            Err(denied) => unread(found.refuse(denied), &body),
+            Ok(()) => match endpoint.account.dialect.transport {
+                Transport::Http => self.hear_out(&found, body).await,
+                Transport::WebSocket => unread(self.open(&found, upgraded), &body),
+            },
         };
         endpoint.telemetry.answered(response.status().as_u16(), begun.elapsed());
         response
     }
 
+    fn unknown(&self, path: &str) -> Response {
+        if self.routing.nearly(path) {
+            self.telemetry.unknown_account();
+            let line = "no such account or route; compare the address with the configuration\n";
+            return plain(StatusCode::NOT_FOUND, line);
+        }
+        self.telemetry.unknown_path();
+        let line = "nothing here; callbacks go to /callback/{account}\n";
+        plain(StatusCode::NOT_FOUND, line)
+    }
+
+    /// Looks at the head, and takes the callback if nothing stands against it.
+    async fn hear_out(&self, found: &Found<'_>, body: Incoming) -> Response {
+        let Found { endpoint, route, head, .. } = found;
+        if !route.methods.contains(&head.method) {
+            endpoint.telemetry.wrong_method();
+            return unread(wrong_method(route), &body);
+        }
+        if !gate::takes_encoding(&endpoint.account.access, &head.headers) {
+            endpoint.telemetry.encoding();
+            return unread(wrong_encoding(&endpoint.account), &body);
+        }
+        self.take(found, body).await
+    }
+
     /// Admits, reads, hands over, and replies.
-    async fn take(
-        &self,
-        endpoint: &Endpoint,
-        route: &Route,
-        head: &Parts,
-        body: Incoming,
-    ) -> Response {
+    async fn take(&self, found: &Found<'_>, body: Incoming) -> Response {
+        let Found { endpoint, route, .. } = found;
         // A body that does not announce its length may be as long as the cap.
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         // The carrier's cap or ours, whichever is lower.
         let cap = route.max_body.min(self.limits.max_body);
         let (_guard, load) = self.begin(announced.unwrap_or(cap).min(cap));
-        let most = Load { requests: self.limits.max_requests, bytes: self.limits.max_buffered };
-        let admitted = admit(self.tasks.is_stopping(), self.intake.admits(), load, most);
-        if let Err(shed) = admitted {
-            endpoint.telemetry.busy(shed.name());
-            let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
-            let response = reply(&call(head, route, &Bytes::new()), &busy);
-            return unread(response, &body);
+        if let Err(shed) = self.admit(load) {
+            return unread(self.shed(found, shed), &body);
         }
         let body = match body::read(body, cap, self.limits.body_timeout).await {
             Ok(body) => body,
             Err(unreadable) => return endpoint.unreadable(unreadable, cap),
         };
-        let call = call(head, route, &body);
+        let call = found.call(&body);
         let answer = self.intake.accept(&endpoint.account, &call).await;
         match &answer {
             Answer::Accepted => endpoint.telemetry.accepted(),
@@ -127,6 +163,37 @@ impl Callbacks {
             Answer::Refused(denied) => endpoint.telemetry.refused(denied.name()),
         }
         reply(&call, &answer)
+    }
+
+    /// Opens a WebSocket to a carrier that is believed.
+    fn open(&self, found: &Found<'_>, upgraded: Option<OnUpgrade>) -> Response {
+        let Found { endpoint, head, .. } = found;
+        let asked = upgrade::is_asked(head.version, &head.method, &head.headers);
+        let (Some(upgraded), Some(hearing), true) = (upgraded, &endpoint.hearing, asked) else {
+            endpoint.telemetry.wrong_method();
+            return upgrade::required();
+        };
+        let (_guard, load) = self.begin(0);
+        if let Err(shed) = self.admit(load) {
+            return self.shed(found, shed);
+        }
+        let nothing = Bytes::new();
+        let call = found.call(&nothing);
+        match self.intake.admit_link(&endpoint.account, &call) {
+            Ok(()) => upgrade::grant(&call, upgraded, hearing.clone()),
+            Err(denied) => found.refuse(denied),
+        }
+    }
+
+    fn admit(&self, load: Load) -> Result<(), Shed> {
+        let most = Load { requests: self.limits.max_requests, bytes: self.limits.max_buffered };
+        admit(self.tasks.is_stopping(), self.intake.admits(), load, most)
+    }
+
+    fn shed(&self, found: &Found<'_>, shed: Shed) -> Response {
+        found.endpoint.telemetry.busy(shed.name());
+        let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
+        reply(&found.call(&Bytes::new()), &busy)
     }
 
     /// Counts a callback and its bytes in; the load includes it.
@@ -148,7 +215,42 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+impl Found<'_> {
+    fn call<'a>(&'a self, body: &'a Bytes) -> Call<'a> {
+        let uri = &self.head.uri;
+        Call {
+            method: &self.head.method,
+            route: self.route,
+            target: uri.path_and_query().map_or("", |target| target.as_str()),
+            query: uri.query().unwrap_or_default(),
+            url: self.url,
+            headers: &self.head.headers,
+            body,
+        }
+    }
+
+    /// Refuses it unread.
+    fn refuse(&self, denied: Denied) -> Response {
+        self.endpoint.telemetry.refused(denied.name());
+        reply(&self.call(&Bytes::new()), &Answer::Refused(denied))
+    }
+}
+
 impl Endpoint {
+    fn new(account: &Arc<Account>, ground: &Ground) -> Endpoint {
+        let refused = Denied::ALL.map(Denied::name);
+        let reasons = Reasons { refused: &refused, busy: &Shed::NAMES };
+        let hearing = match account.dialect.transport {
+            Transport::Http => None,
+            Transport::WebSocket => Some(Hearing::new(Arc::clone(account), ground.clone())),
+        };
+        Endpoint {
+            account: Arc::clone(account),
+            telemetry: AccountTelemetry::new(&ground.metrics, &account.name, reasons),
+            hearing,
+        }
+    }
+
     /// What was not read is left to the connection's end.
     fn unreadable(&self, unreadable: Unreadable, cap: usize) -> Response {
         match unreadable {
@@ -189,36 +291,17 @@ fn wrong_method(route: &Route) -> Response {
     response
 }
 
-fn call<'a>(head: &'a Parts, route: &'a Route, body: &'a Bytes) -> Call<'a> {
-    Call {
-        method: &head.method,
-        route,
-        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
-        query: head.uri.query().unwrap_or_default(),
-        url: "",
-        headers: &head.headers,
-        body,
+fn wrong_encoding(account: &Account) -> Response {
+    let listed = |(_, encoding): &&(&str, ContentEncoding)| {
+        account.access.content_encodings.contains(encoding)
+    };
+    let names = ContentEncoding::NAMES.iter().filter(listed).map(|(name, _)| *name);
+    let taken = [&["identity"][..], &names.collect::<Vec<_>>()].concat().join(", ");
+    let line = format!("bodies are taken in these encodings: {taken}\n");
+    let mut response = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, line);
+    // So RFC 9110, 15.5.16.
+    if let Ok(taken) = HeaderValue::try_from(taken) {
+        response.headers_mut().insert(ACCEPT_ENCODING, taken);
     }
-}
-
-/// Account and route of a callback's path; the route is empty when there is none.
-fn split(path: &str) -> Option<(&str, &str)> {
-    let rest = path.strip_prefix("/callback/")?;
-    Some(rest.split_once('/').unwrap_or((rest, "")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_account_and_route() {
-        assert_eq!(split("/callback/aliyun-sms"), Some(("aliyun-sms", "")));
-        assert_eq!(split("/callback/aliyun-sms/"), Some(("aliyun-sms", "")));
-        assert_eq!(split("/callback/a/report"), Some(("a", "report")));
-        assert_eq!(split("/callback/a/b/c"), Some(("a", "b/c")));
-        assert_eq!(split("/callback/"), Some(("", "")));
-        assert_eq!(split("/callback"), None);
-        assert_eq!(split("/"), None);
-    }
+    response
 }

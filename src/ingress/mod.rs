@@ -1,23 +1,27 @@
-//! The carriers' listener: sheds load, matches the path to an account, reads the body within
-//! its limits, hands over to the intake and answers in the carrier's words.
+//! The carriers' listener: matches the path to an account, refuses who may not call it, sheds load,
+//! reads the body within its limits, hands over to the intake and answers in the carrier's words.
 
 mod admit;
 mod body;
 mod callback;
+mod gate;
 mod http;
+mod routing;
+mod upgrade;
+mod url;
+mod visitor;
 
-use crate::clock::Entropy;
+pub use crate::session::Ground;
+
 use crate::config::{Account, Http};
-use crate::intake::Intake;
-use crate::lifecycle::Tasks;
 use crate::net::tls::{self, TlsError};
 use crate::net::{BindError, HttpServer, Listener, Timeouts};
-use crate::telemetry::Metrics;
 use crate::telemetry::net::Listening;
 use callback::Callbacks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use visitor::Visitor;
 
 /// Why carriers cannot be listened to.
 #[derive(Debug, thiserror::Error)]
@@ -28,19 +32,6 @@ pub enum StartError {
     /// The certificate cannot be served.
     #[error("http.tls: {0}")]
     Tls(#[from] TlsError),
-}
-
-/// What the listener stands on.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// Takes callbacks over.
-    pub intake: Intake,
-    /// Owns connections and requests.
-    pub tasks: Tasks,
-    /// For jitter.
-    pub entropy: Entropy,
-    /// Counts.
-    pub metrics: Metrics,
 }
 
 /// Binds every address, starts to serve these accounts, and returns the addresses in the order
@@ -55,7 +46,9 @@ pub async fn start(
 ) -> Result<Vec<SocketAddr>, StartError> {
     let limits = &config.limits;
     let acceptor = match &config.tls {
-        Some(files) => Some(tls::acceptor(&files.certificate, &files.key)?),
+        Some(files) => {
+            Some(tls::acceptor(&files.certificate, &files.key, files.client_ca.as_deref())?)
+        }
         None => None,
     };
     let permits = Arc::new(Semaphore::new(limits.max_connections));
@@ -73,16 +66,17 @@ pub async fn start(
     let tasks = ground.tasks.clone();
     let timeouts = Timeouts { header: limits.header_timeout, idle: limits.idle_timeout };
     let server = Arc::new(HttpServer::new(timeouts, tasks.clone()));
-    let callbacks = Arc::new(Callbacks::new(limits, accounts, ground));
+    let callbacks = Arc::new(Callbacks::new(config, accounts, ground));
     let addresses = listeners.iter().map(Listener::address).collect();
     for listener in listeners {
         let (server, callbacks) = (Arc::clone(&server), Arc::clone(&callbacks));
-        let serve = move |socket| {
+        let serve = move |socket, peer| {
             let (server, callbacks) = (Arc::clone(&server), Arc::clone(&callbacks));
             async move {
+                let visitor = Arc::new(Visitor::new(&peer));
                 let answer = |request| {
-                    let callbacks = Arc::clone(&callbacks);
-                    async move { callbacks.answer(request).await }
+                    let (callbacks, visitor) = (Arc::clone(&callbacks), Arc::clone(&visitor));
+                    async move { callbacks.answer(&visitor, request).await }
                 };
                 server.serve(socket, answer).await
             }

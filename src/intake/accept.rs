@@ -1,10 +1,10 @@
 //! The path of one callback between the socket and the store.
 
-use crate::carrier::{self, Answer, Call, Denied, Verified};
+use crate::carrier::{self, Answer, Call, Decoded, Denied, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{Event, EventBody, Outcome};
+use crate::model::{AccountName, Event, EventBody, Outcome};
 use crate::store::{
     Callback, Committed, Entry, Nonce, RawRequest, Resend, Store, StoreError, StoredCallback,
     Unwell,
@@ -34,16 +34,15 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Over a store, with the campaigns by which answers are read.
-    #[must_use]
-    pub fn new(
+    /// Over a store, for these accounts, with the campaigns by which answers are read.
+    pub fn new<'a>(
         store: Store,
+        accounts: impl IntoIterator<Item = &'a AccountName>,
         campaigns: &[Arc<Campaign>],
-        clock: Clock,
-        entropy: Entropy,
+        (clock, entropy): (Clock, Entropy),
         metrics: &Metrics,
     ) -> Intake {
-        let metrics = IntakeMetrics::new(metrics);
+        let metrics = IntakeMetrics::new(metrics, accounts);
         Intake { store, campaigns: campaigns.into(), clock, entropy, metrics }
     }
 
@@ -59,16 +58,54 @@ impl Intake {
     /// is refused is kept; a request that is believed but cannot be read is kept whole.
     pub async fn accept(&self, account: &Arc<Account>, call: &Call<'_>) -> Answer {
         let now = self.clock.now();
-        let verified = match carrier::verify(call, account, now) {
-            Ok(verified) => verified,
-            Err(denied) => return Answer::Refused(denied),
-        };
-        let callback = self.understand(account, call, verified, now);
+        match self.believe(account, call, now) {
+            Ok(verified) => self.keep(account, call, verified, now).await,
+            Err(denied) => Answer::Refused(denied),
+        }
+    }
+
+    /// Verifies the request that opens a link; its frames go to [`Intake::accept_frame`].
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admit_link(&self, account: &Account, upgrade: &Call<'_>) -> Result<(), Denied> {
+        self.believe(account, upgrade, self.clock.now()).map(drop)
+    }
+
+    /// Reads and commits a frame of a link that was believed when it opened. The answer is for the
+    /// one who reads the link, since no carrier waits for it.
+    pub async fn accept_frame(&self, account: &Arc<Account>, frame: &Call<'_>) -> Answer {
+        self.keep(account, frame, Verified::default(), self.clock.now()).await
+    }
+
+    fn believe(
+        &self,
+        account: &Account,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<Verified, Denied> {
+        let verified = carrier::verify(call, account, now)?;
+        if let Some(skew) = verified.skew {
+            self.metrics.skew(&account.name, skew);
+        }
+        Ok(verified)
+    }
+
+    async fn keep(
+        &self,
+        account: &Arc<Account>,
+        call: &Call<'_>,
+        verified: Verified,
+        now: Timestamp,
+    ) -> Answer {
+        let decoded = carrier::decode(call, account);
+        let nonce = verified.nonce.map(|value| Nonce { value, content: content(call) });
+        let callback = self.understand(account, call, &decoded, nonce, now);
         let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
-        let garbled = callback.garbled.len();
         match self.store.commit(callback).await {
             Ok(committed) => {
-                self.count(&outcomes, &committed, garbled);
+                self.count(&account.name, &decoded, &outcomes, &committed);
+                self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
             }
@@ -89,31 +126,44 @@ impl Intake {
     pub(super) async fn store_again(
         &self,
         callback: &StoredCallback,
-        entries: &[Entry],
-        garbled: Vec<String>,
+        account: Option<&Account>,
+        decoded: &Decoded,
     ) -> Result<(), StoreError> {
+        let entries = account.map_or_else(Vec::new, |account| {
+            self.entries(&decoded.events, account, callback.received_at)
+        });
         let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.outcome).collect();
-        let committed = self.store.commit_reread(callback, entries, garbled).await?;
+        let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
-        self.count(&outcomes, &committed, 0);
+        self.count(&callback.account, decoded, &outcomes, &committed);
         Ok(())
     }
 
     /// Counts what is on disk now and was not before.
-    fn count(&self, outcomes: &[Outcome], committed: &Committed, garbled: usize) {
-        let fresh = outcomes.iter().zip(&committed.fresh).filter(|(_, fresh)| **fresh);
-        fresh.for_each(|(outcome, _)| self.metrics.outcome(*outcome, 1));
-        self.metrics.outcome(Outcome::Garbled, garbled);
+    fn count(
+        &self,
+        account: &AccountName,
+        decoded: &Decoded,
+        outcomes: &[Outcome],
+        committed: &Committed,
+    ) {
+        let events = decoded.events.iter().zip(outcomes).zip(&committed.fresh);
+        for ((event, outcome), _) in events.filter(|(_, fresh)| **fresh) {
+            self.metrics.outcome(*outcome, 1);
+            if has_replacement(event) {
+                self.metrics.replaced(account);
+            }
+        }
     }
 
     fn understand(
         &self,
-        account: &Arc<Account>,
+        account: &Account,
         call: &Call<'_>,
-        verified: Verified,
+        decoded: &Decoded,
+        nonce: Option<Nonce>,
         now: Timestamp,
     ) -> Callback {
-        let decoded = carrier::decode(call, account);
         Callback {
             account: account.name.clone(),
             received_at: now,
@@ -123,19 +173,14 @@ impl Intake {
                 headers: kept_headers(call.headers),
                 body: call.body.clone(),
             },
-            nonce: verified.nonce.map(|value| Nonce { value, content: content(call) }),
+            nonce,
             entries: self.entries(&decoded.events, account, now),
-            garbled: decoded.garbled.iter().map(ToString::to_string).collect(),
+            garbled: problems(decoded),
         }
     }
 
     /// What events that arrived at `received_at` come to.
-    pub(super) fn entries(
-        &self,
-        events: &[Event],
-        account: &Account,
-        received_at: Timestamp,
-    ) -> Vec<Entry> {
+    fn entries(&self, events: &[Event], account: &Account, received_at: Timestamp) -> Vec<Entry> {
         events.iter().map(|event| self.entry(event, account, received_at)).collect()
     }
 
@@ -151,6 +196,11 @@ impl Intake {
             records: meant.records,
         }
     }
+}
+
+/// What could not be read, for operators.
+fn problems(decoded: &Decoded) -> Vec<String> {
+    decoded.garbled.iter().map(ToString::to_string).collect()
 }
 
 /// The key under which the same answer is known when its carrier sends it again with another id.
@@ -177,6 +227,11 @@ fn content(call: &Call<'_>) -> [u8; 32] {
     let mut content = [0; 32];
     content.copy_from_slice(digest.finish().as_ref());
     content
+}
+
+/// Whether a citizen's text holds U+FFFD. It is content that was sent, so it is kept and counted.
+fn has_replacement(event: &Event) -> bool {
+    matches!(&event.body, EventBody::SmsReply { text } if text.contains('\u{fffd}'))
 }
 
 fn retry_after(error: &StoreError) -> std::time::Duration {

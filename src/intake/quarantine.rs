@@ -70,18 +70,14 @@ impl Rereader {
             for Quarantined { callback, .. } in &waiting {
                 let Some(callback) = callback else { continue };
                 let (account, decoded) = self.decode(callback);
-                let entries = account.map_or_else(Vec::new, |account| {
-                    self.intake.entries(&decoded.events, account, callback.received_at)
-                });
-                let garbled = decoded.garbled.iter().map(ToString::to_string).collect();
-                self.intake.store_again(callback, &entries, garbled).await?;
+                self.intake.store_again(callback, account, &decoded).await?;
                 read += 1;
             }
         }
     }
 
     /// What a callback says by today's profile of its account.
-    fn decode(&self, callback: &StoredCallback) -> (Option<&Arc<Account>>, Decoded) {
+    fn decode(&self, callback: &StoredCallback) -> (Option<&Account>, Decoded) {
         let unreadable = |problem: &'static str| {
             let garbled = vec![Garbled::new("account", problem)];
             Decoded { garbled, ..Decoded::default() }

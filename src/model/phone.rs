@@ -17,7 +17,8 @@ pub struct NotANumber;
 
 impl Msisdn {
     /// Reads a number the way carriers deliver it: `+86139…`, `0086139…`, `86139…`, 11 digits,
-    /// a landline with its 0, a `tel:` URI; spaces, hyphens and brackets are ignored.
+    /// a landline with its 0, a `tel:`, `sip:` or `sips:` URI; spaces, hyphens and brackets are
+    /// ignored.
     ///
     /// `country` is the calling code to assume for national forms, without `+`, for example
     /// `86`; its rules (mobile numbers are 11 digits from 1, trunk prefix 0) apply to `86` only,
@@ -27,7 +28,7 @@ impl Msisdn {
     /// [`NotANumber`] when what is left is not 7 to 15 digits.
     pub fn read(raw: &str, country: &str) -> Result<Msisdn, NotANumber> {
         let raw = raw.trim();
-        let raw = raw.strip_prefix("tel:").unwrap_or(raw);
+        let raw = raw.strip_prefix("tel:").or_else(|| user_of_sip(raw)).unwrap_or(raw);
         let raw = raw.split(';').next().unwrap_or(raw);
         let (international, rest) = match raw.strip_prefix(['+', '＋']) {
             Some(rest) => (true, rest),
@@ -90,6 +91,13 @@ pub fn mask(text: &str) -> String {
     masked
 }
 
+/// The user part of a SIP URI, without a password.
+fn user_of_sip(uri: &str) -> Option<&str> {
+    let address = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:"))?;
+    let (user, _host) = address.split_once('@')?;
+    user.split(':').next()
+}
+
 fn chinese(digits: &str) -> String {
     let mobile = |number: &str| number.len() == 11 && number.starts_with('1');
     if let Some(landline) = digits.strip_prefix('0') {
@@ -143,6 +151,8 @@ mod tests {
             ("+8613940000001", "+8613940000001"),
             ("008613940000001", "+8613940000001"),
             ("tel:+8613940000001;phone-context=+86", "+8613940000001"),
+            ("sip:13940000001@host", "+8613940000001"),
+            ("sips:+8613940000001;phone-context=x@10.0.0.1:5061;user=phone", "+8613940000001"),
             (" 139-4000-0001 ", "+8613940000001"),
             ("02488908890", "+862488908890"),
             ("862488908890", "+862488908890"),
@@ -151,7 +161,16 @@ mod tests {
         for (raw, e164) in forms {
             assert_eq!(Msisdn::read(raw, "86").map(String::from), Ok(e164.to_owned()), "{raw}");
         }
-        for raw in ["", "anonymous", "12", "+", "1394000000a", "+1234567890123456"] {
+        for raw in [
+            "",
+            "anonymous",
+            "12",
+            "+",
+            "1394000000a",
+            "+1234567890123456",
+            "sip:13940000001",
+            "sip:anonymous@host",
+        ] {
             assert_eq!(Msisdn::read(raw, "86"), Err(NotANumber), "{raw}");
         }
         assert_eq!(

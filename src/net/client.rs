@@ -1,17 +1,17 @@
 //! Calling others over HTTP(S): pooled connections, no redirects, a deadline and a bound on every
 //! call.
 
+use super::tls::roots;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -52,10 +52,14 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The system's roots cannot be read.
-    #[error("no trusted roots on this system ({0}); install ca-certificates or set destination.ca")]
+    #[error(
+        "no trusted roots on this system ({0}); install ca-certificates, or name a PEM file of roots"
+    )]
     NoSystemRoots(#[source] std::io::Error),
     /// The file of roots cannot be read.
-    #[error("cannot read trusted roots from {path}: {problem}; destination.ca must be a PEM file")]
+    #[error(
+        "cannot read trusted roots from {path}: {problem}; it must be a PEM file of certificates"
+    )]
     BadRoots {
         /// The file.
         path: PathBuf,
@@ -111,19 +115,10 @@ impl Client {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(IDLE));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = HttpsConnectorBuilder::new();
-        let https = match &options.trust {
-            Trust::System => builder
-                .with_provider_and_native_roots(provider)
-                .map_err(ClientError::NoSystemRoots)?
-                .https_only(),
-            Trust::Roots(path) => {
-                builder.with_tls_config(tls(provider, roots(path)?)?).https_only()
-            }
-            Trust::Plain => {
-                builder.with_tls_config(tls(provider, RootCertStore::empty())?).https_or_http()
-            }
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls(&options.trust)?);
+        let https = match options.trust {
+            Trust::System | Trust::Roots(_) => https.https_only(),
+            Trust::Plain => https.https_or_http(),
         };
         let connector = Timed {
             inner: https.enable_http1().wrap_connector(tcp),
@@ -165,26 +160,20 @@ impl Client {
     }
 }
 
-fn tls(
-    provider: Arc<rustls::crypto::CryptoProvider>,
-    roots: RootCertStore,
-) -> Result<ClientConfig, ClientError> {
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, ClientError> {
-    let bad = |problem: String| ClientError::BadRoots { path: path.to_owned(), problem };
-    let mut roots = RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?
-    {
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(bad("it holds no certificate".to_owned())) } else { Ok(roots) }
+/// How to shake hands as a client with whom `trust` believes.
+pub(super) fn tls(trust: &Trust) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let trusting = match trust {
+        Trust::Plain => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::System => builder.with_native_roots().map_err(ClientError::NoSystemRoots)?,
+        Trust::Roots(path) => {
+            let bad = |problem| ClientError::BadRoots { path: path.clone(), problem };
+            builder.with_root_certificates(roots(path).map_err(bad)?)
+        }
+    };
+    Ok(trusting.with_no_client_auth())
 }
 
 /// A connector that must be done in time, with the name and the handshake too.

@@ -17,10 +17,29 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What every handler answers with: a body that is whole.
 pub type Response = http::Response<Full<Bytes>>;
+
+/// Put into an answer's extensions, a 101: what takes the connection over once the answer is out.
+/// The connection counts as open until that is done.
+#[derive(Clone)]
+pub struct Takeover(Arc<Mutex<Option<Successor>>>);
+
+type Successor = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Takeover {
+    /// By this, which ends by itself when the gateway stops.
+    pub fn by(successor: impl Future<Output = ()> + Send + 'static) -> Takeover {
+        Takeover(Arc::new(Mutex::new(Some(Box::pin(successor)))))
+    }
+
+    fn successor(&self) -> Option<Successor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Put into an answer's extensions when its request's body was left unread and may still be on
 /// its way: the peer is then heard out before the connection closes, so that it gets the answer.
@@ -38,6 +57,12 @@ pub struct HttpServer {
     protocol: auto::Builder<Streams>,
     timeouts: Timeouts,
     tasks: Tasks,
+}
+
+impl std::fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Takeover").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for HttpServer {
@@ -76,12 +101,16 @@ impl HttpServer {
         F: Future<Output = Response> + Send + 'static,
     {
         let pace = Pace::new(self.timeouts);
+        let takeover = Arc::new(OnceLock::new());
         let service = service_fn(|request: Request<Incoming>| {
-            let pace = pace.clone();
+            let (pace, takeover) = (pace.clone(), Arc::clone(&takeover));
             let under_way = pace.request(request.version());
             let answer = handler(request);
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
+                if let Some(next) = answer.extensions_mut().remove::<Takeover>() {
+                    takeover.get_or_init(|| next);
+                }
                 if answer.extensions().get::<Unread>().is_some() {
                     pace.linger();
                 }
@@ -90,7 +119,7 @@ impl HttpServer {
             }
         });
         let socket = TokioIo::new(Paced::new(socket, pace.clone()));
-        let mut connection = pin!(self.protocol.serve_connection(socket, service));
+        let mut connection = pin!(self.protocol.serve_connection_with_upgrades(socket, service));
         let mut watchdog = pace.watchdog();
         let mut stopping = pin!(self.tasks.stopping());
         let mut closing = None;
@@ -98,6 +127,9 @@ impl HttpServer {
             tokio::select! {
                 biased;
                 finished = connection.as_mut() => {
+                    if let Some(next) = takeover.get().and_then(Takeover::successor) {
+                        next.await;
+                    }
                     let ended = finished.map_or_else(|error| why(&*error), |()| Ended::Finished);
                     return closing.unwrap_or(ended);
                 }

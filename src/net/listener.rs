@@ -1,13 +1,13 @@
 //! Accepts connections: never more than there are permits, slower after errors, none once the
 //! gateway stops.
 
-use super::Socket;
+use super::{Peer, Socket};
 use crate::clock::Entropy;
 use crate::lifecycle::Tasks;
 use crate::telemetry::net::{Ended, Listening};
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -51,6 +51,9 @@ pub struct Listener {
     entropy: Entropy,
     telemetry: Listening,
 }
+
+/// A connection and the address it comes from.
+type Accepted = (TcpStream, IpAddr);
 
 #[derive(Clone)]
 struct Tls {
@@ -97,7 +100,7 @@ impl Listener {
     /// how it ended.
     pub async fn run<S, F>(self, tasks: Tasks, serve: S)
     where
-        S: Fn(Socket) -> F + Clone + Send + 'static,
+        S: Fn(Socket, Peer) -> F + Clone + Send + 'static,
         F: Future<Output = Ended> + Send + 'static,
     {
         let mut failures = 0;
@@ -108,9 +111,9 @@ impl Listener {
                 accepted = self.accept() => accepted,
             };
             match accepted {
-                Ok((stream, permit)) => {
+                Ok((accepted, permit)) => {
                     failures = 0;
-                    self.start(&tasks, stream, permit, serve.clone());
+                    self.start(&tasks, accepted, permit, serve.clone());
                 }
                 Err(error) if concerns_one_peer(&error) => self.telemetry.accept_failed(&error),
                 Err(error) => {
@@ -126,28 +129,28 @@ impl Listener {
 
     /// Takes a permit first, so that a peer too many waits in the system's queue and costs us
     /// nothing.
-    async fn accept(&self) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&self) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
         let permit = if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             permit
         } else {
             self.telemetry.full();
             Arc::clone(&self.permits).acquire_owned().await.map_err(io::Error::other)?
         };
-        let (stream, _) = self.socket.accept().await?;
-        Ok((stream, permit))
+        let (stream, address) = self.socket.accept().await?;
+        Ok(((stream, address.ip().to_canonical()), permit))
     }
 
-    fn start<S, F>(&self, tasks: &Tasks, stream: TcpStream, permit: OwnedSemaphorePermit, serve: S)
+    fn start<S, F>(&self, tasks: &Tasks, accepted: Accepted, permit: OwnedSemaphorePermit, serve: S)
     where
-        S: Fn(Socket) -> F + Send + 'static,
+        S: Fn(Socket, Peer) -> F + Send + 'static,
         F: Future<Output = Ended> + Send + 'static,
     {
         let tls = self.tls.clone();
         let open = self.telemetry.opened();
         tasks.spawn("connection", async move {
             let _permit = permit;
-            let ended = match shake_hands(stream, tls).await {
-                Ok(socket) => serve(socket).await,
+            let ended = match shake_hands(accepted, tls).await {
+                Ok((socket, peer)) => serve(socket, peer).await,
                 Err(ended) => ended,
             };
             open.ended(ended);
@@ -155,14 +158,21 @@ impl Listener {
     }
 }
 
-async fn shake_hands(stream: TcpStream, tls: Option<Tls>) -> Result<Socket, Ended> {
+async fn shake_hands(
+    (stream, address): Accepted,
+    tls: Option<Tls>,
+) -> Result<(Socket, Peer), Ended> {
     // Answers are small and whole: waiting to fill a packet would only delay them.
     stream.set_nodelay(true).map_err(|_| Ended::Lost)?;
     let Some(tls) = tls else {
-        return Ok(Socket::Plain(stream));
+        return Ok((Socket::Plain(stream), Peer { address, tls: false, certificate: None }));
     };
     match timeout(tls.handshake_timeout, tls.acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Ok(Socket::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let certificate = shown.map(|shown| shown.clone().into_owned());
+            Ok((Socket::Tls(Box::new(stream)), Peer { address, tls: true, certificate }))
+        }
         Ok(Err(_)) => Err(Ended::Handshake),
         Err(_) => Err(Ended::HandshakeTimeout),
     }

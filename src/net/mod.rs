@@ -1,16 +1,20 @@
-//! Sockets: peers that call us (accepting, TLS, timeouts, one HTTP connection's life), and how we
-//! call others.
+//! Sockets: peers that call us (accepting, TLS, timeouts, one HTTP connection's life), how we call
+//! others, and WebSockets either way.
 //!
 //! Who answers is not known here; the carriers' and the operators' listeners both stand on this.
 
 pub mod client;
+pub mod dialer;
 pub mod http;
 pub mod listener;
+mod peer;
 pub mod socket;
 pub mod timeouts;
 pub mod tls;
+pub mod websocket;
 
-pub use http::{HttpServer, Response, Unread};
+pub use http::{HttpServer, Response, Takeover, Unread};
 pub use listener::{BindError, Listener};
+pub use peer::Peer;
 pub use socket::Socket;
 pub use timeouts::Timeouts;

@@ -1,8 +1,12 @@
-//! TLS towards carriers: rustls with ring, certificate and key from PEM files.
+//! TLS towards carriers: rustls with ring; certificate, key and the roots of client certificates
+//! from PEM files.
 
-use rustls::crypto::ring;
+use rustls::RootCertStore;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
@@ -29,16 +33,29 @@ pub enum TlsError {
         /// What is wrong.
         source: pem::Error,
     },
+    /// The roots of client certificates are not there, not PEM, or none.
+    #[error("cannot read client_ca {}: {problem}; it must be a PEM file of root certificates", path.display())]
+    ClientRoots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// Both are read, but do not belong together or are of an unknown kind.
     #[error("certificate and key cannot be used: {0}; check that they belong together")]
     Pair(#[from] rustls::Error),
 }
 
-/// Reads the files and makes what shakes hands, offering HTTP/2 and HTTP/1.1.
+/// Reads the files and makes what shakes hands, offering HTTP/2 and HTTP/1.1. With roots for client
+/// certificates peers are asked for one; they may come without, but not with a bad one.
 ///
 /// # Errors
 /// [`TlsError`] naming the file.
-pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+pub fn acceptor(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<TlsAcceptor, TlsError> {
     let unreadable = |source| TlsError::Certificate { path: certificate.to_owned(), source };
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
         .map_err(unreadable)?
@@ -50,12 +67,41 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError>
     let key = PrivateKeyDer::from_pem_file(key)
         .map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
     let provider = Arc::new(ring::default_provider());
+    let clients = match client_ca {
+        Some(path) => client_verifier(path, Arc::clone(&provider))?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn client_verifier(
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let bad = |problem: String| TlsError::ClientRoots { path: path.to_owned(), problem };
+    let roots = Arc::new(roots(path).map_err(bad)?);
+    WebPkiClientVerifier::builder_with_provider(roots, provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| bad(error.to_string()))
+}
+
+/// Reads root certificates, at least one.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(super) fn roots(path: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(roots) }
 }
 
 #[cfg(test)]
@@ -79,12 +125,17 @@ mod tests {
         let wrong_key = write("other.key", &other.1);
         let empty = write("empty.pem", "");
 
-        assert!(acceptor(&chain, &key).is_ok());
-        assert!(matches!(acceptor(&chain, &wrong_key), Err(TlsError::Pair(_))));
-        assert!(matches!(acceptor(&empty, &key), Err(TlsError::NoCertificate(_))));
-        assert!(matches!(acceptor(&chain, &empty), Err(TlsError::Key { .. })));
+        assert!(acceptor(&chain, &key, None).is_ok());
+        assert!(matches!(acceptor(&chain, &wrong_key, None), Err(TlsError::Pair(_))));
+        assert!(matches!(acceptor(&empty, &key, None), Err(TlsError::NoCertificate(_))));
+        assert!(matches!(acceptor(&chain, &empty, None), Err(TlsError::Key { .. })));
+        assert!(acceptor(&chain, &key, Some(&chain)).is_ok());
+        for bad in [&empty, &key] {
+            let refused = acceptor(&chain, &key, Some(bad)).err();
+            assert!(matches!(refused, Some(TlsError::ClientRoots { .. })), "{refused:?}");
+        }
         let missing = directory.path().join("missing.pem");
-        let error = acceptor(&missing, &key).err().expect("refused").to_string();
+        let error = acceptor(&missing, &key, None).err().expect("refused").to_string();
         assert!(error.contains("missing.pem"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 static OUTCOMES: Metric<Counter, 2> = Metric::counter(
     "bridge8890_callbacks_total",
     &["account", "outcome"],
-    "Callbacks answered: accepted, duplicate, busy, refused, too_large, too_slow, cut_off or wrong_method.",
+    "Callbacks answered: accepted, duplicate, busy, refused, too_large, too_slow, cut_off, wrong_method or encoding.",
 );
 static RESPONSES: Metric<Counter, 2> = Metric::counter(
     "bridge8890_callback_responses_total",
@@ -94,6 +94,7 @@ pub struct AccountTelemetry {
     too_slow_log: Seldom,
     cut_off: Counter,
     wrong_method: Counter,
+    encoding: Counter,
     /// By the first digit of the status, from 2.
     classes: [Counter; 4],
     duration: Histogram,
@@ -123,6 +124,7 @@ impl AccountTelemetry {
             too_slow_log: Seldom::new(),
             cut_off: outcome("cut_off"),
             wrong_method: outcome("wrong_method"),
+            encoding: outcome("encoding"),
             classes: ["2xx", "3xx", "4xx", "5xx"]
                 .map(|class| metrics.counter(&RESPONSES, [name, class])),
             duration: metrics.histogram(&DURATION, [name]),
@@ -155,12 +157,7 @@ impl AccountTelemetry {
         self.refused_reasons.count(reason);
         if let Some(held_back) = self.refused_log.now() {
             let account = self.account.as_str();
-            tracing::warn!(
-                account,
-                reason,
-                held_back,
-                "callback refused; check the account's secret"
-            );
+            tracing::warn!(account, reason, held_back, "callback refused");
         }
     }
 
@@ -190,6 +187,11 @@ impl AccountTelemetry {
     /// It came by a method that its carrier does not use.
     pub fn wrong_method(&self) {
         self.wrong_method.increment(1);
+    }
+
+    /// Its body came in an encoding that the account does not take.
+    pub fn encoding(&self) {
+        self.encoding.increment(1);
     }
 
     /// It was answered.

@@ -1,8 +1,10 @@
-//! What becomes of events.
+//! What becomes of events, and what is noticed about carriers on the way.
 
 use super::metrics::{Metric, Metrics, Row};
-use crate::model::Outcome;
-use ::metrics::Counter;
+use crate::model::{AccountName, Outcome};
+use ::metrics::{Counter, Gauge};
+use jiff::SignedDuration;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 static OUTCOMES: Metric<Counter, 1> = Metric::counter(
@@ -10,28 +12,69 @@ static OUTCOMES: Metric<Counter, 1> = Metric::counter(
     &["outcome"],
     "Events by what became of them; garbled ones are quarantined.",
 );
+static SKEW: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_carrier_clock_skew_seconds",
+    &["account"],
+    "How far the carrier's clock is ahead of ours, by the last signature that told its time.",
+);
+static REPLACED: Metric<Counter, 1> = Metric::counter(
+    "bridge8890_texts_with_replacement_total",
+    &["account"],
+    "Texts of citizens that hold U+FFFD: somebody on the way to us could not read them.",
+);
 
 /// Rows of `docs/METRICS.md`.
-pub(super) const TABLE: &[&Row] = &[&OUTCOMES.row];
+pub(super) const TABLE: &[&Row] = &[&OUTCOMES.row, &SKEW.row, &REPLACED.row];
 
 /// The handles. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct IntakeMetrics {
     outcomes: Arc<[(Outcome, Counter)]>,
+    accounts: Arc<HashMap<AccountName, AccountHandles>>,
+}
+
+#[derive(Debug)]
+struct AccountHandles {
+    skew: Gauge,
+    replaced: Counter,
 }
 
 impl IntakeMetrics {
-    /// In a registry.
-    #[must_use]
-    pub fn new(metrics: &Metrics) -> IntakeMetrics {
+    /// In a registry, with series for these accounts.
+    pub fn new<'a>(
+        metrics: &Metrics,
+        accounts: impl IntoIterator<Item = &'a AccountName>,
+    ) -> IntakeMetrics {
         let counter = |outcome: Outcome| (outcome, metrics.counter(&OUTCOMES, [outcome.name()]));
-        IntakeMetrics { outcomes: Outcome::ALL.into_iter().map(counter).collect() }
+        let account = |name: &AccountName| {
+            let skew = metrics.gauge(&SKEW, [name.as_str()]);
+            let replaced = metrics.counter(&REPLACED, [name.as_str()]);
+            (name.clone(), AccountHandles { skew, replaced })
+        };
+        IntakeMetrics {
+            outcomes: Outcome::ALL.into_iter().map(counter).collect(),
+            accounts: Arc::new(accounts.into_iter().map(account).collect()),
+        }
     }
 
     /// So many events came to this.
     pub fn outcome(&self, outcome: Outcome, events: usize) {
         if let Some((_, counter)) = self.outcomes.iter().find(|(known, _)| *known == outcome) {
             counter.increment(events as u64);
+        }
+    }
+
+    /// A signature told the carrier's time.
+    pub fn skew(&self, account: &AccountName, ahead: SignedDuration) {
+        if let Some(handles) = self.accounts.get(account) {
+            handles.skew.set(ahead.as_secs_f64());
+        }
+    }
+
+    /// A text of an account holds U+FFFD.
+    pub fn replaced(&self, account: &AccountName) {
+        if let Some(handles) = self.accounts.get(account) {
+            handles.replaced.increment(1);
         }
     }
 }

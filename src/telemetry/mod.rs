@@ -7,6 +7,7 @@ pub mod egress;
 pub mod health;
 pub mod ingress;
 pub mod intake;
+pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod net;
@@ -22,6 +23,7 @@ use metrics::Row;
 pub const TABLES: &[(&str, &[&Row])] = &[
     ("Connections", net::TABLE),
     ("Callbacks", ingress::TABLE),
+    ("Links", link::TABLE),
     ("Events", intake::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),

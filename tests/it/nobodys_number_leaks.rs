@@ -31,11 +31,11 @@ async fn nowhere_but_at_the_platform() {
     let personal = personal();
     assert!(personal.contains("13940000001"), "{personal:?}");
     for exchange in exchange::all() {
-        let target = &exchange.request.target;
-        let answer = gateway.post(target, exchange.request.body.clone()).await;
+        let target = &exchange.requests[0].target;
+        let answer = gateway.post(target, exchange.requests[0].body.clone()).await;
         assert_eq!(answer.status, exchange.expected.ack.status, "{}", exchange.name);
         // The same where it does not belong, and in the address.
-        gateway.post(Dialect::TencentVms.path(), exchange.request.body.clone()).await;
+        gateway.post(Dialect::TencentVms.path(), exchange.requests[0].body.clone()).await;
         gateway.post("/callback/13940000001?mobile=13940000001", "").await;
     }
     // Sent, refused, rejected, dead.

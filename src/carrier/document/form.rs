@@ -4,6 +4,7 @@
 //! they are.
 
 use super::part::{Names, Part, place};
+use bytes::Bytes;
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,7 +22,7 @@ pub(in crate::carrier) struct Fields<'a> {
 struct FormField {
     name: Part,
     value: Part,
-    /// The value as it stands in the form.
+    /// The value as it stands in a form; empty for a part of a multipart body.
     sent: Range<usize>,
 }
 
@@ -44,6 +45,16 @@ impl<'a> Fields<'a> {
         Fields::index(bytes, fields)
     }
 
+    /// The parts of a multipart body.
+    pub(super) fn parts(parts: Vec<(String, Bytes)>) -> Fields<'a> {
+        let field = |(name, value): (String, Bytes)| FormField {
+            name: Part::Unpacked(name.into_bytes()),
+            value: Part::Unpacked(value.into()),
+            sent: 0..0,
+        };
+        Fields::index(Cow::Borrowed(&[]), parts.into_iter().map(field).collect())
+    }
+
     fn index(bytes: Cow<'a, [u8]>, fields: Vec<FormField>) -> Fields<'a> {
         let names = Names::new(fields.len(), |at| fields[at].name.bytes(&bytes));
         Fields { bytes, fields, names }
@@ -56,7 +67,11 @@ impl<'a> Fields<'a> {
 
     /// The same as it was sent, before percent-decoding.
     pub(super) fn sent(&self, name: &str) -> Option<&[u8]> {
-        self.bytes.get(self.find(name)?.sent.clone())
+        let field = self.find(name)?;
+        match field.sent.is_empty() {
+            true => Some(field.value.bytes(&self.bytes)),
+            false => self.bytes.get(field.sent.clone()),
+        }
     }
 
     /// All fields in the order sent.

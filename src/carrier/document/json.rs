@@ -306,3 +306,124 @@ impl<'de> Visitor<'de> for Bytes {
         Ok(Cow::Owned(text.as_bytes().to_vec()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Item, Value};
+    use super::*;
+
+    fn read(text: &str) -> Json<'_> {
+        Json::read(Cow::Borrowed(text), false).expect("a document")
+    }
+
+    fn path(path: &str) -> Vec<Segment> {
+        path.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn value(json: &Json<'_>, at: &str) -> Result<Option<String>, &'static str> {
+        match json.value(json.root(), &path(at)) {
+            Value::Nothing => Ok(None),
+            Value::Text(text) => Ok(Some(String::from_utf8(text.into_owned()).expect("UTF-8"))),
+            Value::Composite(expected) | Value::Broken(expected) => Err(expected),
+        }
+    }
+
+    fn text(json: &Json<'_>, at: &str) -> String {
+        value(json, at).expect("a scalar").expect("not missing")
+    }
+
+    fn places(json: &Json<'_>, at: &str) -> Option<Vec<String>> {
+        let mut places = Vec::new();
+        let there = json.each(&path(at), &Trail::new("body"), &mut |trail, found| {
+            places.push(match found {
+                Ok(Item::Json(_)) => trail.to_string(),
+                Ok(_) => unreachable!("JSON holds JSON"),
+                Err(problem) => format!("{trail}: {problem}"),
+            });
+        });
+        there.then_some(places)
+    }
+
+    #[test]
+    fn scalars_come_back_as_sent() {
+        let json = read(
+            r#"{"big":123456789012345678901234567890,"zeros":"000024","small":1.50,
+            "yes":true,"none":null,"empty":"","escaped":"\u6ee1\u610f \ud83d\udc4d\n",
+            "twice":1,"twice":2}"#,
+        );
+        assert_eq!(text(&json, "big"), "123456789012345678901234567890");
+        assert_eq!(text(&json, "zeros"), "000024");
+        assert_eq!(text(&json, "small"), "1.50");
+        assert_eq!(text(&json, "yes"), "true");
+        assert_eq!(text(&json, "empty"), "");
+        assert_eq!(text(&json, "escaped"), "满意 👍\n");
+        assert_eq!(text(&json, "twice"), "2", "the last counts");
+        assert_eq!(value(&json, "none"), Ok(None));
+        assert_eq!(value(&json, "missing"), Ok(None));
+        assert_eq!(json.fields().len(), 9, "repeated ones too");
+    }
+
+    #[test]
+    fn half_an_emoji_costs_only_itself() {
+        let json = read(r#"{"text":"满意\ud83d","\ud83d":1}"#);
+        assert_eq!(text(&json, "text").trim_end_matches(char::REPLACEMENT_CHARACTER), "满意");
+    }
+
+    #[test]
+    fn a_path_leads_through_objects_and_arrays() {
+        let json = read(r#"{"data":{"to":[{"number":"1"},{"number":"2"}],"none":{}}}"#);
+        assert_eq!(text(&json, "data.to.1.number"), "2");
+        assert_eq!(value(&json, "data.to.2.number"), Ok(None));
+        assert_eq!(value(&json, "data.to.x"), Ok(None));
+        assert_eq!(value(&json, "data.to"), Err("expected text or a number"));
+        assert_eq!(value(&json, "data.none"), Ok(None), "nothing in it");
+    }
+
+    #[test]
+    fn items_are_elements_or_one_object() {
+        let json = read(r#"[{"a":1},7,[1],{"a":2}]"#);
+        let all = ["body[0]", "body[1]: expected a JSON object", "body[2]", "body[3]"];
+        assert_eq!(places(&json, ""), Some(all.map(str::to_owned).to_vec()));
+        let json = read(r#"{"one":{},"none":null,"empty":[],"l":[{"m":[{},{}]},{"m":[{}]},{}]}"#);
+        let within = ["body.l[0].m[0]", "body.l[0].m[1]", "body.l[1].m[0]"];
+        assert_eq!(places(&json, "one"), Some(vec!["body.one".to_owned()]));
+        assert_eq!(places(&json, "l.m"), Some(within.map(str::to_owned).to_vec()));
+        assert_eq!(places(&json, "l.1.m"), Some(vec!["body.l.1.m[0]".to_owned()]));
+        assert_eq!(places(&json, "empty"), Some(Vec::new()));
+        assert_eq!(places(&json, "none"), None);
+        assert_eq!(places(&json, "one.m"), None);
+        assert_eq!(places(&json, ""), Some(vec!["body".to_owned()]));
+    }
+
+    #[test]
+    fn broken_bytes_cost_only_their_item() {
+        let text = "[{\"id\":\"1\"},{\"id\":\"\u{fffd}\"}]";
+        let broken = Json::read(Cow::Borrowed(text), true).expect("a document");
+        assert_eq!(
+            places(&broken, ""),
+            Some(vec!["body[0]".to_owned(), "body[1]: expected UTF-8".to_owned()])
+        );
+        let sent = Json::read(Cow::Borrowed(text), false).expect("a document");
+        assert_eq!(places(&sent, ""), Some(vec!["body[0]".to_owned(), "body[1]".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_no_object_or_array_is_no_document() {
+        for text in ["", " ", "7", "\"a\"", "null", "{", "[1,]", "{\"a\":1}x", "[{\"a\":\"1"] {
+            assert!(Json::read(Cow::Borrowed(text), false).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_and_width_cost_no_more_than_their_size() {
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500_000), "]".repeat(500_000));
+        let json = read(&deep);
+        assert_eq!(value(&json, "a.0.0.0"), Err("expected text or a number"));
+        let wide: String = (0..50_000).map(|at| format!("\"f{at}\":{at},")).collect();
+        let wide = format!("{{{wide}\"last\":1}}");
+        let json = read(&wide);
+        for at in 0..50_000 {
+            assert_eq!(text(&json, &format!("f{at}")), at.to_string());
+        }
+    }
+}

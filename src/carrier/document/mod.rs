@@ -130,8 +130,8 @@ impl Document<'_> {
             Document::Xml(xml) => xml.each(path, &root, show),
             _ if !path.is_empty() => false,
             Document::Records(records) => {
-                for record in 0..records.len() {
-                    show(&root.then(Step::Index(record)), Ok(Item::Record(record)));
+                for (index, record) in records.all().enumerate() {
+                    show(&root.then(Step::Index(index)), record);
                 }
                 true
             }

@@ -53,10 +53,12 @@ pub(in crate::carrier) fn open<'a>(
 fn choose(method: &Method, allowed: &[Format], headers: &HeaderMap, body: &[u8]) -> Format {
     let of_bodies = || allowed.iter().copied().filter(|format| *format != Format::Query);
     let may_be = |format: Format| allowed.contains(&format);
-    let (Some(first), false) = (of_bodies().next(), [Method::GET, Method::HEAD].contains(method))
-    else {
+    let Some(first) = of_bodies().next() else { return Format::Query };
+    // Some carriers write everything into the URL whatever the method.
+    let bodiless = [Method::GET, Method::HEAD].contains(method) || body.is_empty();
+    if bodiless && may_be(Format::Query) {
         return Format::Query;
-    };
+    }
     if of_bodies().count() == 1 {
         return first;
     }
@@ -71,18 +73,17 @@ fn choose(method: &Method, allowed: &[Format], headers: &HeaderMap, body: &[u8])
     guesses.find_map(|guess| guess.filter(|format| may_be(*format))).unwrap_or(first)
 }
 
+/// What the content type says where the first bytes leave it open: JSON and XML they do not.
 fn by_content_type(headers: &HeaderMap) -> Option<Format> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let kind = value.split(';').next()?.trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "application/x-www-form-urlencoded" => Some(Format::Form),
-        "multipart/form-data" => Some(Format::Multipart),
-        "text/xml" => Some(Format::Xml),
-        "text/plain" => Some(Format::Text),
-        kind if kind.ends_with("json") => Some(Format::Json),
-        kind if kind.ends_with("xml") => Some(Format::Xml),
-        _ => None,
-    }
+    let value = headers.get(CONTENT_TYPE)?.as_bytes();
+    let kind = value.split(|byte| *byte == b';').next()?.trim_ascii();
+    let known = [
+        ("application/x-www-form-urlencoded", Format::Form),
+        ("multipart/form-data", Format::Multipart),
+        ("text/plain", Format::Text),
+    ];
+    let found = known.iter().find(|(name, _)| kind.eq_ignore_ascii_case(name.as_bytes()));
+    found.map(|(_, format)| *format)
 }
 
 fn json<'a>(

@@ -13,11 +13,32 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// Nothing.
+    pub(super) const EMPTY: Part = Part::Sent(0..0);
+
     /// A piece of `whole`; what is borrowed must be borrowed from there.
     pub(super) fn of(whole: &[u8], piece: Cow<'_, [u8]>) -> Part {
         match piece {
             Cow::Borrowed(piece) => Part::Sent(place(whole, piece)),
             Cow::Owned(piece) => Part::Unpacked(piece),
+        }
+    }
+
+    /// Puts more of `whole` behind it.
+    pub(super) fn append(&mut self, whole: &[u8], piece: Cow<'_, str>) {
+        match self {
+            Part::Sent(place) if place.start == place.end => {
+                *self = match piece {
+                    Cow::Borrowed(piece) => Part::of(whole, Cow::Borrowed(piece.as_bytes())),
+                    Cow::Owned(piece) => Part::Unpacked(piece.into_bytes()),
+                };
+            }
+            Part::Sent(place) => {
+                let mut bytes = whole.get(place.clone()).unwrap_or_default().to_vec();
+                bytes.extend_from_slice(piece.as_bytes());
+                *self = Part::Unpacked(bytes);
+            }
+            Part::Unpacked(bytes) => bytes.extend_from_slice(piece.as_bytes()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::form::unescaped;
 use super::part::Part;
+use super::{Found, Item};
 use crate::config::dialect::Records;
 use std::borrow::Cow;
 
@@ -10,7 +11,8 @@ use std::borrow::Cow;
 pub(in crate::carrier) struct RecordList<'a> {
     bytes: Cow<'a, [u8]>,
     columns: &'a [String],
-    records: Vec<Vec<Part>>,
+    /// The fields of each; `None` for one that has more fields than there are columns.
+    records: Vec<Option<Vec<Part>>>,
 }
 
 impl<'a> RecordList<'a> {
@@ -20,27 +22,33 @@ impl<'a> RecordList<'a> {
         if texts.last().is_some_and(|last| last.trim_ascii().is_empty()) {
             texts.pop();
         }
-        let fields = |text: &[u8]| -> Vec<Part> {
+        let fields = |text: &[u8]| -> Option<Vec<Part>> {
             let columns = columns(text, form);
+            if columns.len() > form.columns.len() {
+                return None;
+            }
             let part = |field| match form.split_encoded {
                 true => Part::of(&bytes, unescaped(field)),
                 false => Part::of(&bytes, Cow::Borrowed(field)),
             };
-            columns.into_iter().map(part).collect()
+            Some(columns.into_iter().map(part).collect())
         };
         let records = texts.into_iter().map(fields).collect();
         RecordList { bytes, columns: &form.columns, records }
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
+    /// Each record, by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = Found<'_>> {
+        self.records.iter().enumerate().map(|(record, fields)| match fields {
+            Some(_) => Ok(Item::Record(record)),
+            None => Err("has more fields than there are columns"),
+        })
     }
 
     /// The field of this column in a record; `None` if the record ends before it.
     pub(super) fn value(&self, record: usize, column: &str) -> Option<&[u8]> {
         let column = self.columns.iter().position(|name| !name.is_empty() && name == column)?;
-        Some(self.records.get(record)?.get(column)?.bytes(&self.bytes))
+        Some(self.records.get(record)?.as_ref()?.get(column)?.bytes(&self.bytes))
     }
 }
 
@@ -76,5 +84,54 @@ fn find(text: &[u8], delimiter: &[u8]) -> Option<usize> {
         [] => None,
         [byte] => text.iter().position(|other| other == byte),
         delimiter => text.windows(delimiter.len()).position(|window| window == delimiter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(columns: &[&str], surplus: Option<usize>, split_encoded: bool) -> Records {
+        Records {
+            record: ";".to_owned(),
+            field: ",".to_owned(),
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            surplus,
+            split_encoded,
+        }
+    }
+
+    fn value(records: &RecordList<'_>, record: usize, column: &str) -> Option<String> {
+        records.value(record, column).map(|it| String::from_utf8_lossy(it).into_owned())
+    }
+
+    #[test]
+    fn a_text_with_delimiters_is_whole_again() {
+        let form = form(&["", "mobile", "text", "time"], Some(2), false);
+        let bytes = b"x,139,a,b,,c,10:20;x,156,d,10:21;x,157,,10:22;";
+        let records = RecordList::read(Cow::Borrowed(bytes), &form);
+        assert_eq!(records.all().count(), 3);
+        assert_eq!(value(&records, 0, "text").as_deref(), Some("a,b,,c"));
+        assert_eq!(value(&records, 0, "time").as_deref(), Some("10:20"));
+        assert_eq!(value(&records, 1, "text").as_deref(), Some("d"));
+        assert_eq!(value(&records, 2, "text").as_deref(), Some(""));
+        assert_eq!(value(&records, 2, ""), None, "a column without a name says nothing");
+    }
+
+    #[test]
+    fn without_a_column_for_it_too_much_is_unreadable() {
+        let form = form(&["mobile", "text"], None, false);
+        let records = RecordList::read(Cow::Borrowed(b"139,a,b;156,c;157"), &form);
+        let readable: Vec<bool> = records.all().map(|record| record.is_ok()).collect();
+        assert_eq!(readable, [false, true, true]);
+        assert_eq!(value(&records, 2, "text"), None);
+    }
+
+    #[test]
+    fn fields_may_be_split_before_they_are_decoded() {
+        let form = form(&["mobile", "text"], None, true);
+        let records = RecordList::read(Cow::Borrowed(b"139,a%2Cb%3B+c;156,d"), &form);
+        assert_eq!(value(&records, 0, "text").as_deref(), Some("a,b; c"));
+        assert_eq!(value(&records, 1, "text").as_deref(), Some("d"));
     }
 }

@@ -11,6 +11,7 @@ use crate::dialogue::{choose_campaign, interpret};
 use crate::model::{CallbackSeq, Event, EventBody, Level, Meaning};
 use crate::store::StoredCallback;
 use anyhow::anyhow;
+use http::header::HOST;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -209,17 +210,17 @@ fn judge(
         remarks: recorded.remarks,
     };
     let is_link = account.dialect.transport == Transport::WebSocket;
-    let target = if is_link { "/callback/asterisk-ari" } else { recorded.target.as_str() };
+    let target = if is_link { account.access.path.as_str() } else { recorded.target.as_str() };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let route = match route(config, account, path) {
-        Ok(route) => route,
-        Err(why) => {
-            verdict.refused = Some(Refusal { rule: "path", why });
-            return verdict;
-        }
+    let Some(route) = account.route_at(path).or_else(|| only_route(account)) else {
+        verdict.refused = Some(elsewhere(config, account, path));
+        return verdict;
     };
     verdict.route = Some(route.name.clone());
-    let url = String::new();
+    let url = account.access.url_of(target, config.http.external_url.as_deref(), || {
+        let host = recorded.headers.get(HOST).and_then(|host| host.to_str().ok());
+        format!("https://{}{target}", host.unwrap_or_default())
+    });
     let call = Call {
         method: &recorded.method,
         route,
@@ -229,7 +230,10 @@ fn judge(
         headers: &recorded.headers,
         body: &recorded.body,
     };
-    verdict.refused = refusal(&call, config);
+    verdict.refused = match account.route_at(path) {
+        Some(_) => refusal(&call, config),
+        None => Some(elsewhere(config, account, path)),
+    };
     let mut denied = None;
     if is_link || was_believed {
         verdict.believed = verdict.refused.is_none();
@@ -256,19 +260,28 @@ fn judge(
     verdict
 }
 
-/// The account's route at this path.
-fn route<'a>(config: &Config, account: &'a Account, path: &str) -> Result<&'a Route, String> {
-    match config.endpoint(path) {
-        Some((other, route)) if other.name == account.name => {
-            account.dialect.route(&route.name).ok_or_else(String::new)
-        }
-        Some((other, _)) => Err(format!("{path} is an address of the account `{}`", other.name)),
-        None => {
-            let addresses: Vec<String> =
-                account.dialect.routes.iter().map(|route| account.address(route)).collect();
-            Err(format!("nobody answers at {path}; this account does at {}", addresses.join(", ")))
-        }
+/// The one route of an account that has no other, by which a request with another path is read
+/// all the same.
+fn only_route(account: &Account) -> Option<&Route> {
+    match account.dialect.routes.as_slice() {
+        [route] => Some(route),
+        _ => None,
     }
+}
+
+/// A request to a path that is not the account's.
+fn elsewhere(config: &Config, account: &Account, path: &str) -> Refusal {
+    let routes = account.dialect.routes.iter();
+    let addresses: Vec<String> = routes.map(|route| account.access.path_of(route)).collect();
+    let addresses = addresses.join(", ");
+    let why = match config.endpoint(path) {
+        Some((other, _)) => format!(
+            "{path} is an address of the account `{}`; this one answers at {addresses}",
+            other.name
+        ),
+        None => format!("nobody answers at {path}; this account does at {addresses}"),
+    };
+    Refusal { rule: "path", why }
 }
 
 /// What the listener would refuse before the carrier's own rules are asked.

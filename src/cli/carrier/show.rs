@@ -132,14 +132,16 @@ fn show(dialect: &Dialect, account: Option<&Account>) -> Shown {
 }
 
 fn show_route(route: &Route, account: Option<&Account>) -> ShownRoute {
-    let base = "/callback/ACCOUNT";
-    let slash = if route.name.is_empty() { "" } else { "/" };
     let named = |format: &Format| {
         Format::NAMES.iter().find(|(_, known)| known == format).map_or("", |(name, _)| *name)
     };
     let answers = &route.answers;
     ShownRoute {
-        url: format!("{base}{slash}{}", route.name),
+        url: match account {
+            Some(account) => account.access.path_of(route),
+            None if route.name.is_empty() => "/callback/ACCOUNT".to_owned(),
+            None => format!("/callback/ACCOUNT/{}", route.name),
+        },
         methods: route.methods.iter().map(ToString::to_string).collect(),
         formats: route.formats.iter().map(named).collect(),
         max_body: show_size(route.max_body as u64),

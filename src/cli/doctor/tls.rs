@@ -15,8 +15,12 @@ const SOON: Duration = Duration::from_hours(24 * 21);
 
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let own = config.http.tls.iter().map(|tls| identity(tls, now));
-    let roots = config.destination.ca.iter().map(|ca| roots(ca, now));
-    own.chain(roots).collect()
+    let connects = config.accounts.values().filter_map(|account| account.access.connect.as_ref());
+    let clients = config.http.tls.iter().filter_map(|tls| tls.client_ca.as_deref());
+    let named = (clients.map(|ca| (ca, "http.tls.client_ca")))
+        .chain(connects.filter_map(|link| Some((link.ca.as_deref()?, "connect_ca"))))
+        .chain(config.destination.ca.iter().map(|ca| (ca.as_path(), "destination.ca")));
+    own.chain(named.map(|(ca, key)| roots(ca, key, now))).collect()
 }
 
 /// What we show to carriers.
@@ -46,17 +50,17 @@ fn identity(tls: &Tls, now: Timestamp) -> Finding {
     }
 }
 
-/// What we trust the destination by.
-fn roots(ca: &Path, now: Timestamp) -> Finding {
+/// What we trust others by: the file and the key that names it.
+fn roots(ca: &Path, key: &str, now: Timestamp) -> Finding {
     const WHAT: &str = "trusted roots";
-    const CURE: &str = "name a PEM file of root certificates in destination.ca";
+    let cure = format!("name a PEM file of root certificates in {key}");
     let roots = match certificates(ca) {
         Ok(roots) => roots,
-        Err(says) => return Finding::fail(WHAT, says, CURE),
+        Err(says) => return Finding::fail(WHAT, says, cure),
     };
     let findings = roots.iter().map(|root| validity(WHAT, ca, root, now));
     let worst = findings.max_by_key(|finding| finding.status as u8);
-    worst.unwrap_or_else(|| Finding::fail(WHAT, "there is none", CURE))
+    worst.unwrap_or_else(|| Finding::fail(WHAT, "there is none", cure))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -116,6 +120,7 @@ mod tests {
         let tls = Tls {
             certificate: directory.join(format!("{name}.pem")),
             key: directory.join(format!("{name}.key")),
+            client_ca: None,
         };
         write(&tls.certificate, certificate.pem()).expect("written");
         write(&tls.key, key.serialize_pem()).expect("written");
@@ -134,7 +139,7 @@ mod tests {
         ] {
             let finding = identity(&tls, now.parse().expect("a time"));
             assert_eq!(finding.status, status, "{now}: {finding:?}");
-            let finding = roots(&tls.certificate, now.parse().expect("a time"));
+            let finding = roots(&tls.certificate, "destination.ca", now.parse().expect("a time"));
             assert_eq!(finding.status, status, "{now}: {finding:?}");
         }
     }
@@ -145,9 +150,10 @@ mod tests {
         let now = "2026-06-01T00:00:00Z".parse().expect("a time");
         let a = issue(directory.path(), "a");
         let b = issue(directory.path(), "b");
-        let crossed = Tls { certificate: a.certificate.clone(), key: b.key };
+        let crossed = Tls { certificate: a.certificate.clone(), key: b.key, client_ca: None };
         assert!(identity(&crossed, now).says.contains("together"));
-        let swapped = Tls { certificate: a.key.clone(), key: a.certificate.clone() };
+        let swapped =
+            Tls { certificate: a.key.clone(), key: a.certificate.clone(), client_ca: None };
         assert!(identity(&swapped, now).says.contains("holds no certificate"));
         let missing = Tls { key: directory.path().join("none"), ..a };
         assert!(identity(&missing, now).says.contains("holds no readable private key"));

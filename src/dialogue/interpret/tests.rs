@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::Entropy;
-use crate::config::Origin;
 use crate::config::dialect::{Dialect, Transport};
+use crate::config::{Access, Origin};
 use crate::model::{
     AccountName, CallStatus, Caller, DeliveryStatus, MessageId, Scheme, ServiceNumber,
 };
@@ -15,6 +15,7 @@ const NOW: Timestamp = Timestamp::constant(1_772_677_230, 0);
 pub(in crate::dialogue) fn account() -> Account {
     Account {
         name: AccountName::new("aliyun-sms").expect("a name"),
+        access: Access::default(),
         dialect: Arc::new(Dialect {
             carrier: "aliyun-sms".to_owned(),
             title: String::new(),

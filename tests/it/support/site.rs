@@ -25,14 +25,17 @@ log.json = true
 
 [accounts.aliyun-sms]
 carrier = "aliyun-sms"
+allow_http = true
 default_campaign = "asked"
 
 [accounts.tencent-vms]
 carrier = "tencent-vms"
+allow_http = true
 default_campaign = "asked"
 
 [accounts.yunpian]
 carrier = "yunpian"
+allow_http = true
 secrets = ["file:carrier.secret"]
 default_campaign = "asked"
 

@@ -1,0 +1,62 @@
+//! Accounts for tests.
+
+use super::dialect::{
+    AnswerForm, Answers, Auth, Charset, Dialect, Format, Route, Template, Transport,
+};
+use super::{Access, Account, Origin};
+use crate::model::AccountName;
+use http::{Method, StatusCode};
+use jiff::tz::Offset;
+use std::sync::Arc;
+
+/// An account at this path, with these routes, and nothing that would be asked of callers.
+pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
+    let dialect = Dialect {
+        retries: Vec::new(),
+        carrier: "generic".to_owned(),
+        title: String::new(),
+        reference: String::new(),
+        patience: String::new(),
+        transport: Transport::Http,
+        routes: routes.iter().map(|name| route(name)).collect(),
+    };
+    Account {
+        name: AccountName::new(name).expect("a name"),
+        access: Access { path: path.to_owned(), ..Access::default() },
+        dialect: Arc::new(dialect),
+        user: None,
+        secrets: Vec::new(),
+        tolerance: None,
+        offset: Offset::UTC,
+        country: "86".to_owned(),
+        default_campaign: None,
+        origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
+    }
+}
+
+fn route(name: &str) -> Route {
+    let form = AnswerForm {
+        status: StatusCode::OK,
+        content_type: None,
+        headers: Vec::new(),
+        body: Template::default(),
+    };
+    Route {
+        name: name.to_owned(),
+        methods: vec![Method::POST],
+        max_body: 1000,
+        max_items: 100,
+        formats: vec![Format::Text],
+        charset: Charset::Utf8,
+        inside: None,
+        auth: Auth::default(),
+        events: Vec::new(),
+        answers: Answers {
+            accepted: form.clone(),
+            duplicate: form.clone(),
+            busy: form.clone(),
+            refused: form.clone(),
+            unsigned: form,
+        },
+    }
+}
