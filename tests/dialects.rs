@@ -3,11 +3,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use bridge8890::config::carriers::load_built_in;
 use bridge8890::config::dialect::{
     Charset, Check, Decode, Decoding, DedupePart, Dialect, Format, Origin, RuleKind, SecretUse,
     Source, Step, Trust,
 };
+use bridge8890::config::load_built_in;
 use bridge8890::config::{self, Config, Environment, Problem, Problems};
 use bridge8890::model::CallStatus;
 use http::{Method, StatusCode};
