@@ -1,6 +1,8 @@
 //! Every recorded exchange through its carrier: request bytes in, events and exact answer out.
 //! A new carrier adds files under `tests/fixtures/carriers`, never code here.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken fixture must stop the test")]
+
 #[path = "support/exchange.rs"]
 mod exchange;
 

@@ -9,6 +9,7 @@ mod commands_say_what_they_do;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
+mod links_are_heard;
 mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
 mod platform_down_then_drains;
