@@ -25,7 +25,13 @@ type Socket = WebSocketStream<TcpStream>;
 const BASIC: &str = "Basic YXJpOnNlY3JldA==";
 
 fn guarded() -> Account {
-    let basic = Scheme { check: Check::Basic, user: None, fresh: None, nonce: None };
+    let basic = Scheme {
+        check: Check::Basic,
+        user: None,
+        time: None,
+        tolerance: std::time::Duration::ZERO,
+        nonce: None,
+    };
     let auth = Auth { schemes: vec![basic], optional: false };
     let secrets = vec![Secret::new(b"secret".to_vec())];
     Account { user: Some("ari".to_owned()), secrets, ..link(&auth) }

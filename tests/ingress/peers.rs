@@ -151,7 +151,13 @@ pub(crate) fn shop() -> Account {
 fn guarded() -> Account {
     let given = Source::of(Place::Header(HeaderName::from_static("x-token")));
     let check = Check::Token { given, prefix: String::new() };
-    let token = Scheme { check, user: None, fresh: None, nonce: None };
+    let token = Scheme {
+        check,
+        user: None,
+        time: None,
+        tolerance: std::time::Duration::ZERO,
+        nonce: None,
+    };
     let auth = Auth { schemes: vec![token], optional: false };
     Account { secrets: vec![Secret::new(b"right".to_vec())], ..account("guarded", &[""], &auth) }
 }
@@ -165,6 +171,7 @@ pub(crate) fn link(auth: &Auth) -> Account {
 
 fn account(name: &str, routes: &[&str], auth: &Auth) -> Account {
     let dialect = Dialect {
+        retries: Vec::new(),
         carrier: "generic".to_owned(),
         title: "Trusting".to_owned(),
         reference: "none".to_owned(),
