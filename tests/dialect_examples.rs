@@ -48,7 +48,8 @@ fn examples() -> Vec<Example> {
 fn parse(account: &str, secret: &str) -> Config {
     let variables = [("BRIDGE8890_EXAMPLE_KEY", secret)];
     let environment = Environment::given(Path::new(""), &variables);
-    let config = config::parse(account, "dialects.md", &environment)
+    let behind_a_proxy = format!("{account}\n[http]\ntrusted_proxies = [\"127.0.0.1\"]");
+    let config = config::parse(&behind_a_proxy, "dialects.md", &environment)
         .unwrap_or_else(|problems| panic!("{account}\n{problems}"));
     assert!(config.warnings.is_empty(), "{}", config.warnings);
     config

@@ -4,11 +4,11 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bridge8890::config::dialect::{
-    Charset, Check, Decode, Decoding, DedupePart, Dialect, Format, Origin, RuleKind, SecretUse,
+    self, Charset, Check, Decode, Decoding, DedupePart, Dialect, Format, RuleKind, SecretUse,
     Source, Step, Trust,
 };
 use bridge8890::config::load_built_in;
-use bridge8890::config::{self, Config, Environment, Problem, Problems};
+use bridge8890::config::{self, Config, Environment, Origin, Problem, Problems};
 use bridge8890::model::CallStatus;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
@@ -22,7 +22,9 @@ fn parse(text: &str) -> Result<Config, Problems> {
         ("PUBLIC", "0kOb+Q50mToOOBSNePM3ocoK0wF3tzkyNfZuYeobvFE="),
         ("BRIDGE8890_EXAMPLE_KEY", "test-secret"),
     ];
-    config::parse(text, "gateway.toml", &Environment::given(Path::new(""), &variables))
+    let behind_a_proxy = format!("{text}\n[http]\ntrusted_proxies = [\"127.0.0.1\"]");
+    let environment = Environment::given(Path::new(""), &variables);
+    config::parse(&behind_a_proxy, "gateway.toml", &environment)
 }
 
 /// The file of one generic account with this dialect and, if its `auth` wants one, a secret. What
@@ -711,10 +713,10 @@ fn a_field_may_be_any_of_several_places_a_template_or_a_constant() {
     assert_eq!(rule.dedupe.len(), 2, "all places of the id");
     assert_eq!(
         rule.service.as_ref().map(|it| &it.from),
-        Some(&Origin::Constant("8890".to_owned()))
+        Some(&dialect::Origin::Constant("8890".to_owned()))
     );
     let caller = &rule.caller.as_ref().expect("it is there").number;
-    assert!(matches!(&caller.from, Origin::Places(places) if places.len() == 2));
+    assert!(matches!(&caller.from, dialect::Origin::Places(places) if places.len() == 2));
     assert_eq!(caller.strip, ["tel:"]);
     let RuleKind::CallStatus { state, .. } = &rule.kind else { panic!("a call's state") };
     assert_eq!(state.map.get("completed"), Some(&CallStatus::Completed));
@@ -781,58 +783,83 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A text as TOML has it in quotes.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-fn value() -> impl Strategy<Value = String> {
+fn value() -> impl Strategy<Value = toml::Value> {
     let plain = prop_oneof![
-        word().prop_map(|word| quoted(&word)),
-        word().prop_map(|word| quoted(&word)),
-        any::<i64>().prop_map(|number| number.to_string()),
-        (100_u16..600).prop_map(|number| number.to_string()),
-        any::<bool>().prop_map(|flag| flag.to_string()),
-        Just("1.5".to_owned()),
-        Just("1979-05-27T07:32:00Z".to_owned()),
+        3 => word().prop_map(toml::Value::from),
+        1 => any::<i64>().prop_map(toml::Value::from),
+        1 => (100_i64..600).prop_map(toml::Value::from),
+        1 => any::<bool>().prop_map(toml::Value::from),
+        1 => Just(toml::Value::from(1.5)),
     ];
     plain.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4)
-                .prop_map(|items| format!("[{}]", items.join(", "))),
-            prop::collection::btree_map(word(), inner, 0..4).prop_map(|entries| {
-                let entry = |(key, value): (String, String)| format!("{} = {value}", quoted(&key));
-                format!("{{ {} }}", entries.into_iter().map(entry).collect::<Vec<_>>().join(", "))
-            }),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(toml::Value::from),
+            prop::collection::btree_map(word(), inner, 0..4)
+                .prop_map(|entries| toml::Value::Table(entries.into_iter().collect())),
         ]
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+/// Puts another value in one of the places of a document.
+fn change(here: &mut toml::Value, at: usize, value: toml::Value) {
+    let mut within: Vec<&mut toml::Value> = match here {
+        toml::Value::Table(table) => table.iter_mut().map(|(_, value)| value).collect(),
+        toml::Value::Array(items) => items.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    // One choice more than there are values within: this one itself.
+    let (chosen, rest) = (at % (within.len() + 1), at / (within.len() + 1));
+    if chosen < within.len() {
+        change(within.swap_remove(chosen), rest, value);
+    } else {
+        *here = value;
+    }
+}
 
+/// An account is read or what is wrong with it is told, with its line; it is never left out without
+/// a word.
+fn is_judged(file: &str) -> Result<(), TestCaseError> {
+    match parse(file) {
+        Ok(config) => prop_assert_eq!(config.accounts.len(), 1, "{}", file),
+        Err(problems) => {
+            prop_assert!(!problems.is_empty(), "{}", file);
+            for problem in &problems {
+                let Origin { file: name, line } = &problem.origin;
+                let ours = name == "gateway.toml";
+                prop_assert!(ours || name.starts_with("config/carriers/"), "{}", problem);
+                prop_assert!(!ours || (1..=file.lines().count()).contains(line), "{}", problem);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
     #[test]
     fn any_value_in_any_key_makes_a_dialect_or_a_problem_with_its_line(
         open in prop::sample::select(OPEN.to_vec()),
-        kind in word(),
+        kind in prop::sample::select(WORDS.split_whitespace().collect::<Vec<&str>>()),
         key in word(),
         value in value(),
         ours in any::<bool>(),
     ) {
         let written = open
-            .replace("WORD", &quoted(&kind)[1..quoted(&kind).len() - 1])
-            .replace("KEY", &quoted(&key))
-            .replace('@', &value);
-        let file = if ours { account(&written) } else { around("yunpian", true, &written) };
-        match parse(&file) {
-            // An account is never left out without a word.
-            Ok(config) => prop_assert_eq!(config.accounts.len(), 1, "{}", file),
-            Err(problems) => for problem in &problems {
-                let line = problem.origin.line;
-                let here = problem.origin.file == "gateway.toml";
-                prop_assert!(!here || (1..=file.lines().count() + 1).contains(&line), "{problem}");
-                prop_assert!(here || problem.origin.file.starts_with("config/carriers/"));
-            },
-        }
+            .replace("WORD", kind)
+            .replace("KEY", &toml::Value::from(key).to_string())
+            .replace('@', &value.to_string());
+        is_judged(&if ours { account(&written) } else { around("yunpian", true, &written) })?;
+    }
+
+    #[test]
+    fn a_dialect_with_any_value_changed_is_one_still_or_a_problem_with_its_line(
+        (_, text) in prop::sample::select(config::built_in().collect::<Vec<_>>()),
+        at in any::<usize>(),
+        value in value(),
+    ) {
+        let mut dialect = toml::Value::Table(toml::from_str(text).expect("it is TOML"));
+        change(&mut dialect, at, value);
+        is_judged(&format!(
+            "accounts.a = {{ carrier = \"generic\", secrets = [\"env:PUBLIC\"], dialect = {dialect} }}"
+        ))?;
     }
 }
