@@ -112,6 +112,8 @@ impl Values for Scope<'_> {
     fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
         match of {
             SortedOf::Query => self.query().fields(),
+            // A request without a body has no form, even where its query is read like one.
+            SortedOf::Form if self.body.is_empty() => Vec::new(),
             SortedOf::Form => self.opened().map(Opened::form_fields).unwrap_or_default(),
             SortedOf::Document => self.document().map(Document::fields).unwrap_or_default(),
         }

@@ -286,7 +286,10 @@ mod tests {
     fn an_unknown_carrier_is_a_problem_at_its_account() {
         let (code, out) = check("\n[accounts.a]\ncarrier = \"yunpain\"", false);
         assert_eq!(code, ExitCode::FAILURE);
-        assert!(out.contains("gateway.toml:2: accounts.a: unknown carrier `yunpain`"), "{out}");
+        assert!(
+            out.contains("gateway.toml:3: accounts.a.carrier: unknown carrier `yunpain`"),
+            "{out}"
+        );
         assert!(out.contains("yunpian"), "{out}");
         assert!(out.ends_with("1 problem\n"), "{out}");
     }

@@ -30,10 +30,12 @@ async fn nowhere_but_at_the_platform() {
     let mut gateway = Gateway::with(&platform, own).await;
     let personal = personal();
     assert!(personal.contains("13940000001"), "{personal:?}");
-    for exchange in exchange::all() {
+    // Those of the accounts that every gateway of these tests has.
+    let of_ours = ["aliyun-sms", "tencent-vms", "yunpian"];
+    for exchange in exchange::all().iter().filter(|it| of_ours.contains(&it.carrier.as_str())) {
         let target = &exchange.requests[0].target;
         let answer = gateway.post(target, exchange.requests[0].body.clone()).await;
-        assert_eq!(answer.status, exchange.expected.ack.status, "{}", exchange.name);
+        assert_eq!(Some(answer.status), exchange.expected.ack.status, "{}", exchange.name);
         // The same where it does not belong, and in the address.
         gateway.post(Dialect::TencentVms.path(), exchange.requests[0].body.clone()).await;
         gateway.post("/callback/13940000001?mobile=13940000001", "").await;

@@ -13,8 +13,9 @@ use std::sync::LazyLock;
 
 /// The account of a dialect written in TOML.
 fn speaking(dialect: &str) -> Account {
-    let text =
-        format!("[accounts.test]\ncarrier = \"generic\"\n[accounts.test.dialect]\n{dialect}");
+    let text = format!(
+        "[accounts.test]\ncarrier = \"generic\"\nallow_http = true\n[accounts.test.dialect]\n{dialect}"
+    );
     let config = parse(&text, "gateway.toml", &Environment::given(Path::new(""), &[]));
     let config = config.unwrap_or_else(|problems| panic!("{problems}"));
     Account::clone(config.accounts.values().next().expect("the account"))
