@@ -237,7 +237,9 @@ fn rewrite(request: &Request, edit: &mut dyn FnMut(&str, &mut Value)) -> Option<
 fn rewrite_form(form: &[u8], edit: &mut dyn FnMut(&str, &mut Value)) -> Option<String> {
     let text = form_urlencoded::parse(form);
     let utf8 = |text: &str| !text.contains(char::REPLACEMENT_CHARACTER);
-    if form.starts_with(b"<") || !text.into_iter().all(|(name, value)| utf8(&name) && utf8(&value))
+    if form.starts_with(b"<")
+        || form.starts_with(b"--")
+        || !text.into_iter().all(|(name, value)| utf8(&name) && utf8(&value))
     {
         return None;
     }

@@ -142,11 +142,18 @@ impl<'s> Reader<'s, '_> {
     /// Several values in one; it is there if any of them is.
     fn rendered(&self, template: &'s Template, decoding: &'s Decoding) -> Read<'s> {
         let within = ItemScope { scope: self.scope, item: self.item };
-        if !template.sources().any(|source| within.value(source).is_some_and(|it| !it.is_empty())) {
+        let mut there = false;
+        for value in template.sources().filter_map(|source| within.value(source)) {
+            self.charge(value.len());
+            there |= !value.is_empty();
+        }
+        if !there {
             return Ok(None);
         }
+        if self.budget.get() == 0 {
+            return Err(self.garbled(template.sources().next(), TOO_MUCH));
+        }
         let bytes = render(template, &within, &Special::default());
-        self.charge(bytes.len());
         let decoded = template.sources().all(|source| self.is_decoded(source));
         let text = self.decode(Cow::Owned(bytes), decoding, decoded);
         text.map(Some).map_err(|it| self.garbled(template.sources().next(), it))

@@ -1,6 +1,6 @@
 //! What the places of a request hold.
 
-use super::document::{Document, Item, Opened, Query, Value, open};
+use super::document::{Document, Item, Opened, Pairs, Query, Value, open};
 use super::{Call, Garbled, inflate};
 use crate::config::dialect::{Place, SortedOf, Source};
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ pub(super) trait Values {
     /// What stands at this place; `None` when nothing does.
     fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>>;
     /// The fields that a signature puts in order, as sent and unpacked once.
-    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)>;
+    fn fields(&self, of: SortedOf) -> Pairs<'_>;
 }
 
 /// A request whose parts are read when they are first asked for.
@@ -109,7 +109,7 @@ impl Values for Scope<'_> {
         only_text(self.find(root.unwrap_or(Item::Whole), source))
     }
 
-    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    fn fields(&self, of: SortedOf) -> Pairs<'_> {
         match of {
             SortedOf::Query => self.query().fields(),
             // A request without a body has no form, even where its query is read like one.
@@ -134,7 +134,7 @@ impl Values for ItemScope<'_, '_> {
         only_text(self.scope.find(self.item, source))
     }
 
-    fn fields(&self, of: SortedOf) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    fn fields(&self, of: SortedOf) -> Pairs<'_> {
         self.scope.fields(of)
     }
 }
@@ -253,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_makes_anybody_panic(header in "[a=\", ;\\\\x]{0,24}") {
-            let _ = parameter(header.as_bytes(), "a");
+            let _value = parameter(header.as_bytes(), "a");
         }
     }
 }

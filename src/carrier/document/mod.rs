@@ -34,6 +34,9 @@ pub(super) enum Document<'a> {
     Text,
 }
 
+/// Names and values in the order sent.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
+
 /// One item of a document, which a rule reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'d> {
@@ -156,7 +159,7 @@ impl Document<'_> {
     }
 
     /// The fields of the document in the order sent, repeated ones too.
-    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn fields(&self) -> Pairs<'_> {
         match self {
             Document::Fields(fields) => borrowed(fields),
             Document::Json(json) => json.fields(),
@@ -173,7 +176,7 @@ impl Opened<'_> {
     }
 
     /// The fields of the form around the document.
-    pub(super) fn form_fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn form_fields(&self) -> Pairs<'_> {
         self.form().map(borrowed).unwrap_or_default()
     }
 
@@ -203,12 +206,12 @@ impl<'a> Query<'a> {
     }
 
     /// All fields.
-    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn fields(&self) -> Pairs<'_> {
         borrowed(&self.0)
     }
 }
 
-fn borrowed<'d>(fields: &'d Fields<'_>) -> Vec<(Cow<'d, [u8]>, Cow<'d, [u8]>)> {
+fn borrowed<'d>(fields: &'d Fields<'_>) -> Pairs<'d> {
     fields.all().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect()
 }
 

@@ -5,7 +5,7 @@
 //! prefix, and an attribute is a child whose name begins with `@`.
 
 use super::part::{Part, place};
-use super::{Found, Item, Step, Trail, Value, is_number};
+use super::{Found, Item, Pairs, Step, Trail, Value, is_number};
 use crate::config::dialect::Segment;
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -112,7 +112,7 @@ impl<'a> Xml<'a> {
     }
 
     /// The elements below the root that are texts, in the order sent.
-    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn fields(&self) -> Pairs<'_> {
         let texts = self.elements.iter().skip(1).filter(|element| {
             element.parent == ROOT && !element.is_attribute && !element.is_composite
         });
