@@ -151,13 +151,8 @@ pub(crate) fn shop() -> Account {
 fn guarded() -> Account {
     let given = Source::of(Place::Header(HeaderName::from_static("x-token")));
     let check = Check::Token { given, prefix: String::new() };
-    let token = Scheme {
-        check,
-        user: None,
-        time: None,
-        tolerance: std::time::Duration::ZERO,
-        nonce: None,
-    };
+    let token =
+        Scheme { check, user: None, time: None, tolerance: std::time::Duration::ZERO, nonce: None };
     let auth = Auth { schemes: vec![token], optional: false };
     Account { secrets: vec![Secret::new(b"right".to_vec())], ..account("guarded", &[""], &auth) }
 }
