@@ -5,6 +5,7 @@
 
 mod bad_input_is_survived;
 mod carriers_are_answered;
+mod carriers_are_explained;
 mod commands_say_what_they_do;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
