@@ -63,6 +63,9 @@ pub(super) enum Value<'d> {
     Broken(&'static str),
 }
 
+/// Fields by name, in the order sent, repeated ones too.
+pub(super) type Pairs<'d> = Vec<(Cow<'d, [u8]>, Cow<'d, [u8]>)>;
+
 /// The way to an item, as an operator reads it: `body.objects[3]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trail<'t> {
@@ -155,13 +158,13 @@ impl Document<'_> {
         }
     }
 
-    /// The fields of the document in the order sent, repeated ones too.
-    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    /// The fields of the document; `None` if they are not all that it says.
+    pub(super) fn fields(&self) -> Option<Pairs<'_>> {
         match self {
-            Document::Fields(fields) => borrowed(fields),
+            Document::Fields(fields) => Some(borrowed(fields)),
             Document::Json(json) => json.fields(),
             Document::Xml(xml) => xml.fields(),
-            Document::Records(_) | Document::Text => Vec::new(),
+            Document::Records(_) | Document::Text => None,
         }
     }
 }
@@ -172,9 +175,9 @@ impl Opened<'_> {
         self.form()?.value(&whole(path))
     }
 
-    /// The fields of the form around the document.
-    pub(super) fn form_fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-        self.form().map(borrowed).unwrap_or_default()
+    /// The fields of the form around the document; `None` if there is no form.
+    pub(super) fn form_fields(&self) -> Option<Pairs<'_>> {
+        self.form().map(borrowed)
     }
 
     /// The form around the document, which may be the document itself.
@@ -203,12 +206,12 @@ impl<'a> Query<'a> {
     }
 
     /// All fields.
-    pub(super) fn fields(&self) -> Vec<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn fields(&self) -> Pairs<'_> {
         borrowed(&self.0)
     }
 }
 
-fn borrowed<'d>(fields: &'d Fields<'_>) -> Vec<(Cow<'d, [u8]>, Cow<'d, [u8]>)> {
+fn borrowed<'d>(fields: &'d Fields<'_>) -> Pairs<'d> {
     fields.all().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect()
 }
 
