@@ -9,11 +9,13 @@ mod account;
 mod read;
 mod source;
 mod template;
+mod trust;
 
 pub(super) use account::{Given, check_account};
 pub(super) use read::{read, read_alone};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
+pub use trust::Trust;
 
 use crate::model::{CallStatus, DeliveryStatus};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -45,14 +47,6 @@ impl Dialect {
     #[must_use]
     pub fn route(&self, name: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.name == name)
-    }
-
-    /// How far a request of it may be trusted at least, over all routes that yield answers of
-    /// citizens.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        let heard = self.routes.iter().filter(|route| route.hears_citizens());
-        heard.map(Route::trust).min().unwrap_or(Trust::Nothing)
     }
 
     /// The proofs of the routes that want one.
@@ -93,32 +87,6 @@ pub enum Transport {
     WebSocket,
 }
 
-/// What proves that a request comes from the carrier; more is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
-    /// Nothing. Operators rely on address lists, client certificates and a name nobody guesses.
-    Nothing,
-    /// A password or token that travels with the request.
-    Credentials,
-    /// A signature that does not cover what was said.
-    Signature,
-    /// A signature over everything that was said.
-    SignedBody,
-}
-
-impl Trust {
-    /// As documentation and lists show it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Trust::Nothing => "none",
-            Trust::Credentials => "credentials",
-            Trust::Signature => "signature, not over the content",
-            Trust::SignedBody => "signed content",
-        }
-    }
-}
-
 /// One address of a carrier, and what is said there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -155,15 +123,6 @@ impl Route {
                 RuleKind::SmsReply { .. } | RuleKind::Keypad { .. } | RuleKind::OptOut
             )
         })
-    }
-
-    /// How far a request to this route may be trusted at least.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        if self.auth.optional {
-            return Trust::Nothing;
-        }
-        self.auth.schemes.iter().map(Scheme::trust).min().unwrap_or(Trust::Nothing)
     }
 }
 
@@ -556,22 +515,6 @@ pub struct Scheme {
     pub nonce: Option<Source>,
 }
 
-impl Scheme {
-    /// How far this scheme may be trusted.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        match &self.check {
-            Check::Basic | Check::Token { .. } => Trust::Credentials,
-            Check::Jwt { .. } | Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => {
-                Trust::SignedBody
-            }
-            Check::PlivoV2 => Trust::Signature,
-            Check::Digest(digest) if digest.covers_content() => Trust::SignedBody,
-            Check::Digest(_) => Trust::Signature,
-        }
-    }
-}
-
 /// What is compared or computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
@@ -624,17 +567,6 @@ pub struct Digest {
     pub sorted: Option<Sorted>,
     /// How the account's secrets are written.
     pub key: Written,
-}
-
-impl Digest {
-    /// Whether a change of what was said would be noticed.
-    #[must_use]
-    pub fn covers_content(&self) -> bool {
-        self.over.pieces.iter().any(|piece| match piece {
-            Piece::Value(source, _) => matches!(source.place, Place::Body | Place::Sorted),
-            Piece::Literal(_) => false,
-        })
-    }
 }
 
 /// How bytes are written.
