@@ -18,12 +18,12 @@
 //! |---|---|---|
 //! | 0 | [`model`] | the field's words as types |
 //! | 0 | [`clock`] | time, randomness and ids, the only place that asks the system |
-//! | 1 | [`config`] | one file over built-in defaults, checked |
+//! | 1 | [`config`] | one file over built-in defaults, checked; the carriers' dialects as data |
 //! | 1 | [`normalize`] | how an answer is read: text or keys in, level and comment out |
 //! | 1 | [`dialogue`] | which campaign asked, and what the answer becomes |
 //! | 1 | [`telemetry`] | metrics, logs, health |
 //! | 1 | [`lifecycle`] | every task, the soft stop and the hard one |
-//! | 2 | [`carrier`] | one file for each dialect, and their contract |
+//! | 2 | [`carrier`] | speaks any dialect: what is believed, what was said, what is answered |
 //! | 2 | [`store`] | callbacks, records and the queue in one database |
 //! | 2 | [`net`] | listeners, TLS, timeouts, and calling others |
 //! | 3 | [`intake`] | from a request to its answer |

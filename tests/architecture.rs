@@ -20,8 +20,12 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Imports within a layer that are meant.
-const NEIGHBOURS: &[(&str, &str)] =
-    &[("clock", "model"), ("dialogue", "config"), ("dialogue", "normalize")];
+const NEIGHBOURS: &[(&str, &str)] = &[
+    ("clock", "model"),
+    ("dialogue", "config"),
+    ("dialogue", "normalize"),
+    ("ingress", "session"),
+];
 
 /// Imports of a lower layer that are not: these meet in the store only.
 const STRANGERS: &[(&str, &str)] =
@@ -33,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["net", "ingress", "egress/platform", "console", "standin"]),
     ("hyper_util", &["net", "ingress", "egress/platform", "console", "standin"]),
     ("hyper_rustls", &["net", "ingress", "egress/platform", "console", "standin"]),
+    ("tokio_tungstenite", &["net", "session"]),
 ];
 
 /// Modules that translate and decide, and so do nothing by themselves.

@@ -1,11 +1,13 @@
 //! Every recorded exchange through its carrier: request bytes in, events and exact answer out.
 //! A new carrier adds files under `tests/fixtures/carriers`, never code here.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken fixture must stop the test")]
+
 #[path = "support/exchange.rs"]
 mod exchange;
 
 use bridge8890::carrier::{self, Answer, Call, Decoded, Denied, Verified};
-use bridge8890::config::dialect::{Route, Scheme, Transport, Trust};
+use bridge8890::config::dialect::{Dialect, Route, Scheme, Transport, Trust};
 use bridge8890::config::{self, Account, Config, Environment};
 use bridge8890::model::{Event, EventBody};
 use bytes::Bytes;
@@ -237,7 +239,9 @@ fn rewrite(request: &Request, edit: &mut dyn FnMut(&str, &mut Value)) -> Option<
 fn rewrite_form(form: &[u8], edit: &mut dyn FnMut(&str, &mut Value)) -> Option<String> {
     let text = form_urlencoded::parse(form);
     let utf8 = |text: &str| !text.contains(char::REPLACEMENT_CHARACTER);
-    if form.starts_with(b"<") || !text.into_iter().all(|(name, value)| utf8(&name) && utf8(&value))
+    if form.starts_with(b"<")
+        || form.starts_with(b"--")
+        || !text.into_iter().all(|(name, value)| utf8(&name) && utf8(&value))
     {
         return None;
     }
@@ -342,4 +346,28 @@ fn every_carrier_has_recorded_exchanges() {
         exchange::all().into_iter().map(|exchange| exchange.carrier).collect();
     let carriers: BTreeSet<String> = config::built_in().map(|(key, _)| key.to_owned()).collect();
     assert_eq!(recorded, carriers);
+}
+
+#[test]
+fn the_documentation_lists_the_carriers_as_they_are() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/carriers.md"))
+        .expect("the page");
+    let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let of_carriers: Vec<&str> =
+        listed.into_iter().filter(|line| line.matches(" | ").count() == 4).collect();
+    let expected: Vec<String> = config::built_in()
+        .filter_map(|(key, _)| config::load_built_in(key))
+        .map(|dialect| row(&dialect))
+        .collect();
+    assert_eq!(of_carriers, expected, "put these rows into docs/carriers.md");
+}
+
+fn row(dialect: &Dialect) -> String {
+    let routes: Vec<&str> = dialect.routes.iter().map(|route| route.name.as_str()).collect();
+    let routes = match routes.join(", ") {
+        routes if routes.is_empty() => "–".to_owned(),
+        routes => routes,
+    };
+    let Dialect { carrier, title, patience, .. } = dialect;
+    format!("| `{carrier}` | {title} | {routes} | {} | {patience} |", dialect.trust().name())
 }

@@ -1,5 +1,6 @@
 //! The configuration: the shipped files are right, and bad ones are told what is wrong where.
 
+use bridge8890::config::dialect::Trust;
 use bridge8890::config::{self, Config, Environment, Problem, Problems, Proxies};
 use bridge8890::model::{AccountName, Scheme, TargetType};
 use proptest::prelude::*;
@@ -15,6 +16,7 @@ fn environment() -> Environment {
             ("PLATFORM", "platform-secret"),
             ("BRIDGE8890_PLATFORM_SECRET", "platform-secret"),
             ("BRIDGE8890_YUNPIAN_APIKEY", "yunpian-secret"),
+            ("BRIDGE8890_OWN_FORMAT_KEY", "own-secret"),
             ("BRIDGE8890_DATA_KEY", KEY),
             ("SHORT_KEY", "abcd"),
             ("EMPTY", ""),
@@ -125,7 +127,7 @@ fn the_keys_shown_as_comments_are_right_too() {
         .collect();
     let config = parse(&uncommented).unwrap_or_else(|problems| panic!("{problems}"));
     let names: Vec<&str> = config.accounts.keys().map(AccountName::as_str).collect();
-    assert_eq!(names, ["aliyun-sms", "tencent-voice", "yunpian"]);
+    assert_eq!(names, ["aliyun-sms", "own-format", "tencent-voice", "yunpian"]);
     let campaigns: Vec<&str> = config.campaigns.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(campaigns, ["hotline-sms", "hotline-voice"]);
     let tls = config.http.tls.expect("both files are named");
@@ -135,7 +137,12 @@ fn the_keys_shown_as_comments_are_right_too() {
     let yunpian = &config.accounts[&AccountName::new("yunpian").expect("a name")];
     assert_eq!(yunpian.offset.seconds(), 8 * 3600);
     assert_eq!(yunpian.country, "86");
-    assert_eq!(yunpian.default_campaign, None);
+    assert_eq!((yunpian.default_campaign.as_ref(), yunpian.user.as_ref()), (None, None));
+    assert_eq!(yunpian.tolerance, None);
+    let own = &config.accounts[&AccountName::new("own-format").expect("a name")];
+    assert_eq!(own.dialect.carrier, "generic");
+    assert_eq!(own.dialect.trust(), Trust::SignedBody);
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
 }
 
 #[test]
@@ -314,48 +321,48 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ("[http]\nexternal_url = \"gateway.example\"", 2, &["http.external_url", "https:// URL"]),
     ("[http]\ntrusted_proxies = [\"proxy\"]", 2, &["neither an IP address nor a network"]),
     ("[http]\nforwarded_header = \"x y\"", 2, &["not a header's name", "\"x-real-ip\""]),
-    ("[accounts.a]\ncarrier = \"yunpian\"", 1, &["plain HTTP", "[http.tls]", "trusted_proxies"]),
+    ("[accounts.a]\ncarrier = \"aliyun-sms\"", 1, &["plain HTTP", "[http.tls]", "trusted_proxies"]),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\npath = \"hooks\"\nallow_http = true",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\npath = \"hooks\"\nallow_http = true",
         3,
         &["accounts.a.path: \"hooks\" is not the path of a URL", "\"\" for the root"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nallow_http = true\n[accounts.b]\n\
-         carrier = \"yunpian\"\nallow_http = true\npath = \"/callback/a/\"",
+        "[accounts.a]\ncarrier = \"tencent-vms\"\nallow_http = true\n[accounts.b]\n\
+         carrier = \"tencent-vms\"\nallow_http = true\npath = \"/callback/a/\"",
         4,
         &["accounts.b: /callback/a is already answered by accounts.a (gateway.toml:1)"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nsources = [\"carrier.example\"]\nallow_http = true",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nsources = [\"carrier.example\"]\nallow_http = true",
         3,
         &["accounts.a.sources", "neither an IP address nor a network"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nsources = []\nallow_http = true",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nsources = []\nallow_http = true",
         3,
         &["is empty", "leave the key out"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nclient_certificates = [\"CN=a\"]\nallow_http = true",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nclient_certificates = [\"CN=a\"]\nallow_http = true",
         3,
         &["names no certificate", "\"sha256:\" and 64 hex digits"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nclient_certificates = [\"subject:CN=a\"]\n\
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nclient_certificates = [\"subject:CN=a\"]\n\
          allow_http = true",
         1,
         &["not asked for any", "http.tls.client_ca"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\ncontent_encodings = [\"br\"]\nallow_http = true",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\ncontent_encodings = [\"br\"]\nallow_http = true",
         3,
         &["\"br\" cannot be unpacked here", "`gzip`, `deflate`"],
     ),
     (
-        "[accounts.a]\ncarrier = \"yunpian\"\nconnect = \"wss://a/\"",
+        "[accounts.a]\ncarrier = \"aliyun-sms\"\nconnect = \"wss://a/\"",
         3,
-        &["accounts.a.connect: there is nothing to connect to: `yunpian` calls us"],
+        &["accounts.a.connect: there is nothing to connect to: `aliyun-sms` calls us"],
     ),
     (
         "[accounts.a]\ncarrier = \"asterisk-ari\"\nuser = \"u\"\nsecrets = [\"env:PLATFORM\"]\n\

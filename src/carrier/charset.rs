@@ -76,8 +76,8 @@ impl Known {
             Known::Ours(Charset::Utf8 | Charset::Announced) => utf8(bytes),
             Known::Ours(Charset::Detect) => detect(bytes),
             Known::Ours(Charset::Gb18030) => strict(GB18030, bytes).ok_or("expected GB 18030"),
-            Known::Ours(Charset::Utf16Be) => utf16(UTF_16BE, bytes),
-            Known::Ours(Charset::Utf16Le) => utf16(UTF_16LE, bytes),
+            Known::Ours(Charset::Utf16Be) => utf16(UTF_16BE, &bytes).map(Cow::Owned),
+            Known::Ours(Charset::Utf16Le) => utf16(UTF_16LE, &bytes).map(Cow::Owned),
             Known::Ours(Charset::Latin1) => Ok(Cow::Owned(mem::decode_latin1(&bytes).into_owned())),
             Known::Ours(Charset::Gsm7) => gsm7(&bytes).map(Cow::Owned),
             Known::Other(encoding) => {
@@ -135,11 +135,8 @@ fn strict<'b>(encoding: &'static Encoding, bytes: Cow<'b, [u8]>) -> Option<Cow<'
     }
 }
 
-fn utf16<'b>(
-    encoding: &'static Encoding,
-    bytes: Cow<'b, [u8]>,
-) -> Result<Cow<'b, str>, &'static str> {
-    let (encoding, bytes) = match &*bytes {
+fn utf16(encoding: &'static Encoding, bytes: &[u8]) -> Result<String, &'static str> {
+    let (encoding, bytes) = match bytes {
         [0xfe, 0xff, rest @ ..] => (UTF_16BE, rest),
         [0xff, 0xfe, rest @ ..] => (UTF_16LE, rest),
         all => (encoding, all),
@@ -148,12 +145,12 @@ fn utf16<'b>(
         return Err("expected UTF-16, which has two bytes for each unit");
     }
     let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
-    text.map(|text| Cow::Owned(text.into_owned())).ok_or("expected UTF-16 without half surrogates")
+    text.map(Cow::into_owned).ok_or("expected UTF-16 without half surrogates")
 }
 
 fn detect(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
     match &*bytes {
-        [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => utf16(UTF_16BE, bytes),
+        [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => utf16(UTF_16BE, &bytes).map(Cow::Owned),
         all if str::from_utf8(all).is_ok() => utf8(bytes),
         _ => strict(GB18030, bytes).ok_or("expected UTF-8 or GB 18030"),
     }
@@ -326,7 +323,7 @@ mod tests {
             }
             for (name, charset) in Charset::NAMES {
                 if charset != Charset::Announced {
-                    let _ = decode(name, &bytes);
+                    let _decoded = decode(name, &bytes);
                 }
             }
         }

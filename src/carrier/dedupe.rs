@@ -1,6 +1,6 @@
 //! The key by which a repeat of an event is recognised.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 /// A key under way: the kind's name, then the fields that identify an event of it. Every field goes
 /// in with its length in front, so that no two lists of fields give the same key, whatever stands
@@ -18,11 +18,15 @@ impl Key {
 
     /// The next field. Bytes that are not UTF-8 are written in hexadecimal, told apart by an `x`.
     pub(super) fn push(&mut self, field: &[u8]) {
-        // Writing to a string cannot fail.
-        let _ = match str::from_utf8(field) {
-            Ok(text) => write!(self.0, "|{}:{text}", text.len()),
-            Err(_) => write!(self.0, "|{}x:{}", field.len(), hex::encode(field)),
+        let (mark, text) = match str::from_utf8(field) {
+            Ok(text) => ("", Cow::Borrowed(text)),
+            Err(_) => ("x", Cow::Owned(hex::encode(field))),
         };
+        self.0.push('|');
+        self.0.push_str(&field.len().to_string());
+        self.0.push_str(mark);
+        self.0.push(':');
+        self.0.push_str(&text);
     }
 
     /// The whole key.

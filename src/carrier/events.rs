@@ -50,7 +50,7 @@ impl<'s, 'a> Reading<'s, 'a> {
     fn new(scope: &'s Scope<'a>, opened: &'s Opened<'a>, account: &'s Account) -> Self {
         let call = scope.call();
         // An item's fields are read a few times each; what all items share is read for each of them.
-        let budget = 64 * (call.body.len() + call.target.len() + (64 << 10));
+        let budget = 16 * (call.body.len() + call.target.len() + (64 << 10));
         Reading {
             scope,
             opened,

@@ -142,14 +142,18 @@ impl<'s> Reader<'s, '_> {
 
     /// Several values in one; it is there if any of them is.
     fn rendered(&self, template: &'s Template, decoding: &'s Decoding) -> Read<'s> {
-        let there = |source| matches!(self.find(source), Value::Text(text) if !text.is_empty());
-        // All are looked at: what a digest is made of costs more than the digest is long.
-        if template.sources().filter(|source| there(source)).count() == 0 {
+        let mut there = false;
+        for source in template.sources() {
+            there |= matches!(self.find(source), Value::Text(text) if !text.is_empty());
+        }
+        if !there {
             return Ok(None);
+        }
+        if self.budget.get() == 0 {
+            return Err(self.garbled(template.sources().next(), TOO_MUCH));
         }
         let within = ItemScope { scope: self.scope, item: self.item };
         let bytes = render(template, &within, &Special::default());
-        self.charge(bytes.len());
         let decoded = template.sources().all(|source| self.is_decoded(source));
         let text = self.decode(Cow::Owned(bytes), decoding, decoded);
         text.map(Some).map_err(|it| self.garbled(template.sources().next(), it))

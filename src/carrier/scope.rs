@@ -270,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_makes_anybody_panic(header in "[a=\", ;\\\\x]{0,24}") {
-            let _ = parameter(header.as_bytes(), "a");
+            let _value = parameter(header.as_bytes(), "a");
         }
     }
 }

@@ -250,9 +250,9 @@ mod tests {
         fn never_panics(text in "\\PC{0,24}", digits in "[0-9 :./T-]{14,24}") {
             for text in [text, digits] {
                 for (_, form) in TimeForm::NAMES {
-                    let _ = read(&text, &form, BEIJING);
+                    let _moment = read(&text, &form, BEIJING);
                 }
-                let _ = read(&text, &named("%Y %m %d"), BEIJING);
+                let _moment = read(&text, &named("%Y %m %d"), BEIJING);
             }
         }
     }

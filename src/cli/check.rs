@@ -56,6 +56,8 @@ struct AccountSummary {
     offset: String,
     country: String,
     default_campaign: Option<String>,
+    /// Where it is called, or the server that we call.
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,7 +137,15 @@ fn account_summary(account: &Account) -> AccountSummary {
         offset: account.offset.to_string(),
         country: account.country.clone(),
         default_campaign: account.default_campaign.clone(),
+        at: address(account),
     }
+}
+
+/// The path of an account that is called; else the server, without what may be secret of its URL.
+fn address(account: &Account) -> String {
+    let Some(connect) = &account.access.connect else { return account.access.path.clone() };
+    let server = connect.url.authority().map_or("", |server| server.as_str());
+    format!("{}://{server}", connect.url.scheme_str().unwrap_or_default())
 }
 
 fn campaign_summary(campaign: &Campaign) -> CampaignSummary {
@@ -216,7 +226,7 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
 }
 
 fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Result<()> {
-    let AccountSummary { name, carrier, secrets, offset, country, .. } = account;
+    let AccountSummary { name, carrier, secrets, offset, country, at, .. } = account;
     let plural = if *secrets == 1 { "" } else { "s" };
     let campaign = match &account.default_campaign {
         Some(campaign) => format!(", else campaign {campaign}"),
@@ -224,7 +234,7 @@ fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Res
     };
     writeln!(
         out,
-        "account      {name}: {carrier}, {secrets} secret{plural}, {offset}, +{country}{campaign}"
+        "account      {name}: {carrier}, {secrets} secret{plural}, {offset}, +{country}{campaign}; at {at}"
     )
 }
 

@@ -76,8 +76,8 @@ mod tests {
         let subject = |text| Subject::read(text).expect("a name");
         let shown = Certificate { fingerprint: [7; 32], subject: subject("CN=a,O=b") };
         let (good, bad) = (from("192.0.2.1"), from("192.0.2.2"));
-        let mut access = Access::default();
-        access.sources = vec!["192.0.2.1/32".parse().expect("a network")];
+        let sources = vec!["192.0.2.1/32".parse().expect("a network")];
+        let mut access = Access { sources, ..Access::default() };
         assert_eq!(admit(&access, good, None), Ok(()));
         assert_eq!(admit(&access, bad, None), Err(Denied::Source));
         let nobody = Origin { address: None, secure: true };

@@ -113,6 +113,8 @@ pub(super) fn bounded(max_frame: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .max_frame_size(Some(max_frame))
         .max_message_size(Some(max_frame))
+        // Older versions of Asterisk do not mask what they send as a client.
+        .accept_unmasked_frames(true)
         .read_buffer_size(16 << 10)
 }
 
@@ -154,6 +156,15 @@ mod tests {
         assert_eq!(ours.next().await, Ok(Frame::Binary));
         assert_eq!(ours.next().await, Ok(Frame::Text(Bytes::new())));
         assert_eq!(ours.next().await, Err(Gone::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_mask_is_heard_all_the_same() {
+        let (ours, theirs) = duplex(1 << 16);
+        let mut ours = WebSocket::accepted(ours, 100).await;
+        let mut theirs = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        theirs.send(Message::text("1")).await.expect("it is read");
+        assert_eq!(ours.next().await, Ok(Frame::Text("1".into())));
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ enum Unfit {
     Credentials(#[from] InvalidHeaderValue),
 }
 
-/// What links stand on.
+/// What links stand on, and the carriers' listener too.
 #[derive(Debug, Clone)]
 pub struct Ground {
     /// Takes frames over.

@@ -20,7 +20,7 @@ static CONNECTS: Metric<Counter, 1> = Metric::counter(
 static FAILURES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_link_failures_total",
     &["account"],
-    "Times that we could not open a WebSocket, or that one ended which should stay open.",
+    "Times that a WebSocket could not be opened by us, or ended when we had.",
 );
 static FRAMES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_link_frames_total",

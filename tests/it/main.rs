@@ -5,10 +5,12 @@
 
 mod bad_input_is_survived;
 mod carriers_are_answered;
+mod carriers_are_explained;
 mod commands_say_what_they_do;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
+mod links_are_heard;
 mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
 mod platform_down_then_drains;

@@ -1,6 +1,7 @@
 //! Providers that nobody here has met, spoken with by configuration alone.
 
 use crate::support::{Gateway, Platform};
+use bridge8890::clock::Clock;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http_body_util::Full;
@@ -126,7 +127,7 @@ async fn json_in_a_wrapper_signed_with_sm3_over_nonce_time_and_body() {
         "#;
     let gateway = Gateway::with(&platform, own).await;
     let post = async |body: &str, ago: i64, nonce: &str| {
-        let time = (jiff::Timestamp::now().as_second() - ago).to_string();
+        let time = (Clock::system().now().as_second() - ago).to_string();
         let mut mac = Hmac::<Sm3>::new_from_slice(SECRET.as_bytes()).expect("a key");
         mac.update(format!("{nonce}\n{time}\n{body}").as_bytes());
         let request = Request::post(gateway.url("/callback/stranger"))

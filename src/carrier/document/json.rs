@@ -5,7 +5,7 @@
 //! However deep a document is, it is skipped without recursion, and no part of it is read twice.
 
 use super::part::{Names, Part, place};
-use super::{Found, Pairs, Step, Trail, is_number};
+use super::{Found, Item, Pairs, Step, Trail, Value, is_number};
 use crate::config::dialect::Segment;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -117,13 +117,13 @@ impl<'a> Json<'a> {
             return Err(UTF8);
         }
         match self.raw(node).as_bytes().first() {
-            Some(b'{' | b'[') => Ok(super::Item::Json(node)),
+            Some(b'{' | b'[') => Ok(Item::Json(node)),
             _ => Err("expected a JSON object"),
         }
     }
 
     /// The value at this path within a node.
-    pub(super) fn value<'d>(&'d self, node: &'d Node, path: &[Segment]) -> super::Value<'d> {
+    pub(super) fn value<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Value<'d> {
         let mut node = node;
         for step in path {
             let child = match self.within(node) {
@@ -133,24 +133,24 @@ impl<'a> Json<'a> {
             };
             match child {
                 Some(child) => node = child,
-                None => return super::Value::Nothing,
+                None => return Value::Nothing,
             }
         }
         self.scalar(node)
     }
 
-    fn scalar<'d>(&'d self, node: &'d Node) -> super::Value<'d> {
+    fn scalar<'d>(&'d self, node: &'d Node) -> Value<'d> {
         let raw = self.raw(node);
         match raw.as_bytes().first() {
-            None | Some(b'n') => super::Value::Nothing,
+            None | Some(b'n') => Value::Nothing,
             Some(b'{' | b'[') => match self.within(node) {
-                Within::Object(fields, _) if fields.is_empty() => super::Value::Nothing,
-                Within::Array(elements) if elements.is_empty() => super::Value::Nothing,
-                _ => super::Value::Composite("expected text or a number"),
+                Within::Object(fields, _) if fields.is_empty() => Value::Nothing,
+                Within::Array(elements) if elements.is_empty() => Value::Nothing,
+                _ => Value::Composite("expected text or a number"),
             },
-            _ if self.is_broken(node) => super::Value::Broken(UTF8),
-            Some(b'"') => super::Value::Text(unquoted(raw)),
-            Some(_) => super::Value::Text(Cow::Borrowed(raw.as_bytes())),
+            _ if self.is_broken(node) => Value::Broken(UTF8),
+            Some(b'"') => Value::Text(unquoted(raw)),
+            Some(_) => Value::Text(Cow::Borrowed(raw.as_bytes())),
         }
     }
 

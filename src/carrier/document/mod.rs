@@ -34,6 +34,9 @@ pub(super) enum Document<'a> {
     Text,
 }
 
+/// Names and values in the order sent.
+pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
+
 /// One item of a document, which a rule reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'d> {
@@ -62,9 +65,6 @@ pub(super) enum Value<'d> {
     /// A value that cannot be read, and what was expected.
     Broken(&'static str),
 }
-
-/// Fields by name, in the order sent, repeated ones too.
-pub(super) type Pairs<'d> = Vec<(Cow<'d, [u8]>, Cow<'d, [u8]>)>;
 
 /// The way to an item, as an operator reads it: `body.objects[3]`.
 #[derive(Debug, Clone, Copy)]

@@ -163,6 +163,7 @@ fn show_route(route: &Route, account: Option<&Account>) -> ShownRoute {
 fn proof(scheme: &Scheme) -> String {
     let mut line = match &scheme.check {
         Check::Basic => "HTTP basic authentication".to_owned(),
+        Check::Token { given, prefix } if prefix.is_empty() => format!("a secret at `{given}`"),
         Check::Token { given, prefix } => format!("a secret at `{given}` behind {prefix:?}"),
         Check::Digest(digest) => {
             format!("`{}` over {}", digest.given, written(&digest.over))
@@ -230,7 +231,7 @@ fn show_answer(to: &'static str, form: &AnswerForm) -> ShownAnswer {
 /// A template as it is written in the configuration, but for its filters.
 fn written(template: &Template) -> String {
     let piece = |piece: &Piece| match piece {
-        Piece::Literal(text) => text.clone(),
+        Piece::Literal(text) => text.replace('\n', "\\n"),
         Piece::Value(source, _) => format!("${{{source}}}"),
     };
     template.pieces.iter().map(piece).collect()
@@ -257,8 +258,11 @@ fn print(shown: &Shown, out: &mut impl Write) -> anyhow::Result<()> {
                 when if when.is_empty() => String::new(),
                 when => format!(", told by {when}"),
             };
-            let dedupe = rule.dedupe.join(", ");
-            writeln!(out, "  says       {} in {items}{when}; repeat: {dedupe}", rule.kind)?;
+            let repeat = match rule.dedupe.join(", ") {
+                dedupe if dedupe.is_empty() => String::new(),
+                dedupe => format!("; repeat: {dedupe}"),
+            };
+            writeln!(out, "  says       {} in {items}{when}{repeat}", rule.kind)?;
         }
         for answer in &route.answers {
             let content_type = answer.content_type.as_deref().unwrap_or("-");

@@ -32,7 +32,8 @@ const OWN: [(&str, &[&str]); 8] = [
 
 /// The schemes that sign nothing, so that a time or a one-time value with them proves nothing.
 const UNSIGNED: [&str; 2] = ["basic", "token"];
-/// Schemes whose proof tells its time by itself.
+
+/// The schemes whose proof tells its time by itself.
 const TIMED: [&str; 2] = ["jwt", "sdk-hmac-sha256"];
 
 const RIGHT: &str = "write [auth] with a scheme, or auth = \"none\"";

@@ -76,7 +76,7 @@ pub(super) fn events(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<E
             wrong_shape(&item, "a table", right);
         }
         match rule.flatten() {
-            Some(rule) => rules.push(item.at(rule)),
+            Some(each) => rules.extend(each.into_iter().map(|rule| item.at(rule))),
             None => whole = false,
         }
     }
@@ -101,7 +101,8 @@ fn unreached(section: &Section<'_>, rules: &[At<EventRule>]) {
     }
 }
 
-fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<EventRule> {
+/// One rule, for each place where its items may stand.
+fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<EventRule>> {
     let kinds = RuleKind::NAMES.map(|name| (name, name));
     section.demand("kind", "write kind = \"sms_reply\", or another of the kinds");
     let kind =
@@ -127,10 +128,10 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<EventRule> {
     let resend_window = section.duration("resend_window", SPAN).map(|window| window.value);
     demand_person(section, kind.value);
     let dedupe = dedupe(section, ground, kind.value, id.as_ref(), time.as_ref());
-    Some(EventRule {
+    let rule = EventRule {
         name: name.map_or_else(|| kind.value.to_owned(), |name| name.value),
         when: when?,
-        items: items?,
+        items: Vec::new(),
         id,
         call,
         caller,
@@ -140,7 +141,8 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<EventRule> {
         kind: parts?,
         dedupe: dedupe?,
         resend_window,
-    })
+    };
+    Some(items?.into_iter().map(|items| EventRule { items, ..rule.clone() }).collect())
 }
 
 /// A name that starts dedupe keys.
@@ -153,23 +155,26 @@ fn name(text: &str) -> Result<String, Fault> {
     Err(Fault::new(wrong, "write 1 to 32 letters, digits, `-` and `_`"))
 }
 
-fn items(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Segment>> {
+/// The places where items of a rule stand, at least one; the empty way is the document itself.
+fn items(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Vec<Segment>>> {
     if !section.has("items") {
-        return Some(Vec::new());
+        return Some(vec![Vec::new()]);
     }
     if !ground.columns.is_empty() {
         let right = "remove it; each record is an item";
         section.refuse("items", || Fault::new("has nothing to find in records", right));
         return None;
     }
-    let items = section.text("items", "\"data.messages\"", |path| {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        read_path(path).map_err(|_| {
+    let node = section.node("items")?;
+    texts_of(&node, "\"data.messages\"", |path| match path.strip_prefix('/').unwrap_or(path) {
+        "" if path == "/" => Ok(Vec::new()),
+        path => read_path(path).map_err(|_| {
             let wrong = format!("{path:?} is not a way through a document");
-            Fault::new(wrong, "write names with single dots between them, \"data.messages\"")
-        })
-    });
-    items.map(|items| items.value)
+            let right = "write names with single dots between them, \"data.messages\", or \"/\" \
+                         for the document itself";
+            Fault::new(wrong, right)
+        }),
+    })
 }
 
 fn when(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Condition>> {

@@ -1,24 +1,13 @@
-//! The carriers' listener over real sockets: good peers are served, bad ones cost little.
-//!
-//! Every test waits for what the socket does; the timeouts that a test waits for are short.
+//! Connections and requests: limits, timeouts, versions, and the polite end.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says why")]
-
-mod peers;
-
-use bridge8890::config::{Limits, Tls};
+use crate::peers::{Gateway, Peer, SHORT, certificate, patient, post, shake_hands};
+use bridge8890::config::Limits;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use peers::{Gateway, Peer, SHORT, patient, post};
-use rustls::pki_types::{CertificateDer, ServerName};
-use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 const HALF: &str = "POST /callback/shop HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345";
 
@@ -68,11 +57,12 @@ async fn a_peer_that_closes_its_side_early_gets_its_answer() {
 async fn a_forged_callback_gets_the_carriers_refusal() {
     let gateway = Gateway::start(patient()).await;
     let mut peer = gateway.connect().await;
-    peer.send("GET /callback/shop HTTP/1.1\r\nhost: x\r\nx-forged: 1\r\n\r\n").await;
+    peer.send("GET /callback/guarded HTTP/1.1\r\nhost: x\r\nx-token: wrong\r\n\r\n").await;
     let refused = peer.answer().await;
     assert_eq!((refused.status, refused.body.as_str()), (401, "no"));
-    let line = "bridge8890_callbacks_refused_total{account=\"shop\",reason=\"bad_signature\"} 1";
-    gateway.counts(line).await;
+    let reason = "account=\"guarded\",reason=\"bad_credentials\"";
+    gateway.counts(&format!("bridge8890_callbacks_refused_total{{{reason}}} 1")).await;
+    gateway.counts("bridge8890_store_committed_callbacks_total 0").await;
 }
 
 #[tokio::test]
@@ -221,6 +211,7 @@ async fn stopping_finishes_the_request_under_way_and_closes_the_rest() {
     assert_eq!(answer.status, 200);
     assert!(answer.head.contains("\r\nconnection: close\r\n"), "{}", answer.head);
     busy.closed().await;
+    drop(gateway.store);
     let left = gateway.tasks.shut_down(Duration::from_secs(10), |_| {}).await;
     assert!(left.is_empty(), "{left}");
     assert!(TcpStream::connect(gateway.address).await.is_err(), "nobody listens any more");
@@ -258,11 +249,11 @@ async fn an_idle_http2_connection_is_closed() {
 async fn tls_serves_both_versions() {
     let (tls, connector, _directory) = certificate();
     let gateway = Gateway::start_with(patient(), Some(tls)).await;
-    let stream = shake_hands(&gateway, connector(b"h2")).await;
+    let stream = shake_hands(&gateway, &connector(b"h2", None)).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     assert_eq!(over_http2(stream).await, [200, 404, 413]);
 
-    let stream = shake_hands(&gateway, connector(b"http/1.1")).await;
+    let stream = shake_hands(&gateway, &connector(b"http/1.1", None)).await;
     let mut peer = Peer::over(stream);
     peer.send(post("1")).await;
     assert_eq!(peer.answer().await.status, 200);
@@ -316,33 +307,4 @@ where
         (taken, unknown, large) = asked => [taken, unknown, large],
         ended = connection => panic!("the connection ended first: {ended:?}"),
     }
-}
-
-/// A certificate for `localhost`, and clients that trust it and speak one protocol.
-fn certificate() -> (Tls, impl Fn(&[u8]) -> TlsConnector, TempDir) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
-    let directory = tempfile::tempdir().expect("a directory");
-    let (certificate, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
-    std::fs::write(&certificate, made.cert.pem()).expect("written");
-    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
-    let trusted: CertificateDer<'static> = made.cert.der().clone();
-    let connector = move |protocol: &[u8]| {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(trusted.clone()).expect("a certificate");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        TlsConnector::from(Arc::new(config))
-    };
-    (Tls { certificate, key }, connector, directory)
-}
-
-async fn shake_hands(gateway: &Gateway, connector: TlsConnector) -> TlsStream<TcpStream> {
-    let stream = TcpStream::connect(gateway.address).await.expect("it listens");
-    let name = ServerName::try_from("localhost").expect("a name");
-    connector.connect(name, stream).await.expect("a handshake")
 }
