@@ -1,5 +1,7 @@
 //! What the fuzz target holds every request to, for the recorded ones and what becomes of them.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 #[path = "../fuzz/src/any_request.rs"]
 mod any_request;
 

@@ -174,8 +174,9 @@ fn trust_is_that_of_the_weakest_way_in() {
 #[test]
 fn content_is_signed_only_where_all_that_is_read_is() {
     let trust = |formats: &str, auth: &str| {
-        let auth = format!("formats = [{formats}]\n[auth]\n{auth}");
-        dialect(&auth).routes[0].auth.schemes[0].trust(&dialect(&auth).routes[0].formats)
+        let file = account(&format!("formats = [{formats}]\n[auth]\n{auth}"));
+        let config = parse(&file).unwrap_or_else(|problems| panic!("{file}\n{problems}"));
+        config.accounts.values().next().expect("the account").dialect.trust()
     };
     let over = |over: &str| {
         format!("scheme = \"digest\"\nalgorithm = \"hmac-sm3\"\ngiven = \"header:X-S\"\n{over}")
