@@ -97,8 +97,11 @@ const SORTED: &str = "auth = { scheme = \"digest\", algorithm = \"md5\", \
 
 const MD5: &str = "00112233445566778899aabbccddeeff";
 
-/// What is tried, by name, with `n` of whatever there are many of.
-const CASES: &[(&str, fn(usize) -> Case)] = &[
+/// A case with so many of whatever there are many of.
+type Make = fn(usize) -> Case;
+
+/// What is tried, by name.
+const CASES: &[(&str, Make)] = &[
     ("JSON deep in a value that is read", |n| {
         let body = format!(r#"{{"id":1,"mobile":2,"text":{}}}"#, nested(n));
         Case::new(&replies("\"json\"", ""), body)
