@@ -9,6 +9,7 @@ use crate::model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The most invitations remembered of one caller; the oldest that ended are forgotten first.
 pub const MOST_INVITATIONS: usize = 32;
@@ -207,7 +208,7 @@ pub struct Talk {
     /// The message that asks.
     pub message: MessageKey,
     /// How long an answer is awaited, once the question was put.
-    pub window: std::time::Duration,
+    pub window: Duration,
     /// Since when the question stands; `None` until it is sent.
     pub asked_at: Option<Timestamp>,
     /// When nothing is awaited any more.
@@ -225,7 +226,9 @@ pub struct PartSet {
     pub total: u8,
     /// Numbers and texts of those that came, in the order of the text.
     pub parts: Vec<(u8, String)>,
-    /// When what is there is read as it is.
+    /// It was read, and is kept to know its parts again.
+    pub is_read: bool,
+    /// When what is there is read as it is; if it was read, when it is forgotten.
     pub until: Timestamp,
 }
 
@@ -240,6 +243,8 @@ pub struct Told {
     pub at: Timestamp,
     /// Whether it was sent.
     pub sent: bool,
+    /// When it is forgotten, since no limit counts it any more.
+    pub forget_at: Timestamp,
 }
 
 /// A rating that counted, by what was rated.
@@ -257,6 +262,8 @@ pub struct Rated {
     pub reason_asked: bool,
     /// A complaint was opened for it.
     pub complained: bool,
+    /// Until when one more is the second.
+    pub counts_until: Timestamp,
     /// When it is forgotten.
     pub forget_at: Timestamp,
 }
@@ -275,6 +282,8 @@ pub enum Subject {
     },
     /// Whatever the invitation was about.
     Invitation(InvitationId),
+    /// Nobody knows what; the rating stands by itself.
+    Unknown(RecordId),
 }
 
 /// What is remembered of a call.

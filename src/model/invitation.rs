@@ -4,6 +4,7 @@ use super::{AccountName, Channel, Msisdn, ServiceNumber, TargetType};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// The platform's own key of an invitation: opaque text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Invitation {
     pub channel: Channel,
     /// What is to be rated.
     pub matter: Matter,
+    /// How long an answer counts, from the attempt on; `None`: as the campaign says.
+    pub valid_for: Option<Duration>,
     /// Where it stands.
     pub state: InvitationState,
     /// When the question was actually put; the validity starts here.

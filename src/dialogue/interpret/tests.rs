@@ -4,9 +4,7 @@ use super::*;
 use crate::clock::Entropy;
 use crate::config::dialect::{Dialect, Transport};
 use crate::config::{Access, Origin};
-use crate::model::{
-    AccountName, CallStatus, Caller, Context, DeliveryStatus, MessageId, Scheme, ServiceNumber,
-};
+use crate::model::{CallStatus, Caller, Context, DeliveryStatus, MessageId, Scheme, ServiceNumber};
 use jiff::tz::Offset;
 use std::sync::Arc;
 
@@ -81,7 +79,8 @@ fn recorded(body: EventBody, campaign: &Campaign, reading: Reading) -> Interpret
         EventBody::Keypad { .. } => Channel::Ivr,
         _ => Channel::Sms,
     };
-    let answer = Answer { event: &event, account: &account, campaign, channel, received_at: NOW };
+    let answer =
+        Answer { event: &event, account: &account.name, campaign, channel, received_at: NOW };
     answer.records(reading, || entropy.record_id(NOW))
 }
 
