@@ -4,7 +4,7 @@ use super::calls::call_of;
 use super::decide::{Course, refuses};
 use super::integrity;
 use super::interpret::{self, Interpretation};
-use super::matching::{self, Match, Signs, later, same_line};
+use super::matching::{self, Match, Signs, later};
 use super::memory::{Asked, Heard, MOST_RATINGS, Rated, Subject};
 use super::often::{self, Turn};
 use super::talk::Occasion;
@@ -99,26 +99,26 @@ impl Course<'_> {
     ) -> Option<Record> {
         let at = heard.origin.received_at;
         let caller = self.known.caller(number)?;
-        let talk = caller.talk.as_ref().filter(|talk| {
-            at < talk.until && talk.asked_at.is_some_and(|asked_at| asked_at <= at)
+        let mut talks = caller.talks.iter().rev();
+        let talk = talks.find(|talk| {
+            talk.hears(heard.event.service.as_ref())
+                && at < talk.until
+                && talk.asked_at.is_some_and(|asked_at| asked_at <= at)
         })?;
         let rated = caller.ratings.iter().find(|rated| rated.record.id == talk.rating)?;
-        let same = match (&heard.event.service, &rated.record.service) {
-            (Some(to), Some(from)) if rated.record.channel == Channel::Sms => same_line(to, from),
-            _ => true,
-        };
         let campaign =
             campaign.or_else(|| self.campaign(&rated.record.campaign).map(|it| &**it))?;
         let text = text.trim();
-        if !same || text.is_empty() || refuses(campaign, text) {
+        if text.is_empty() || refuses(campaign, text) {
             return None;
         }
+        let question = talk.message;
         let mut record = rated.record.clone();
         record.revision = Revision(record.revision.0 + 1);
         record.comment = Comment(text.to_owned());
         record.context.marks.extend_from_slice(marks);
         self.known.change_caller(number, |caller| {
-            caller.talk = None;
+            caller.talks.retain(|talk| talk.message != question);
             if let Some(rated) = caller.ratings.iter_mut().find(|it| it.record.id == record.id) {
                 rated.record = record.clone();
             }
@@ -295,11 +295,9 @@ impl Course<'_> {
                 caller.ratings.remove(0);
             }
             // The question is settled by a level that needs no reason.
-            caller.talk.take_if(|talk| {
-                talk.rating == rated.record.id
-                    && matches!(rated.record.meaning,
-                    Meaning::Rating { level, .. } if !level.is_bad())
-            });
+            let settled = matches!(rated.record.meaning,
+                Meaning::Rating { level, .. } if !level.is_bad());
+            caller.talks.retain(|talk| talk.rating != rated.record.id || !settled);
             caller.ratings.push(rated);
             if let Some((found, _)) = &answered.found
                 && let Some(asked) = caller.invitations.get_mut(found.place)

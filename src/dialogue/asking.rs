@@ -5,7 +5,7 @@ use super::known::KEPT;
 use super::limits;
 use super::matching::later;
 use super::memory::{
-    Asked, Heard, InvitationMemory, MOST_INVITATIONS, Memory, MemoryKey, MessageMemory, Talk,
+    Asked, Heard, InvitationMemory, MOST_INVITATIONS, Memory, MemoryKey, MessageMemory,
 };
 use super::talk::Occasion;
 use crate::model::{
@@ -105,7 +105,7 @@ impl Course<'_> {
             if let Some(told) = caller.messages.iter_mut().find(|it| it.message == message.key) {
                 (told.sent, told.at) = (true, at);
             }
-            if let Some(talk) = caller.talk.as_mut().filter(|it| it.message == message.key) {
+            if let Some(talk) = caller.talks.iter_mut().find(|it| it.message == message.key) {
                 (talk.asked_at, talk.until) = (Some(at), later(at, talk.window));
             }
         });
@@ -114,8 +114,8 @@ impl Course<'_> {
         }
     }
 
-    /// The question was put: from now on the invitation is valid. What was asked before is
-    /// answered no more, since the next answer is to the newest question.
+    /// The question was put: from now on the invitation is valid. What was asked before on the same
+    /// line is answered no more, since the next answer is to the newest question.
     pub(super) fn attempted(&mut self, number: &Msisdn, id: &InvitationId, at: Timestamp) {
         let campaigns = self.rules.campaigns;
         self.known.change_caller(number, |caller| {
@@ -135,7 +135,8 @@ impl Course<'_> {
             let validity = invitation.valid_for.unwrap_or(conversation.validity);
             invitation.expires_at = later(at, validity);
             asked.forget_at = later(invitation.expires_at, conversation.late_window);
-            caller.talk.take_if(|talk: &mut Talk| talk.asked_at.is_some());
+            let line = invitation.service.clone();
+            caller.talks.retain(|talk| talk.asked_at.is_none() || !talk.hears(line.as_ref()));
         });
     }
 
@@ -143,7 +144,7 @@ impl Course<'_> {
     pub(super) fn not_sent(&mut self, message: &Message) {
         self.known.change_caller(&message.to, |caller| {
             caller.messages.retain(|told| told.message != message.key || told.sent);
-            caller.talk.take_if(|talk| talk.message == message.key && talk.asked_at.is_none());
+            caller.talks.retain(|talk| talk.message != message.key || talk.asked_at.is_some());
         });
         if let (MessageKind::Invite, Some(id)) = (message.kind, &message.invitation) {
             let opted_out =

@@ -254,7 +254,7 @@ impl<'a> Course<'a> {
         self.read_joined(ready, number);
         self.expire(number);
         self.known.change_caller(number, |caller| {
-            caller.talk.take_if(|talk| talk.until <= now);
+            caller.talks.retain(|talk| now < talk.until);
             caller.messages.retain(|told| now < told.forget_at);
             caller.ratings.retain(|rated| now < rated.forget_at);
             caller.invitations.retain(|asked| asked.is_open() || now < asked.forget_at);

@@ -153,7 +153,7 @@ impl CallerMemory {
             false => asked.forget_at,
         });
         let parts = self.parts.iter().map(|parts| parts.until);
-        let talk = self.talk.iter().map(|talk| talk.until);
+        let talk = self.talks.iter().map(|talk| talk.until);
         let messages = self.messages.iter().map(|told| told.forget_at);
         let ratings = self.ratings.iter().map(|rated| rated.forget_at);
         asked.chain(parts).chain(talk).chain(messages).chain(ratings).min()

@@ -38,7 +38,7 @@ pub(super) struct Match {
 enum Fit {
     /// Of the same campaign, where one of the numbers is not known.
     Campaign,
-    /// The one number is the other with an extension.
+    /// Of the same campaign, and the one number is the other with an extension.
     Extension,
     /// The same number.
     Number,
@@ -81,10 +81,11 @@ fn fit(asked: &Asked, signs: &Signs<'_>) -> Option<Fit> {
     {
         return Some(Fit::Named);
     }
+    let own = signs.campaign == Some(&invitation.campaign);
     match (signs.service, &invitation.service) {
         (Some(to), Some(from)) if to == from => Some(Fit::Number),
-        (Some(to), Some(from)) => same_line(to, from).then_some(Fit::Extension),
-        _ => (signs.campaign == Some(&invitation.campaign)).then_some(Fit::Campaign),
+        (Some(to), Some(from)) => (own && same_line(to, from)).then_some(Fit::Extension),
+        _ => own.then_some(Fit::Campaign),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::model::{
     AccountName, CallbackSeq, Event, Invitation, InvitationId, InvitationState, MessageId,
-    MessageKey, MessageKind, Msisdn, Record, RecordId, Revision,
+    MessageKey, MessageKind, Msisdn, Record, RecordId, Revision, ServiceNumber,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,9 @@ pub const MOST_RATINGS: usize = 32;
 
 /// The most messages remembered of one caller.
 pub const MOST_MESSAGES: usize = 64;
+
+/// The most questions that wait for words of one caller.
+pub const MOST_TALKS: usize = 8;
 
 /// The most unfinished texts of one caller.
 pub const MOST_PART_SETS: usize = 8;
@@ -165,8 +168,8 @@ pub struct Heard {
 pub struct CallerMemory {
     /// What the citizen was or will be asked, oldest first.
     pub invitations: Vec<Asked>,
-    /// The question that waits for an answer in words.
-    pub talk: Option<Talk>,
+    /// Questions that wait for an answer in words, oldest first.
+    pub talks: Vec<Talk>,
     /// Longer texts of which parts are missing, oldest first.
     pub parts: Vec<PartSet>,
     /// What we sent or are about to send, oldest first.
@@ -207,6 +210,8 @@ pub struct Talk {
     pub rating: RecordId,
     /// The message that asks.
     pub message: MessageKey,
+    /// The number from which it asks; `None`: not known to us.
+    pub line: Option<ServiceNumber>,
     /// How long an answer is awaited, once the question was put.
     pub window: Duration,
     /// Since when the question stands; `None` until it is sent.

@@ -124,3 +124,6 @@ impl PartSet {
         Some(Joined { heard, partial })
     }
 }
+
+#[cfg(test)]
+mod tests;

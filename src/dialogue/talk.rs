@@ -2,8 +2,8 @@
 
 use super::decide::Course;
 use super::limits;
-use super::matching::later;
-use super::memory::{Heard, MOST_MESSAGES, Talk, Told};
+use super::matching::{later, same_line};
+use super::memory::{Heard, MOST_MESSAGES, MOST_TALKS, Talk, Told};
 use crate::config::conversation::Wording;
 use crate::config::{Campaign, Conversation};
 use crate::model::{
@@ -49,6 +49,16 @@ impl<'a> Occasion<'a> {
             from: heard.event.service.as_ref().filter(|_| sender.or(same) == same),
             matter: None,
             invitation: None,
+        }
+    }
+}
+
+impl Talk {
+    /// Whether what is said to this number may be its answer.
+    pub(super) fn hears(&self, service: Option<&ServiceNumber>) -> bool {
+        match (&self.line, service) {
+            (Some(line), Some(service)) => same_line(line, service),
+            _ => true,
         }
     }
 }
@@ -137,7 +147,11 @@ impl Course<'_> {
             }
             if level.is_bad() {
                 let until = later(expires, window);
-                caller.talk = Some(Talk { rating, message, window, asked_at: None, until });
+                if caller.talks.len() >= MOST_TALKS {
+                    caller.talks.remove(0);
+                }
+                let line = occasion.from.cloned();
+                caller.talks.push(Talk { rating, message, line, window, asked_at: None, until });
             }
         });
     }
@@ -167,7 +181,7 @@ impl Course<'_> {
         invited_by: Option<&Campaign>,
     ) {
         let before = self.known.change_caller(number, |caller| {
-            caller.talk = None;
+            caller.talks.clear();
             let since = heard.origin.received_at;
             let before = caller.opted_out;
             caller.opted_out = before.or(Some(since));
