@@ -30,7 +30,7 @@ struct Answered<'a> {
 
 impl Course<'_> {
     /// A text or keys of a citizen; without a number where none is known.
-    pub(super) fn answer(&mut self, heard: Heard, number: Option<Msisdn>, marks: Vec<Mark>) {
+    pub(super) fn answer(&mut self, heard: Heard, number: Option<&Msisdn>, marks: Vec<Mark>) {
         let (channel, text) = match &heard.event.body {
             EventBody::SmsReply { text } => (Channel::Sms, text.as_str()),
             EventBody::Keypad { digits } => (Channel::Ivr, digits.as_str()),
@@ -38,12 +38,12 @@ impl Course<'_> {
         };
         let asked_by = self.campaign_of(&heard).map(|campaign| &**campaign);
         if channel == Channel::Sms
-            && let Some(number) = &number
+            && let Some(number) = number
             && let Some(record) = self.reason(&heard, number, asked_by, text, &marks)
         {
             return self.conclude(Some(heard.origin), Outcome::Reason, vec![record]);
         }
-        let found = number.as_ref().and_then(|number| self.find(&heard, number, asked_by));
+        let found = number.and_then(|number| self.find(&heard, number, asked_by));
         let invited_by = found.as_ref().and_then(|(_, it)| self.campaign(&it.invitation.campaign));
         let Some(campaign) = invited_by.map(|campaign| &**campaign).or(asked_by) else {
             return self.conclude(Some(heard.origin), Outcome::Unmatched, Vec::new());
@@ -53,7 +53,7 @@ impl Course<'_> {
             None => Cow::Owned(Conversation::default()),
         };
         let reading = normalize::read(channel, campaign.scheme, text);
-        let (heard, number) = (&heard, number.as_ref());
+        let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };
         let (outcome, records) = self.answered(&answered, reading);
         self.conclude(Some(heard.origin.clone()), outcome, records);

@@ -118,10 +118,10 @@ impl Course<'_> {
     }
 
     /// Keys that waited for this number are answers now.
-    pub(super) fn release(&mut self, heard: &Heard, number: Option<Msisdn>) {
+    pub(super) fn release(&mut self, heard: &Heard, number: Option<&Msisdn>) {
         let (Some(number), Some(call)) = (number, call_of(&heard.event)) else { return };
         for keys in self.take_keys(&heard.origin.account, call) {
-            self.answer(keys, Some(number.clone()), Vec::new());
+            self.answer(keys, Some(number), Vec::new());
         }
     }
 

@@ -185,14 +185,14 @@ impl<'a> Course<'a> {
             EventBody::CallStatus { .. } | EventBody::Recording { .. } => {
                 self.learn(&heard, number.as_ref());
                 self.conclude(Some(heard.origin.clone()), Outcome::Noted, Vec::new());
-                self.release(&heard, number);
+                self.release(&heard, number.as_ref());
             }
             EventBody::Keypad { .. } => {
                 self.learn(&heard, number.as_ref());
-                self.release(&heard, number.clone());
+                self.release(&heard, number.as_ref());
                 match number {
                     None => self.hold_keys(heard),
-                    Some(number) => self.answer(heard, Some(number), Vec::new()),
+                    Some(number) => self.answer(heard, Some(&number), Vec::new()),
                 }
             }
             EventBody::SmsReply { .. } => self.text(heard, number),
@@ -209,7 +209,7 @@ impl<'a> Course<'a> {
     fn text(&mut self, heard: Heard, number: Option<Msisdn>) {
         let Some(number) = number.filter(|_| parts::part_of(&heard).is_some()) else {
             let number = calls::caller_of(&heard, self.known);
-            return self.answer(heard, number, Vec::new());
+            return self.answer(heard, number.as_ref(), Vec::new());
         };
         let timeout = self.parts_timeout(&heard);
         let origin = heard.origin.clone();
@@ -224,7 +224,7 @@ impl<'a> Course<'a> {
     fn read_joined(&mut self, ready: Vec<Joined>, number: &Msisdn) {
         for Joined { heard, partial } in ready {
             let marks = if partial { vec![Mark::Partial] } else { Vec::new() };
-            self.answer(heard, Some(number.clone()), marks);
+            self.answer(heard, Some(number), marks);
         }
     }
 

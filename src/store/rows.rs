@@ -248,3 +248,45 @@ fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InvitationId, Mark, TargetType};
+
+    #[test]
+    fn what_memory_adds_comes_back_and_costs_a_record_without_it_nothing() {
+        let mut record = Record {
+            id: RecordId(uuid::Uuid::from_u128(1)),
+            revision: Revision(2),
+            meaning: Meaning::NotRated {
+                why: Unrated::Expired,
+                target: Target { target_type: TargetType::Case, reference: None },
+            },
+            account: AccountName::new("yunpian").expect("a name"),
+            channel: Channel::Sms,
+            campaign: "hotline".to_owned(),
+            channel_code: None,
+            caller: None,
+            service: None,
+            message_id: None,
+            occurred_at: None,
+            received_at: timestamp(1),
+            comment: Comment::default(),
+            rule: Rule("invitation".into()),
+            context: Context::default(),
+        };
+        let columns = RecordColumns {
+            id: record.id,
+            revision: record.revision,
+            account: "yunpian",
+            received_at: 1,
+        };
+        let bare = encode_record(&record).expect("bytes");
+        assert_eq!((bare[0], decode_record(columns, &bare)), (VERSION, Ok(record.clone())));
+        record.context.invitation = Some(InvitationId("A".to_owned()));
+        record.context.marks = vec![Mark::Late, Mark::Ambiguous(2)];
+        let whole = encode_record(&record).expect("bytes");
+        assert_eq!((whole[0], decode_record(columns, &whole)), (WITH_CONTEXT, Ok(record)));
+    }
+}

@@ -227,6 +227,23 @@ fn a_charset_is_named_by_a_field_or_a_header() {
 }
 
 #[test]
+fn a_text_says_where_it_belongs_in_a_longer_one_or_is_one_of_its_own() {
+    let place = "part = { reference = \"ref\", total = \"of\", number = \"no\" }, kind =";
+    let dialect = replies(JSON, "").replace("kind =", place);
+    let part = |place: &str| {
+        let body = format!(r#"{{"id":7,"mobile":"13940000001","text":"1"{place}}}"#);
+        let decoded = read(&dialect, &Sample::post(body));
+        assert_eq!(garbled(&decoded), [""; 0]);
+        decoded.events[0].part.clone()
+    };
+    let expected = TextPart { reference: "ab".to_owned(), total: 3, number: 2 };
+    assert_eq!(part(r#","ref":"ab","of":"3","no":2"#), Some(expected));
+    for odd in ["", r#","ref":"ab","of":3"#, r#","ref":"ab","of":300,"no":2"#] {
+        assert_eq!(part(odd), None, "{odd}");
+    }
+}
+
+#[test]
 fn values_are_chosen_joined_mapped_and_stripped() {
     let dialect = r#"
         formats = ["json"]
