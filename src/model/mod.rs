@@ -11,7 +11,8 @@ pub mod secret;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody};
 pub use ids::{
-    AccountName, CallbackSeq, LaneName, MessageId, RecordId, RecordSeq, Revision, ServiceNumber,
+    AccountName, CallbackSeq, LaneName, MessageId, MessageKey, RecordId, RecordSeq, Revision,
+    ServiceNumber,
 };
 pub use level::{Level, Scheme, TargetType};
 pub use phone::Msisdn;

@@ -146,11 +146,13 @@ pub enum Outcome {
     Noted,
     /// A part of the callback that its carrier's file could not read; quarantined.
     Garbled,
+    /// It waits for what the gateway remembers; its conclusion has an outcome of its own.
+    Held,
 }
 
 impl Outcome {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Rated,
         Outcome::Complaint,
         Outcome::Unrecognised,
@@ -158,6 +160,7 @@ impl Outcome {
         Outcome::OptOut,
         Outcome::Noted,
         Outcome::Garbled,
+        Outcome::Held,
     ];
 
     /// The name, as metrics and lists show it.
@@ -171,6 +174,7 @@ impl Outcome {
             Outcome::OptOut => "opt_out",
             Outcome::Noted => "noted",
             Outcome::Garbled => "garbled",
+            Outcome::Held => "held",
         }
     }
 }
