@@ -11,7 +11,7 @@ use bridge8890::model::{
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
-    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Store,
+    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Share, Store,
     StoreError, data_key,
 };
 use bridge8890::telemetry::{Metrics, Progress};
@@ -186,8 +186,7 @@ impl Filler {
             entries: vec![Entry {
                 dedupe: message_id.0,
                 resend: None,
-                outcome: Outcome::Rated,
-                records: vec![record],
+                share: Share::Decided { outcome: Outcome::Rated, records: vec![record] },
             }],
             garbled: Vec::new(),
         })

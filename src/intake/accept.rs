@@ -6,8 +6,8 @@ use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
 use crate::model::{AccountName, Event, EventBody, Outcome};
 use crate::store::{
-    Callback, Committed, Entry, Nonce, RawRequest, Resend, Store, StoreError, StoredCallback,
-    Unwell,
+    Callback, Committed, Entry, Nonce, RawRequest, Resend, Share, Store, StoreError,
+    StoredCallback, Unwell,
 };
 use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
@@ -101,7 +101,8 @@ impl Intake {
         let decoded = carrier::decode(call, account);
         let nonce = verified.nonce.map(|value| Nonce { value, content: content(call) });
         let callback = self.understand(account, call, &decoded, nonce, now);
-        let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
+        let outcomes: Vec<Outcome> =
+            callback.entries.iter().map(|entry| entry.share.outcome()).collect();
         match self.store.commit(callback).await {
             Ok(committed) => {
                 self.count(&account.name, &decoded, &outcomes, &committed);
@@ -132,7 +133,7 @@ impl Intake {
         let entries = account.map_or_else(Vec::new, |account| {
             self.entries(&decoded.events, account, callback.received_at)
         });
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.outcome).collect();
+        let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.share.outcome()).collect();
         let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
         self.count(&callback.account, decoded, &outcomes, &committed);
@@ -192,8 +193,7 @@ impl Intake {
         Entry {
             dedupe: event.dedupe.clone(),
             resend: resend(event),
-            outcome: meant.outcome,
-            records: meant.records,
+            share: Share::Decided { outcome: meant.outcome, records: meant.records },
         }
     }
 }
@@ -237,9 +237,10 @@ fn has_replacement(event: &Event) -> bool {
 fn retry_after(error: &StoreError) -> std::time::Duration {
     match error {
         StoreError::Full => Unwell::Behind.retry_after(),
-        StoreError::Closed | StoreError::Replayed | StoreError::Database(_) => {
-            Unwell::Failing.retry_after()
-        }
+        StoreError::Closed
+        | StoreError::Replayed
+        | StoreError::TooLarge(_)
+        | StoreError::Database(_) => Unwell::Failing.retry_after(),
     }
 }
 

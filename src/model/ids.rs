@@ -105,6 +105,17 @@ impl fmt::Display for RecordId {
     }
 }
 
+/// The key of a message to a citizen, the same through all its attempts: a UUID of version 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageKey(pub Uuid);
+
+impl fmt::Display for MessageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Which revision of a record: 1 is the first; the platform keeps the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -125,6 +136,11 @@ impl fmt::Display for Revision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallbackSeq(pub i64);
+
+impl CallbackSeq {
+    /// The place of what no callback caused, such as the end of an invitation.
+    pub const NONE: CallbackSeq = CallbackSeq(0);
+}
 
 /// A record revision's place in the order of arrival, given by the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,11 +13,12 @@ pub mod secret;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
-    AccountName, CallbackSeq, LaneName, MessageId, RecordId, RecordSeq, Revision, ServiceNumber,
+    AccountName, CallbackSeq, LaneName, MessageId, MessageKey, RecordId, RecordSeq, Revision,
+    ServiceNumber,
 };
 pub use invitation::{Invitation, InvitationId, InvitationState, Matter, Unrated};
 pub use level::{Level, Scheme, TargetType};
-pub use message::{Content, Message, MessageKey, MessageKind};
+pub use message::{Content, Message, MessageKind};
 pub use phone::Msisdn;
 pub use record::{
     Channel, Comment, ComplaintKind, Context, Mark, Meaning, Outcome, Record, Rule, Target,

@@ -199,11 +199,13 @@ pub enum Outcome {
     Part,
     /// An invitation that ended without a rating.
     NotRated,
+    /// It waits for what the gateway remembers; its conclusion has an outcome of its own.
+    Held,
 }
 
 impl Outcome {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Outcome; 11] = [
+    pub const ALL: [Outcome; 12] = [
         Outcome::Rated,
         Outcome::Complaint,
         Outcome::Unrecognised,
@@ -215,6 +217,7 @@ impl Outcome {
         Outcome::Surplus,
         Outcome::Part,
         Outcome::NotRated,
+        Outcome::Held,
     ];
 
     /// The name, as metrics and lists show it.
@@ -232,6 +235,7 @@ impl Outcome {
             Outcome::Surplus => "surplus",
             Outcome::Part => "part",
             Outcome::NotRated => "not_rated",
+            Outcome::Held => "held",
         }
     }
 }

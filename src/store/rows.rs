@@ -1,11 +1,13 @@
-//! What stands inside sealed bytes: records, and pages of raw callbacks.
+//! What stands inside sealed bytes, and the places they are sealed for: records, pages of raw callbacks, memories.
 //!
 //! The first byte is the version of the layout, then postcard. A layout is never changed, only followed by another.
 
-use super::{Callback, RawRequest};
+use super::seal::Fingerprint;
+use super::{Callback, Opaque, RawRequest};
 use crate::model::{
     AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context, Level, Meaning,
-    MessageId, Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target, Unrated,
+    MessageId, MessageKey, Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target,
+    Unrated,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -69,6 +71,49 @@ pub(super) fn page_place(first: CallbackSeq) -> [u8; 12] {
     let mut place = *b"page\0\0\0\0\0\0\0\0";
     place[4..].copy_from_slice(&first.0.to_le_bytes());
     place
+}
+
+/// The place that a held event is sealed for.
+pub(super) fn held_place(callback: i64, item: i64) -> [u8; 20] {
+    let mut place = *b"held\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    place[4..12].copy_from_slice(&callback.to_le_bytes());
+    place[12..].copy_from_slice(&item.to_le_bytes());
+    place
+}
+
+/// The place that a memory is sealed for.
+pub(super) fn memory_place(digest: Fingerprint) -> [u8; 22] {
+    let mut place = [0; 22];
+    place[..6].copy_from_slice(b"memory");
+    place[6..].copy_from_slice(&digest.0);
+    place
+}
+
+/// The place that a message is sealed for.
+pub(super) fn message_place(id: MessageKey) -> [u8; 23] {
+    let mut place = [0; 23];
+    place[..7].copy_from_slice(b"message");
+    place[7..].copy_from_slice(id.0.as_bytes());
+    place
+}
+
+/// What is remembered, with the key it is remembered under.
+#[derive(Serialize, Deserialize)]
+struct SealedMemory<'a> {
+    key: &'a str,
+    value: &'a [u8],
+}
+
+/// Lays a memory out for sealing.
+pub(super) fn encode_memory(key: &str, value: &[u8]) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_extend(&SealedMemory { key, value }, vec![VERSION])
+}
+
+/// Reads a memory back: its key and its value.
+pub(super) fn decode_memory(bytes: &[u8]) -> Result<(String, Opaque), UnknownLayout> {
+    let (VERSION, rest) = split_version(bytes)? else { return Err(UnknownLayout) };
+    let memory: SealedMemory<'_> = postcard::from_bytes(rest).map_err(|_| UnknownLayout)?;
+    Ok((memory.key.to_owned(), Opaque(memory.value.to_vec())))
 }
 
 /// Lays a record out for sealing.

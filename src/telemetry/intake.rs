@@ -10,7 +10,7 @@ use std::sync::Arc;
 static OUTCOMES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_events_total",
     &["outcome"],
-    "Events by what became of them; garbled ones are quarantined.",
+    "Events by what became of them; garbled ones are quarantined, held ones count again when they are concluded.",
 );
 static SKEW: Metric<Gauge, 1> = Metric::gauge(
     "bridge8890_carrier_clock_skew_seconds",
