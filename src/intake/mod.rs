@@ -1,7 +1,9 @@
 //! From a request to an answer: believed, read, understood, committed, and only then acknowledged.
 
 mod accept;
+mod dialogue;
 mod quarantine;
 
 pub use accept::Intake;
+pub use dialogue::{ConcludeError, DialogueWorker, Teller};
 pub use quarantine::{RereadError, Rereader, decode};
