@@ -1,6 +1,6 @@
 //! How stored things are shown to operators: masked, with times at +08:00.
 
-use crate::model::{ComplaintKind, Meaning, Record};
+use crate::model::{AreaCode, Brand, ComplaintKind, Deadlines, Meaning, Record};
 use crate::store::RecordState;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
@@ -24,10 +24,15 @@ pub(super) struct Shown {
     id: String,
     revision: u32,
     kind: &'static str,
+    #[serde(flatten)]
+    deadlines: Option<Deadlines>,
+    tags: Vec<String>,
     level: Option<u8>,
     account: String,
     channel: crate::model::Channel,
     campaign: String,
+    brand: Brand,
+    area: Option<AreaCode>,
     caller: Option<String>,
     service_number: Option<String>,
     message_id: Option<String>,
@@ -46,14 +51,22 @@ impl Shown {
             Meaning::Complaint { kind: ComplaintKind::BadRating, .. } => ("bad rating", None),
             Meaning::Complaint { kind: ComplaintKind::Grievance, .. } => ("grievance", None),
         };
+        let (deadlines, tags) = match &record.meaning {
+            Meaning::Rating { .. } => (None, &[][..]),
+            Meaning::Complaint { deadlines, tags, .. } => (*deadlines, &tags[..]),
+        };
         Shown {
             id: record.id.to_string(),
             revision: record.revision.0,
             kind,
+            deadlines,
+            tags: tags.iter().map(ToString::to_string).collect(),
             level,
             account: record.account.to_string(),
             channel: record.channel,
             campaign: record.campaign.clone(),
+            brand: record.brand,
+            area: record.area.clone(),
             caller: record.caller.as_ref().map(crate::model::Caller::masked),
             service_number: record.service.as_ref().map(ToString::to_string),
             message_id: record.message_id.as_ref().map(ToString::to_string),
@@ -74,8 +87,16 @@ impl Shown {
             RecordState::Dead { class } => format!("dead ({class})"),
             RecordState::Superseded => "superseded".to_owned(),
         };
+        let due = self.deadlines.map(|deadlines| {
+            let Deadlines { call_back_by, repair_by } = deadlines;
+            format!("  call back by {call_back_by}, repair by {repair_by}")
+        });
+        let tags = match self.tags.is_empty() {
+            true => String::new(),
+            false => format!("  [{}]", self.tags.join(" ")),
+        };
         format!(
-            "{}  {}  r{}  {}{level}  {}  {}  rule {}  {state}",
+            "{}  {}  r{}  {}{level}  {}  {}  rule {}  {state}{}{tags}",
             self.received_at,
             self.id,
             self.revision,
@@ -83,6 +104,7 @@ impl Shown {
             self.account,
             self.caller.as_deref().unwrap_or("no caller"),
             self.rule,
+            due.unwrap_or_default(),
         )
     }
 }

@@ -255,6 +255,11 @@ impl<'a> Section<'a> {
         self.context.problems.borrow_mut().push(place.problem(fault));
     }
 
+    /// Notes what another reader found in a file that this section names.
+    pub(super) fn adopt(&self, problems: &Problems) {
+        self.context.problems.borrow_mut().extend(problems.iter().cloned());
+    }
+
     /// Notes what works and should not stay.
     pub(super) fn warn<T>(&self, place: &At<T>, fault: Fault) {
         self.context.warnings.borrow_mut().push(place.problem(fault));
