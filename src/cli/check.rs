@@ -1,5 +1,6 @@
 //! `check`: what is wrong with a configuration, or what it would run.
 
+use crate::clock::Clock;
 use crate::config::{self, Account, Campaign, Config, Destination, Problems};
 use crate::config::{show_duration, show_size};
 use crate::model::{AreaCode, Brand, Direction, Level, TargetType};
@@ -107,7 +108,7 @@ fn report(args: &Args) -> Report {
         Ok(config) => Report {
             ok: true,
             problems: Problems::default(),
-            warnings: config.warnings.clone(),
+            warnings: config.warnings_at(Clock::system().now()),
             gaps: config.gaps.clone(),
             summary: Some(summary(&config)),
         },

@@ -3,6 +3,7 @@
 use super::access;
 use super::accounts;
 use super::campaigns;
+use super::changes::Written;
 use super::complaints;
 use super::destination::destination;
 use super::problem::{Fault, Problems};
@@ -36,7 +37,9 @@ pub(super) fn check(
     let config = Section::whole(documents, &context, whole);
     let Findings { problems, warnings, gaps } = context.into_findings();
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, gaps, ..config }),
+        Some(config) if problems.is_empty() => {
+            Ok(Config { warnings, gaps, written: Written::of(documents), ..config })
+        }
         _ => Err(problems),
     }
 }
@@ -68,6 +71,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         shutdown: Shutdown { grace: shutdown?.value },
         warnings: Problems::default(),
         gaps: Problems::default(),
+        written: Written::default(),
     })
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod campaigns;
 mod carriers;
+mod changes;
 mod check;
 mod complaints;
 mod destination;
@@ -24,12 +25,14 @@ pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
 };
 pub use carriers::{built_in, load_built_in};
+pub use changes::Changes;
 pub use complaints::{Calendar, Complaints};
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
 
 use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, TargetType};
+use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -65,6 +68,8 @@ pub struct Config {
     /// What is still open and only a gateway that serves needs: the destination's address and
     /// its signing key, which is empty as long as it is named here.
     pub gaps: Problems,
+    /// The values that it was read from.
+    written: changes::Written,
 }
 
 /// The built-in defaults, as their file has them.
@@ -84,6 +89,13 @@ impl Config {
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<(&Arc<Account>, &dialect::Route)> {
         self.accounts.values().find_map(|account| Some((account, account.route_at(path)?)))
+    }
+
+    /// What works and should not stay as it is, today: the warnings, and calendars that are missing.
+    #[must_use]
+    pub fn warnings_at(&self, now: Timestamp) -> Problems {
+        let missing = self.complaints.warnings(now);
+        Problems::new(self.warnings.iter().chain(&missing).cloned().collect())
     }
 
     /// Whether nothing is left open that a gateway needs to serve.

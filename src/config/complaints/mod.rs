@@ -39,6 +39,14 @@ impl Complaints {
         }
     }
 
+    /// Whether the calendar knows the years that deadlines were counted in. In one that it does
+    /// not know, they are counted by weekends alone.
+    #[must_use]
+    pub fn is_sure_of(&self, deadlines: &Deadlines) -> bool {
+        let days = [deadlines.call_back_by, deadlines.repair_by];
+        days.into_iter().all(|day| self.calendar.knows(day.year()))
+    }
+
     /// Warnings that a year is missing which counts now or soon.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Problems {
@@ -93,6 +101,9 @@ mod tests {
             // Into a year without a calendar: only its weekends are free.
             ("2026-12-24T09:00:00+08:00", "2026-12-25", "2027-01-14"),
         ] {
+            let sure = !received_at.starts_with("2026-12");
+            let at = received_at.parse().expect("a time");
+            assert_eq!(complaints().is_sure_of(&complaints().deadlines(at)), sure);
             let expected = (call_back_by.to_owned(), repair_by.to_owned());
             assert_eq!(due(received_at), expected, "{received_at}");
         }
