@@ -108,3 +108,62 @@ impl Shown {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountName, Channel, Comment, RecordId, Revision, Rule, Tag};
+    use jiff::civil::date;
+
+    #[test]
+    fn a_complaint_is_shown_with_its_deadlines_and_tags() {
+        let deadlines = Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) };
+        let mut record = Record {
+            id: RecordId(uuid::Uuid::nil()),
+            revision: Revision::FIRST,
+            meaning: Meaning::Complaint {
+                kind: ComplaintKind::Grievance,
+                rating: None,
+                deadlines: Some(deadlines),
+                tags: vec![Tag("推诿".into()), Tag("拖延".into())],
+            },
+            account: AccountName::new("a").expect("a name"),
+            channel: Channel::Sms,
+            campaign: "c".to_owned(),
+            brand: Brand::Hotline8890,
+            channel_code: None,
+            area: AreaCode::new("210100").ok(),
+            caller: None,
+            service: None,
+            message_id: None,
+            occurred_at: None,
+            received_at: "2026-03-05T02:20:30Z".parse().expect("a time"),
+            comment: Comment("互相推诿".to_owned()),
+            rule: Rule("F1".into()),
+        };
+        let shown = Shown::new(&record, RecordState::Delivered);
+        let line = shown.line();
+        let expected =
+            "rule F1  delivered  call back by 2026-03-06, repair by 2026-03-26  [推诿 拖延]";
+        assert!(line.ends_with(expected), "{line}");
+        let json = serde_json::to_value(&shown).expect("JSON");
+        assert_eq!(
+            (&json["call_back_by"], &json["repair_by"]),
+            (&"2026-03-06".into(), &"2026-03-26".into())
+        );
+        assert_eq!(
+            (&json["tags"][1], &json["area"], &json["brand"]),
+            (&"拖延".into(), &"210100".into(), &"8890".into())
+        );
+
+        // One that was stored before there were deadlines.
+        record.meaning = Meaning::Complaint {
+            kind: ComplaintKind::Grievance,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+        };
+        let line = Shown::new(&record, RecordState::Delivered).line();
+        assert!(line.ends_with("rule F1  delivered"), "{line}");
+    }
+}

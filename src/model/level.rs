@@ -6,7 +6,7 @@ use std::fmt;
 /// A satisfaction level, national numbering: 5 非常满意 … 1 非常不满意.
 ///
 /// Digits that a citizen pressed never travel under this name: a digit becomes a level only
-/// through a [`Scheme`].
+/// through a [`Scheme`](super::Scheme).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 mod first;
+#[cfg(test)]
+mod tests;
 
 /// Today's layout of records, and the one that was before it.
 const RECORD: u8 = 2;

@@ -3,9 +3,9 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Brand, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning,
-    MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber,
-    Target, TargetType,
+    AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, LaneName, Level,
+    Meaning, MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
+    ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
     Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
@@ -97,8 +97,8 @@ impl Bench {
             account: account(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
-            brand: Brand::Hotline8890,
-            area: None,
+            brand: Brand::Hotline12345,
+            area: AreaCode::new("210100").ok(),
             channel_code: Some(6),
             caller: Some(Caller::read("13940000001", "86")),
             service: Some(ServiceNumber("8890".to_owned())),
