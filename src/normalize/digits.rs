@@ -172,6 +172,9 @@ impl Finder<'_> {
             } else if let Some((range, level)) = self.numeral(at).filter(|_| ahead[0].is_ascii()) {
                 at = range.end;
                 digits.push(Digit { range, says: Says::Level(level), rule: "C2" });
+            } else if ahead[0] == '0' && self.scheme.zero_declines() && self.is_alone(at) {
+                digits.push(Digit { range: at..at + 1, says: Says::Decline, rule: "C6" });
+                at += 1;
             } else {
                 at += clause::lead(words, ahead).max(clause::tail(words, ahead))?;
             }

@@ -110,6 +110,13 @@ mod tests {
         assert!(!table.version.is_empty());
         let names: BTreeSet<&str> = table.tag.iter().map(|tag| tag.name.as_str()).collect();
         assert_eq!(names.len(), table.tag.len(), "a name stands twice");
+        let written: toml::Table = include_str!("tags.toml").parse().unwrap();
+        let words = written["tag"].as_array().unwrap().iter();
+        let words = words.flat_map(|tag| tag["words"].as_array().unwrap());
+        let mut seen = BTreeSet::new();
+        for word in words.map(|word| word.as_str().unwrap()) {
+            assert!(seen.insert(word), "{word} stands under two tags");
+        }
     }
 
     #[test]
