@@ -24,7 +24,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-pub use campaign::choose_campaign;
+pub use campaign::{area, choose_campaign};
 pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;

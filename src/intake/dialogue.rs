@@ -5,23 +5,25 @@
 //! the leaving of the inbox, so that a crash between any two steps loses nothing and does nothing
 //! twice.
 
+use super::accept::by_weekends;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
-use crate::dialogue::{self, Concluded as Understood, Decision, Happening, Known, Rules};
+use crate::dialogue::{self, Change, Concluded as Understood, Decision, Happening, Known, Rules};
 use crate::lifecycle::Tasks;
 use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, Outcome};
 use crate::store::{
-    ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, NewMessage, Opaque, ReadError,
-    Remembered, Store, StoreError,
+    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
+    Remembered, Store, StoreError, Woken,
 };
+use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// Held events, or memories, taken up at once.
@@ -30,8 +32,6 @@ const AT_ONCE: u32 = 64;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it leaves a failing store alone.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Words of senders that may wait to be heard.
-const WAITING: usize = 256;
 
 /// What waits in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +44,8 @@ pub(super) enum Waiting {
 
 impl Waiting {
     /// The bytes to hold.
-    pub(super) fn to_bytes(&self) -> Result<Opaque, postcard::Error> {
-        memory::write(self).map(Opaque)
+    pub(super) fn to_bytes(&self) -> Opaque {
+        Opaque(memory::write(self))
     }
 }
 
@@ -61,73 +61,38 @@ pub enum ConcludeError {
     /// What is held or remembered was written by a newer version.
     #[error(transparent)]
     Layout(#[from] memory::UnknownLayout),
-    /// Memory ran out while writing.
-    #[error("what is to be remembered cannot be written: {0}")]
-    Write(#[from] postcard::Error),
-    /// The worker is gone, or the gateway stops.
-    #[error("the dialogue worker is gone; the gateway is stopping")]
-    Gone,
 }
 
-/// What became of a message, from whoever sends it to the worker.
-#[derive(Debug)]
-struct Word {
-    happening: Happening,
-    heard: oneshot::Sender<Result<(), ConcludeError>>,
-}
-
-/// Tells the worker what became of messages. Cloning shares it.
-#[derive(Debug, Clone)]
-pub struct Teller(mpsc::Sender<Word>);
-
-impl Teller {
-    /// The carrier took a message. Returns once that is remembered.
-    ///
-    /// # Errors
-    /// [`ConcludeError`]; tell it again.
-    pub async fn tell(&self, happening: Happening) -> Result<(), ConcludeError> {
-        let (heard, told) = oneshot::channel();
-        self.0.send(Word { happening, heard }).await.map_err(|_| ConcludeError::Gone)?;
-        told.await.map_err(|_| ConcludeError::Gone)?
+impl ConcludeError {
+    /// Whether it stands against this one thing only, so that others may pass it.
+    fn is_of_one(&self) -> bool {
+        matches!(self, ConcludeError::Layout(_) | ConcludeError::Store(StoreError::TooLarge(_)))
     }
 }
 
 /// The worker.
 #[derive(Debug)]
 pub struct DialogueWorker {
-    store: Store,
-    campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
-    accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
-    clock: Clock,
-    entropy: Entropy,
-    metrics: IntakeMetrics,
-    words: mpsc::Receiver<Word>,
+    pub(super) store: Store,
+    pub(super) campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
+    pub(super) accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
+    pub(super) clock: Clock,
+    pub(super) entropy: Entropy,
+    pub(super) metrics: IntakeMetrics,
+    pub(super) progress: Progress,
 }
 
 impl DialogueWorker {
-    /// Over a store, with the campaigns and accounts by which it is decided. What became of
-    /// messages is told it by the [`Teller`].
-    #[must_use]
-    pub fn new(
-        store: Store,
-        campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
-        accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
-        (clock, entropy): (Clock, Entropy),
-        metrics: IntakeMetrics,
-    ) -> (DialogueWorker, Teller) {
-        let (tell, words) = mpsc::channel(WAITING);
-        let worker =
-            DialogueWorker { store, campaigns, accounts, clock, entropy, metrics, words };
-        (worker, Teller(tell))
-    }
-
     /// Concludes until the gateway stops.
-    pub async fn run(mut self, tasks: Tasks) {
+    pub async fn run(self, tasks: Tasks) {
         let mut arrivals = self.store.arrivals();
         loop {
             // Whatever arrives from here on wakes us again.
             arrivals.mark_unchanged();
-            let pause = match self.take_up().await {
+            self.progress.step();
+            let taken = self.take_up().await;
+            self.progress.rest();
+            let pause = match taken {
                 Ok(0) => LOOK,
                 Ok(_) => continue,
                 Err(error) => {
@@ -137,32 +102,37 @@ impl DialogueWorker {
             };
             tokio::select! {
                 () = tasks.stopping() => return,
-                word = self.words.recv() => match word {
-                    Some(word) => self.hear(word).await,
-                    None => tokio::time::sleep(pause).await,
-                },
                 _ = timeout(pause, arrivals.changed()) => {}
             }
         }
     }
 
-    /// Concludes what is held and what is due now. Returns how much that was.
+    /// Concludes what is held and what is due now. Returns how much of it was.
     async fn take_up(&self) -> Result<usize, ConcludeError> {
-        let held = self.store.inbox(AT_ONCE).await?;
-        for one in &held {
-            self.take(one).await?;
+        let mut done = 0;
+        for held in &self.store.inbox(AT_ONCE).await? {
+            done += self.passing(self.take(held).await)?;
         }
-        let woken = self.store.woken(self.clock.now(), AT_ONCE).await?;
-        for one in &woken {
-            match MemoryKey::read(&one.key) {
-                Some(key) => self.conclude(Happening::Due(key), None).await?,
-                None => tracing::warn!("a memory of a newer version is due; it is left alone"),
-            }
+        for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
+            done += self.passing(self.wake(woken).await)?;
         }
-        Ok(held.len() + woken.len())
+        Ok(done)
     }
 
-    async fn take(&self, held: &Held) -> Result<(), ConcludeError> {
+    /// How many were concluded: none if something stands against this one only.
+    fn passing(&self, concluded: Result<bool, ConcludeError>) -> Result<usize, ConcludeError> {
+        self.progress.step();
+        match concluded {
+            Ok(done) => Ok(usize::from(done)),
+            Err(error) if error.is_of_one() => {
+                tracing::error!(%error, "this stays held, and others are taken before it");
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn take(&self, held: &Held) -> Result<bool, ConcludeError> {
         let happening = match memory::read::<Waiting>(&held.bytes.0)? {
             Waiting::Said(event) => {
                 let origin = Origin {
@@ -177,17 +147,17 @@ impl DialogueWorker {
         self.conclude(happening, Some(held)).await
     }
 
-    async fn hear(&self, Word { happening, heard }: Word) {
-        // Whoever stopped listening tells it again.
-        drop(heard.send(self.conclude(happening, None).await));
+    async fn wake(&self, woken: &Woken) -> Result<bool, ConcludeError> {
+        let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
+        self.conclude(Happening::Due(key), None).await
     }
 
-    /// Recalls, decides, and stores all of it.
+    /// Recalls, decides, and stores all of it. Returns whether this was the first to do so.
     async fn conclude(
         &self,
         happening: Happening,
         held: Option<&Held>,
-    ) -> Result<(), ConcludeError> {
+    ) -> Result<bool, ConcludeError> {
         let campaigns = self.campaigns.borrow().clone();
         let rules = Rules { campaigns: &campaigns, accounts: &self.accounts };
         let mut known = Known::nothing();
@@ -202,12 +172,21 @@ impl DialogueWorker {
         let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
             self.entropy.record_id(now).0
         });
-        let outcomes: Vec<Outcome> = decision.concluded.iter().map(|it| it.outcome).collect();
-        let conclusion = conclusion(decision, held, now)?;
-        let concluded = self.store.conclude(conclusion).await?;
-        let fresh = outcomes.iter().zip(concluded.fresh()).filter(|(_, fresh)| **fresh);
-        fresh.for_each(|(outcome, _)| self.metrics.outcome(*outcome, 1));
-        Ok(())
+        let counts: Vec<(Outcome, bool)> = decision
+            .concluded
+            .iter()
+            .map(|it| (it.outcome, by_weekends(&it.records, &campaigns)))
+            .collect();
+        let concluded = self.store.conclude(conclusion(decision, held, now)).await?;
+        for ((outcome, by_weekends), fresh) in counts.into_iter().zip(concluded.fresh()) {
+            if *fresh {
+                self.metrics.outcome(outcome, 1);
+                if by_weekends {
+                    self.metrics.by_weekends();
+                }
+            }
+        }
+        Ok(matches!(concluded, Concluded::Done { .. }))
     }
 
     async fn recall(&self, keys: Vec<MemoryKey>, known: &mut Known) -> Result<(), ConcludeError> {
@@ -223,24 +202,18 @@ impl DialogueWorker {
 }
 
 /// A decision as the store takes it, with the event that it takes out of the inbox.
-fn conclusion(
-    decision: Decision,
-    held: Option<&Held>,
-    now: Timestamp,
-) -> Result<Conclusion, ConcludeError> {
+fn conclusion(decision: Decision, held: Option<&Held>, now: Timestamp) -> Conclusion {
     let Decision { concluded, messages, changes } = decision;
-    let memory = changes.into_iter().map(|change| {
-        let to = change.to.map(|(memory, wake_at)| {
-            Ok::<_, postcard::Error>(Remembered { bytes: Opaque(memory.to_bytes()?), wake_at })
-        });
-        Ok(MemoryChange { key: change.key.text(), to: to.transpose()? })
+    let memory = changes.into_iter().map(|Change { key, to }| MemoryChange {
+        key: key.text(),
+        to: to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at }),
     });
-    Ok(Conclusion {
-        held: held.map(|held| held.seq).into_iter().collect::<Vec<InboxSeq>>(),
+    Conclusion {
+        held: held.map(|held| held.seq).into_iter().collect(),
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
-        memory: memory.collect::<Result<_, postcard::Error>>()?,
-        messages: messages.into_iter().map(queued).collect::<Result<_, postcard::Error>>()?,
-    })
+        memory: memory.collect(),
+        messages: messages.into_iter().map(queued).collect(),
+    }
 }
 
 /// What one thing came to: of the account whose event it was, else of the one that asked or that
@@ -262,12 +235,12 @@ fn entry(understood: Understood, held: Option<&Held>, now: Timestamp) -> Option<
     })
 }
 
-fn queued(message: Message) -> Result<NewMessage, postcard::Error> {
-    Ok(NewMessage {
+fn queued(message: Message) -> NewMessage {
+    NewMessage {
         id: message.key,
         lane: message.account.clone(),
         not_before: message.not_before,
         expires: message.expires,
-        bytes: Opaque(memory::write(&message)?),
-    })
+        bytes: Opaque(memory::write(&message)),
+    }
 }

@@ -5,5 +5,5 @@ mod dialogue;
 mod quarantine;
 
 pub use accept::Intake;
-pub use dialogue::{ConcludeError, DialogueWorker, Teller};
+pub use dialogue::{ConcludeError, DialogueWorker};
 pub use quarantine::{RereadError, Rereader, decode};

@@ -3,9 +3,9 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context, LaneName, Level,
-    Meaning, MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
-    ServiceNumber, Target, TargetType,
+    AccountName, AreaCode, Brand, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context,
+    LaneName, Level, Meaning, MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule,
+    Scheme, Secret, ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
     Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, Lease, MemoryChange,
@@ -93,11 +93,13 @@ impl Bench {
             meaning: Meaning::Rating {
                 level,
                 target: Target { target_type: TargetType::Call, reference: None },
-                scheme: Scheme::Asc,
+                scheme: Scheme::ASC,
             },
             account: account(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
+            brand: Brand::Hotline12345,
+            area: AreaCode::new("210100").ok(),
             channel_code: Some(6),
             caller: Some(Caller::read("13940000001", "86")),
             service: Some(ServiceNumber("8890".to_owned())),
@@ -115,7 +117,8 @@ impl Bench {
         let mut callback = self.rating(message, Level::Fair);
         let kind = ComplaintKind::Grievance;
         let mut record = record(&callback).clone();
-        record.meaning = Meaning::Complaint { kind, rating: None };
+        record.meaning =
+            Meaning::Complaint { kind, rating: None, deadlines: None, tags: Vec::new() };
         let share = Share::Decided { outcome: Outcome::Complaint, records: vec![record] };
         callback.entries[0].share = share;
         callback
