@@ -171,6 +171,7 @@ fn event<'s>(rule: &'s EventRule, reader: &Reader<'s, '_>) -> Result<Option<Even
         dedupe: dedupe(rule, reader, occurred_at),
         resend_window: rule.resend_window,
         pass_through: pass_through.map(Cow::into_owned),
+        part: None,
         body,
     }))
 }

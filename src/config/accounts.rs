@@ -191,6 +191,7 @@ fn campaign(
         target: target?.value,
         sms_channel_code: sms_channel_code.map(|code| code.value),
         ivr_channel_code: ivr_channel_code.map(|code| code.value),
+        conversation: None,
     }))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::config::{Account, Campaign};
 use crate::model::{
-    Channel, Comment, ComplaintKind, Event, EventBody, Level, Meaning, Outcome, Record, RecordId,
-    Revision, Rule, Target, TargetType,
+    Channel, Comment, ComplaintKind, Context, Event, EventBody, Level, Meaning, Outcome, Record,
+    RecordId, Revision, Rule, Target, TargetType,
 };
 use crate::normalize::{self, Reading, ReadingKind};
 use jiff::Timestamp;
@@ -133,6 +133,7 @@ impl Answer<'_> {
             received_at: self.received_at,
             comment: Comment(comment),
             rule,
+            context: Context::default(),
         }
     }
 }

@@ -4,7 +4,10 @@
 //! nothing and asks no clock.
 
 mod campaign;
+mod decide;
 mod interpret;
+pub mod memory;
 
 pub use campaign::choose_campaign;
+pub use decide::{Change, Concluded, Decision, Happening, Rules};
 pub use interpret::{Interpretation, interpret};

@@ -66,6 +66,7 @@ fn an_item_becomes_an_event() {
             dedupe: "sms_reply|1:7".to_owned(),
             resend_window: Some(Duration::from_secs(600)),
             pass_through: None,
+            part: None,
             body: EventBody::SmsReply { text: String::new() },
         }]
     );

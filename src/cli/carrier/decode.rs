@@ -321,7 +321,7 @@ fn show(event: &Event, config: &Config, account: &Account, at: Timestamp) -> Sho
         outcome: meant.outcome.name(),
         level: first.and_then(|record| match record.meaning {
             Meaning::Rating { level, .. } => Some(Level::number(level)),
-            Meaning::Complaint { .. } => None,
+            Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
         }),
         rule: first.map(|record| record.rule.to_string()),
     };
