@@ -10,6 +10,7 @@ pub mod message;
 pub mod phone;
 pub mod record;
 pub mod secret;
+pub mod segments;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
@@ -23,3 +24,4 @@ pub use record::{
     Channel, Comment, ComplaintKind, Context, Mark, Meaning, Outcome, Record, Rule, Target,
 };
 pub use secret::Secret;
+pub use segments::segments;

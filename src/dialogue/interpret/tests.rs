@@ -23,6 +23,7 @@ pub(in crate::dialogue) fn account() -> Account {
             patience: String::new(),
             retries: Vec::new(),
             transport: Transport::Http,
+            send: None,
             routes: Vec::new(),
         }),
         user: None,
@@ -31,6 +32,7 @@ pub(in crate::dialogue) fn account() -> Account {
         offset: Offset::constant(8),
         country: "86".to_owned(),
         default_campaign: None,
+        send: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }
