@@ -177,8 +177,8 @@ impl Values for Pen<'_> {
         }
     }
 
-    fn fields(&self, _: SortedOf) -> Pairs<'_> {
-        Vec::new()
+    fn fields(&self, _: SortedOf) -> Option<Pairs<'_>> {
+        None
     }
 }
 
@@ -217,15 +217,15 @@ impl Values for Signed<'_> {
         }
     }
 
-    fn fields(&self, of: SortedOf) -> Pairs<'_> {
+    fn fields(&self, of: SortedOf) -> Option<Pairs<'_>> {
         let fields = match (of, &self.draft.body) {
             (SortedOf::Form | SortedOf::Document, DraftBody::Form(fields)) => fields,
-            (SortedOf::Form, _) => return Vec::new(),
-            (SortedOf::Query | SortedOf::Document, _) => &self.draft.query,
+            (SortedOf::Query, _) | (SortedOf::Document, DraftBody::Nothing) => &self.draft.query,
+            (SortedOf::Form | SortedOf::Document, _) => return None,
         };
         let pair = |(name, value): &'_ (Vec<u8>, Vec<u8>)| {
             (Cow::Owned(name.clone()), Cow::Owned(value.clone()))
         };
-        fields.iter().map(pair).collect()
+        Some(fields.iter().map(pair).collect())
     }
 }

@@ -99,8 +99,8 @@ impl Values for Telling<'_> {
         }
     }
 
-    fn fields(&self, _: SortedOf) -> Pairs<'_> {
-        Vec::new()
+    fn fields(&self, _: SortedOf) -> Option<Pairs<'_>> {
+        None
     }
 }
 

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 /// Whether one of the secrets made one of the signatures, by one of the algorithms.
 pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> Result<(), Denied> {
     let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
-    let (sorted, user) = (in_order(digest, claim.values), claim.user());
+    let sorted = in_order(digest, claim.values).ok_or(Denied::BadSignature)?;
+    let user = claim.user();
     signed(any(secrets, |secret| {
         let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
         let text = text(digest, claim.values, &user, &key, &sorted);
@@ -32,14 +33,15 @@ pub(in crate::carrier) fn sign(
     secret: &Secret,
 ) -> Option<Vec<u8>> {
     let key = written::read(digest.key, secret.reveal())?;
-    let text = text(digest, values, user, &key, &in_order(digest, values));
+    let text = text(digest, values, user, &key, &in_order(digest, values)?);
     let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
     let signature = written::write(digest.written, &signature);
     Some([digest.prefix.as_bytes(), &signature].concat())
 }
 
-fn in_order(digest: &Digest, values: &dyn Values) -> Vec<u8> {
-    digest.sorted.as_ref().map(|by| sorted(by, values)).unwrap_or_default()
+/// The fields in order, where they are signed; `None` if they would leave out anything.
+fn in_order(digest: &Digest, values: &dyn Values) -> Option<Vec<u8>> {
+    digest.sorted.as_ref().map_or(Some(Vec::new()), |by| sorted(by, values))
 }
 
 /// What is signed. It may hold the secret, so it does not stay in memory.

@@ -184,11 +184,8 @@ impl Item<'_, '_> {
         }
     }
 
-    /// Without an id, whatever else makes a repeat known must be of this message alone.
+    /// Whatever makes a repeat known, and says nothing else, is of this message alone.
     fn tell_apart(&mut self, rule: &EventRule, id: &str) {
-        if rule.id.is_some() || rule.call.is_some() {
-            return;
-        }
         let read = alternatives(rule);
         for part in &rule.dedupe {
             match part {
