@@ -7,7 +7,9 @@ mod campaign;
 mod decide;
 mod interpret;
 pub mod memory;
+mod news;
 
 pub use campaign::choose_campaign;
 pub use decide::{Change, Concluded, Decision, Happening, Rules};
 pub use interpret::{Interpretation, interpret};
+pub use news::News;

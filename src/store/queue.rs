@@ -90,6 +90,8 @@ pub enum DeadClass {
     Attempts,
     /// It ran out of time.
     Age,
+    /// It may have been taken or not, and must not be taken twice.
+    Unknown,
 }
 
 impl DeadClass {
@@ -100,6 +102,7 @@ impl DeadClass {
             DeadClass::Rejected => "rejected",
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
+            DeadClass::Unknown => "unknown",
         }
     }
 }
