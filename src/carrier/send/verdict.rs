@@ -7,13 +7,14 @@ use crate::model::{Message, MessageId};
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The most characters of a code that are kept.
 const CODE: usize = 64;
 
-/// The longest that a carrier may ask to be left alone.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// How long a carrier may ask to be left alone, at least and at most.
+const WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// What an answer says about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,5 +151,5 @@ fn shown(code: &str) -> String {
 
 fn wait(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+    Some(Duration::from_secs(seconds).clamp(*WAIT.start(), *WAIT.end()))
 }
