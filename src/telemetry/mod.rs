@@ -9,6 +9,7 @@ pub mod ingress;
 pub mod intake;
 pub mod link;
 pub mod logging;
+pub mod messages;
 pub mod metrics;
 pub mod net;
 pub mod reload;
@@ -29,6 +30,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
+    ("Messages", messages::TABLE),
 ];
 
 #[cfg(test)]
