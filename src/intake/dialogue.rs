@@ -213,6 +213,7 @@ fn conclusion(decision: Decision, held: Option<&Held>, now: Timestamp) -> Conclu
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
         memory: memory.collect(),
         messages: messages.iter().map(queued).collect(),
+        told: Vec::new(),
     }
 }
 
