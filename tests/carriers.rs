@@ -295,7 +295,9 @@ fn no_bit_of_what_was_said_can_be_changed_under_a_signature_over_it() {
         for request in &exchange.requests {
             let subject = Subject::of(&exchange, request);
             let schemes = &subject.route.auth.schemes;
-            let covered = schemes.iter().all(|scheme| scheme.trust() == Trust::SignedBody);
+            let covered = schemes
+                .iter()
+                .all(|scheme| scheme.trust(&subject.route.formats) == Trust::SignedBody);
             if schemes.is_empty() || !covered || exchange.expected.events.is_empty() {
                 continue;
             }

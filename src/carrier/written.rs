@@ -11,6 +11,7 @@ pub(super) fn read(written: Written, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         Written::Plain => Some(Cow::Borrowed(text)),
         Written::Hex => hex::decode(text).ok().map(Cow::Owned),
         Written::Base64 => base64(text).map(Cow::Owned),
+        Written::HexBase64 => hex::decode(base64(text)?).ok().map(Cow::Owned),
     }
 }
 
@@ -20,6 +21,7 @@ pub(super) fn write(written: Written, bytes: &[u8]) -> Vec<u8> {
         Written::Plain => bytes.to_vec(),
         Written::Hex => hex::encode(bytes).into_bytes(),
         Written::Base64 => STANDARD.encode(bytes).into_bytes(),
+        Written::HexBase64 => STANDARD.encode(hex::encode(bytes)).into_bytes(),
     }
 }
 
@@ -56,6 +58,8 @@ mod tests {
         assert_eq!(read(Written::Hex, b"abcd"), bytes);
         assert_eq!(read(Written::Hex, b"ABcD"), bytes);
         assert_eq!(read(Written::Hex, b"abc"), None);
+        assert_eq!(read(Written::HexBase64, b"QUJjZA=="), bytes);
+        assert_eq!(write(Written::HexBase64, &[0xab, 0xcd]), b"YWJjZA==");
         assert_eq!(write(Written::Hex, &[0xab, 0xcd]), b"abcd");
     }
 }

@@ -57,6 +57,7 @@ fn route(name: &str) -> Route {
             busy: form.clone(),
             refused: form.clone(),
             unsigned: form,
+            cases: Vec::new(),
         },
     }
 }

@@ -40,7 +40,7 @@ fn an_account_may_change_one_thing_about_its_carrier() {
     let reply = ours.route("reply").expect("it is there");
     assert!(reply.auth.optional);
     let inside = reply.inside.as_ref().expect("it is there");
-    assert_eq!((inside.field.as_str(), inside.decode.len()), ("sms_reply", 2));
+    assert_eq!((inside.name.as_str(), inside.decode.len()), ("sms_reply", 2));
     assert_eq!(theirs.secrets(), SecretUse::Required);
     assert_eq!(ours.secrets(), SecretUse::Optional);
 }

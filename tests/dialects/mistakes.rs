@@ -123,7 +123,7 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[[events]]\nkind = \"opt_out\"\nid = \"id\"\n\
          caller = { from = \"a\", charset_from = \"d\", decode = \"gbk\" } # !",
-        &["\"gbk\" is not a step", "`percent`, `hex`, `base64`"],
+        &["\"gbk\" is not a step", "`percent`, `form`, `hex`, `base64`"],
     ),
     (
         "[[events]]\nkind = \"opt_out\"\nid = \"id\"\ncaller = { value = \"a\", decode = \"hex\" } # !",
@@ -231,8 +231,9 @@ const BAD: &[(&str, &[&str])] = &[
     ),
     // Documents within a field.
     (
-        "inside = { field = \"mos\", format = \"json\" } # !",
-        &["inside: is a field of a form, and no format has such", "add \"form\""],
+        "formats = [\"text\"]\nevents = [{ kind = \"opt_out\", id = \"body:\", caller = \"header:X\" }]\n\
+         inside = { field = \"mos\", format = \"json\" } # !",
+        &["inside.field: `mos` is a field, and a text has none", "field = \"body:\""],
     ),
     ("formats = [\"form\"]\ninside = \"mos\" # !", &["is a text, not a table", "inside = { field"]),
     ("formats = [\"form\"]\ninside = { format = \"json\" } # !", &["`field` is missing"]),

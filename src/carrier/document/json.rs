@@ -5,7 +5,7 @@
 //! However deep a document is, it is skipped without recursion, and no part of it is read twice.
 
 use super::part::{Names, Part, place};
-use super::{Found, Item, Pairs, Step, Trail, Value, is_number};
+use super::{EVERY, Found, Item, Pairs, Step, Trail, Value, is_number};
 use crate::config::dialect::Segment;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -101,6 +101,14 @@ impl<'a> Json<'a> {
                 show(trail, self.item(node));
                 true
             }
+            (Within::Object(fields, _), Some((step, rest))) if step == EVERY => {
+                let mut there = false;
+                for (name, value) in fields {
+                    let name = String::from_utf8_lossy(name.bytes(self.text.as_bytes()));
+                    there |= self.descend(value, rest, &trail.then(Step::Name(&name)), show);
+                }
+                there
+            }
             (Within::Object(..), Some((step, rest))) => match self.child(node, step) {
                 Some(child) => self.descend(child, rest, &trail.then(Step::Name(step)), show),
                 None => false,
@@ -122,19 +130,26 @@ impl<'a> Json<'a> {
 
     /// The value at this path within a node.
     pub(super) fn value<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Value<'d> {
-        let mut node = node;
-        for step in path {
-            let child = match self.within(node) {
-                Within::Array(elements) => nth(elements, step),
-                Within::Object(..) => self.child(node, step),
-                Within::Scalar => None,
-            };
-            match child {
-                Some(child) => node = child,
-                None => return Value::Nothing,
-            }
+        self.find(node, path).map_or(Value::Nothing, |node| self.scalar(node))
+    }
+
+    /// The elements of the array at this path within a node, or the one value there.
+    pub(super) fn list<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Vec<Value<'d>> {
+        match self.find(node, path) {
+            None => Vec::new(),
+            Some(node) => match self.within(node) {
+                Within::Array(elements) => elements.iter().map(|it| self.scalar(it)).collect(),
+                _ => vec![self.scalar(node)],
+            },
         }
-        self.scalar(node)
+    }
+
+    fn find<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Option<&'d Node> {
+        path.iter().try_fold(node, |node, step| match self.within(node) {
+            Within::Array(elements) => nth(elements, step),
+            Within::Object(..) => self.child(node, step),
+            Within::Scalar => None,
+        })
     }
 
     fn scalar<'d>(&'d self, node: &'d Node) -> Value<'d> {

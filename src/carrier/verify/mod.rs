@@ -85,8 +85,8 @@ pub fn sign(
             (given.clone(), [prefix.as_bytes(), secret.reveal()].concat())
         }
         Check::Digest(digest) => (digest.given.clone(), digest::sign(digest, &claim, secret)?),
-        Check::Jwt { given, prefix, body_hash } => {
-            let token = jwt::sign(call.body, secret, body_hash, now);
+        Check::Jwt { given, prefix, body_hash, url_hash } => {
+            let token = jwt::sign(call, secret, body_hash, url_hash.as_deref(), now);
             (given.clone(), [prefix.as_bytes(), token.as_bytes()].concat())
         }
         Check::SdkHmacSha256 => (at(sdk_hmac::SIGNATURE), sdk_hmac::sign(&claim, secret)?),
@@ -135,10 +135,11 @@ impl Claim<'_> {
                 token::token(self, given, prefix, secrets).map(|()| None)
             }
             Check::Digest(digest) => digest::prove(digest, self, secrets).map(|()| None),
-            Check::Jwt { given, prefix, body_hash } => {
+            Check::Jwt { given, prefix, body_hash, url_hash } => {
                 let token = self.given(given)?;
                 let token = after(prefix, &token).ok_or(Denied::BadSignature)?;
-                jwt::prove(token, self.call.body, body_hash, secrets).map(Some)
+                let url_hash = url_hash.as_deref();
+                jwt::prove(token, self.call, body_hash, url_hash, secrets).map(Some)
             }
             Check::SdkHmacSha256 => sdk_hmac::prove(self, secrets).map(Some),
             Check::Twilio => twilio::prove(self, secrets).map(|()| None),
@@ -149,7 +150,7 @@ impl Claim<'_> {
 
     /// The reason for a proof that is not right.
     fn wrong(&self) -> Denied {
-        match self.scheme.trust() {
+        match self.scheme.trust(&self.call.route.formats) {
             Trust::Nothing | Trust::Credentials => Denied::BadCredentials,
             Trust::Signature | Trust::SignedBody => Denied::BadSignature,
         }

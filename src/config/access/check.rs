@@ -80,7 +80,8 @@ fn signs_url(dialect: &Dialect) -> bool {
     schemes.any(|scheme| match &scheme.check {
         Check::Twilio | Check::PlivoV2 | Check::PlivoV3 => true,
         Check::Digest(digest) => digest.over.sources().any(|source| source.place == Place::Url),
-        Check::Basic | Check::Token { .. } | Check::Jwt { .. } | Check::SdkHmacSha256 => false,
+        Check::Jwt { url_hash, .. } => url_hash.is_some(),
+        Check::Basic | Check::Token { .. } | Check::SdkHmacSha256 => false,
     })
 }
 

@@ -82,7 +82,7 @@ fn fits(scheme: &Scheme, secret: &Secret) -> bool {
     let key = match digest.key {
         Written::Plain => return true,
         Written::Hex => hex::decode(text).ok(),
-        Written::Base64 => {
+        Written::Base64 | Written::HexBase64 => {
             let padding = DecodePaddingMode::Indifferent;
             let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(padding);
             [STANDARD, URL_SAFE]

@@ -21,7 +21,7 @@ pub use document::{Format, Inside, InsideFormat, Records};
 pub use field::{CallerField, Field, Origin, TimeField, TimeForm};
 pub use proof::{Algorithm, Auth, Check, Digest, Scheme, Sorted, SortedOf, Written};
 pub(super) use read::{read, read_alone};
-pub use rule::{Condition, DedupePart, EventRule, RuleKind, StateField, Test};
+pub use rule::{Condition, DedupePart, Each, EventRule, RuleKind, StateField, Test};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
 
@@ -170,7 +170,7 @@ impl Route {
         if self.auth.optional {
             return Trust::Nothing;
         }
-        self.auth.schemes.iter().map(Scheme::trust).min().unwrap_or(Trust::Nothing)
+        self.auth.schemes.iter().map(|it| it.trust(&self.formats)).min().unwrap_or(Trust::Nothing)
     }
 }
 
@@ -187,6 +187,17 @@ pub struct Answers {
     pub refused: AnswerForm,
     /// It carries no proof at all.
     pub unsigned: AnswerForm,
+    /// What is answered instead of `accepted` and `duplicate`: the first whose conditions hold.
+    pub cases: Vec<AnswerCase>,
+}
+
+/// What is answered to some requests only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerCase {
+    /// All must hold, of the document and what is around it.
+    pub when: Vec<Condition>,
+    /// The answer.
+    pub form: AnswerForm,
 }
 
 /// One answer.

@@ -1,6 +1,6 @@
 //! What must be proven: passwords, tokens, digests and signatures.
 
-use super::{Piece, Place, Source, Template, TimeField, Trust};
+use super::{Format, Place, Source, Template, TimeField, Trust};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,17 +30,23 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    /// How far this scheme may be trusted.
+    /// How far this scheme may be trusted with requests whose fields stand in these formats.
     #[must_use]
-    pub fn trust(&self) -> Trust {
+    pub fn trust(&self, formats: &[Format]) -> Trust {
         match &self.check {
             Check::Basic | Check::Token { .. } => Trust::Credentials,
-            Check::Jwt { .. } | Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => {
-                Trust::SignedBody
-            }
-            Check::PlivoV2 => Trust::Signature,
-            Check::Digest(digest) if digest.covers_content() => Trust::SignedBody,
-            Check::Digest(_) => Trust::Signature,
+            _ if formats.iter().all(|format| self.covers(*format)) => Trust::SignedBody,
+            _ => Trust::Signature,
+        }
+    }
+
+    /// Whether a change of what was said in this format would be noticed.
+    fn covers(&self, format: Format) -> bool {
+        match &self.check {
+            Check::Basic | Check::Token { .. } | Check::PlivoV2 => false,
+            Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => true,
+            Check::Jwt { url_hash, .. } => format != Format::Query || url_hash.is_some(),
+            Check::Digest(digest) => digest.covers(format),
         }
     }
 }
@@ -68,6 +74,9 @@ pub enum Check {
         /// The claim with the hexadecimal SHA-256 of the body, which must be there when there is
         /// a body.
         body_hash: String,
+        /// The claim with the hexadecimal SHA-256 of the URL as the carrier knows it, which then
+        /// must be there.
+        url_hash: Option<String>,
     },
     /// Huawei Cloud's `SDK-HMAC-SHA256` over a canonical request.
     SdkHmacSha256,
@@ -100,12 +109,16 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Whether a change of what was said would be noticed.
-    #[must_use]
-    pub fn covers_content(&self) -> bool {
-        self.over.pieces.iter().any(|piece| match piece {
-            Piece::Value(source, _) => matches!(source.place, Place::Body | Place::Sorted),
-            Piece::Literal(_) => false,
+    /// Whether a change of what was said in this format would be noticed.
+    fn covers(&self, format: Format) -> bool {
+        let of = self.sorted.as_ref().map(|sorted| sorted.of);
+        self.over.sources().any(|source| match (&source.place, format) {
+            (Place::Sorted, Format::Query) => of != Some(SortedOf::Form),
+            (Place::Sorted, Format::Form | Format::Multipart) => of != Some(SortedOf::Query),
+            (Place::Sorted, _) => of == Some(SortedOf::Document),
+            (Place::Url | Place::Target, Format::Query) => true,
+            (Place::Body, format) => format != Format::Query,
+            _ => false,
         })
     }
 }
@@ -120,6 +133,8 @@ pub enum Written {
     Hex,
     /// Base64, standard or URL-safe, padded or not.
     Base64,
+    /// Base64 of hexadecimal digits.
+    HexBase64,
 }
 
 /// Algorithms of signatures.

@@ -19,7 +19,7 @@ const SCHEMES: [&str; 8] =
     ["basic", "token", "digest", "jwt", "sdk-hmac-sha256", "twilio", "plivo-v2", "plivo-v3"];
 
 /// The keys that only some schemes have, and those schemes.
-const OWN: [(&str, &[&str]); 8] = [
+const OWN: [(&str, &[&str]); 9] = [
     ("given", &["token", "digest", "jwt"]),
     ("prefix", &["token", "digest", "jwt"]),
     ("algorithm", &["digest"]),
@@ -28,6 +28,7 @@ const OWN: [(&str, &[&str]); 8] = [
     ("key", &["digest"]),
     ("sorted", &["digest"]),
     ("body_hash", &["jwt"]),
+    ("url_hash", &["jwt"]),
 ];
 
 /// The schemes that sign nothing, so that a time or a one-time value with them proves nothing.
@@ -102,7 +103,7 @@ fn scheme(section: &mut Section<'_>, ground: &Ground) -> (Option<Scheme>, bool) 
         tolerance: tolerance.map_or(TOLERANCE, |tolerance| tolerance.value),
         nonce: nonce.as_ref().map(|nonce| nonce.value.clone()),
     };
-    warn_unproven(section, &scheme, nonce.as_ref());
+    warn_unproven(section, ground, &scheme, nonce.as_ref());
     (Some(scheme), optional)
 }
 
@@ -148,7 +149,8 @@ fn check(section: &mut Section<'_>, ground: &Ground, name: &str) -> Option<Check
             let (given, prefix) = bearer(section, ground)?;
             let body_hash = section.text("body_hash", "\"payload_hash\"", |it| Ok(it.to_owned()));
             let body_hash = body_hash.map_or_else(|| "payload_hash".to_owned(), |it| it.value);
-            Check::Jwt { given, prefix, body_hash }
+            let url_hash = section.text("url_hash", "\"url_hash\"", |it| Ok(it.to_owned()));
+            Check::Jwt { given, prefix, body_hash, url_hash: url_hash.map(|it| it.value) }
         }
         "sdk-hmac-sha256" => Check::SdkHmacSha256,
         "twilio" => Check::Twilio,
@@ -181,9 +183,14 @@ fn bearer(section: &mut Section<'_>, ground: &Ground) -> Option<(Source, String)
 
 /// Warns of a time or one-time value that the signature does not cover, and of a one-time value
 /// that nothing needs.
-fn warn_unproven(section: &Section<'_>, scheme: &Scheme, nonce: Option<&At<Source>>) {
+fn warn_unproven(
+    section: &Section<'_>,
+    ground: &Ground,
+    scheme: &Scheme,
+    nonce: Option<&At<Source>>,
+) {
     if let Some(nonce) = nonce
-        && scheme.trust() == super::super::Trust::SignedBody
+        && scheme.trust(&ground.formats) == super::super::Trust::SignedBody
     {
         let wrong = "is not needed: the signature covers what is said";
         let right = "remove it; a repeat is recognised by what it says";

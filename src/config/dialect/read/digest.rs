@@ -6,7 +6,8 @@ use super::values::{any_text, flag, map, texts, wrong_shape};
 use crate::config::problem::{Fault, one_of};
 use crate::config::raw::{At, Section};
 
-const WRITTEN: [(&str, Written); 2] = [("hex", Written::Hex), ("base64", Written::Base64)];
+const WRITTEN: [(&str, Written); 3] =
+    [("hex", Written::Hex), ("base64", Written::Base64), ("hex base64", Written::HexBase64)];
 
 const KEYS: [(&str, Written); 3] =
     [("plain", Written::Plain), ("hex", Written::Hex), ("base64", Written::Base64)];
