@@ -8,6 +8,8 @@ mod any;
 mod examples;
 mod meaning;
 mod mistakes;
+#[path = "../support/told.rs"]
+mod told;
 
 use bridge8890::config::{self, Config, Environment, Problems};
 use std::path::Path;

@@ -42,8 +42,8 @@ pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 /// One item of a document, which a rule reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'d> {
-    /// A JSON object, or an array.
-    Json(&'d Node),
+    /// A JSON object, or an array, of a document which may be within another.
+    Json(&'d Json<'d>, &'d Node),
     /// An XML element, by number.
     Element(usize),
     /// A record, by number.
@@ -141,7 +141,7 @@ impl Document<'_> {
     /// The document itself as an item.
     pub(super) fn root(&self) -> Item<'_> {
         match self {
-            Document::Json(json) => Item::Json(json.root()),
+            Document::Json(json) => Item::Json(json, json.root()),
             Document::Xml(_) => Item::Element(xml::ROOT),
             Document::Fields(_) | Document::Records(_) | Document::Text(_) => Item::Whole,
         }
@@ -176,7 +176,7 @@ impl Document<'_> {
     /// The value at this path within an item of this document.
     pub(super) fn value<'d>(&'d self, item: Item<'d>, path: &[Segment]) -> Value<'d> {
         match (self, item) {
-            (Document::Json(json), Item::Json(node)) => json.value(node, path),
+            (Document::Json(_), Item::Json(json, node)) => json.value(node, path),
             (Document::Xml(xml), Item::Element(element)) => xml.value(element, path),
             (Document::Records(records), Item::Record(record)) => {
                 text(records.value(record, &whole(path)))
@@ -190,7 +190,7 @@ impl Document<'_> {
     /// elements, or the one value.
     pub(super) fn list<'d>(&'d self, item: Item<'d>, path: &[Segment]) -> Vec<Value<'d>> {
         match (self, item) {
-            (Document::Json(json), Item::Json(node)) => json.list(node, path),
+            (Document::Json(_), Item::Json(json, node)) => json.list(node, path),
             (Document::Xml(xml), Item::Element(element)) => xml.list(element, path),
             (Document::Fields(fields), _) => {
                 let name = whole(path);

@@ -13,10 +13,9 @@ use zeroize::Zeroizing;
 /// Whether one of the secrets made one of the signatures, by one of the algorithms.
 pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> Result<(), Denied> {
     let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
-    let sorted = in_order(digest, claim);
     signed(any(secrets, |secret| {
         let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
-        let text = text(digest, claim, &key, &sorted);
+        let text = text(digest, claim, &key);
         any(&digest.algorithms, |algorithm| {
             any(&given, |given| algorithm::is_signed(*algorithm, &key, &text, given))
         })
@@ -26,19 +25,18 @@ pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> R
 /// The signature, by the first of the algorithms.
 pub(super) fn sign(digest: &Digest, claim: &Claim<'_>, secret: &Secret) -> Option<Vec<u8>> {
     let key = written::read(digest.key, secret.reveal())?;
-    let text = text(digest, claim, &key, &in_order(digest, claim));
+    let text = text(digest, claim, &key);
     let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
     let signature = written::write(digest.written, &signature);
     Some([digest.prefix.as_bytes(), &signature].concat())
 }
 
-fn in_order(digest: &Digest, claim: &Claim<'_>) -> Vec<u8> {
-    digest.sorted.as_ref().map(|by| sorted(by, claim.values)).unwrap_or_default()
-}
-
 /// What is signed. It may hold the secret, so it does not stay in memory.
-fn text(digest: &Digest, claim: &Claim<'_>, key: &[u8], sorted: &[u8]) -> Zeroizing<Vec<u8>> {
+fn text(digest: &Digest, claim: &Claim<'_>, key: &[u8]) -> Zeroizing<Vec<u8>> {
     let user = claim.user();
-    let special = Special { secret: key, user: &user, sorted, ..Special::default() };
+    let special = Special { secret: key, user: &user, ..Special::default() };
+    let in_order = digest.sorted.as_ref().map(|by| sorted(by, claim.values, &special));
+    let in_order = Zeroizing::new(in_order.unwrap_or_default());
+    let special = Special { sorted: &in_order, ..special };
     Zeroizing::new(render(&digest.over, claim.values, &special))
 }

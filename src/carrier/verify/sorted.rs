@@ -5,8 +5,14 @@ use crate::carrier::template::{Special, render};
 use crate::config::dialect::Sorted;
 use std::collections::BTreeMap;
 
-/// The fields as one text: by the bytes of their names, those of one name as sent.
-pub(super) fn sorted(by: &Sorted, values: &dyn Values) -> Vec<u8> {
+/// The fields as one text: by the bytes of their names, those of one name as sent; or values by
+/// their own bytes.
+pub(super) fn sorted(by: &Sorted, values: &dyn Values, special: &Special<'_>) -> Vec<u8> {
+    if !by.values.is_empty() {
+        let mut texts: Vec<_> = by.values.iter().map(|it| render(it, values, special)).collect();
+        texts.sort();
+        return texts.join(by.join.as_bytes());
+    }
     let mut fields = values.fields(by.of);
     fields.retain(|(name, _)| by.except.iter().all(|except| except.as_bytes() != &**name));
     fields.retain(|(_, value)| !by.skip_empty || !value.is_empty());
@@ -51,6 +57,7 @@ mod tests {
     fn by(pair: &str, join: &str) -> Sorted {
         Sorted {
             of: SortedOf::Document,
+            values: Vec::new(),
             except: vec!["sign".to_owned()],
             pair: Template::read(pair).expect("a template"),
             join: join.to_owned(),
@@ -63,7 +70,7 @@ mod tests {
         let route = route(&[Format::Form]);
         let sample = Sample::post(form).to("/callback/x?z=2&y=1");
         let call = sample.call(&route);
-        String::from_utf8(sorted(by, &Scope::of(&call))).expect("UTF-8")
+        String::from_utf8(sorted(by, &Scope::of(&call), &Special::default())).expect("UTF-8")
     }
 
     #[test]

@@ -109,10 +109,19 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// The places that are signed.
+    pub fn signed(&self) -> impl Iterator<Item = &Source> {
+        let values = self.sorted.iter().flat_map(|sorted| &sorted.values);
+        self.over.sources().chain(values.flat_map(Template::sources))
+    }
+
     /// Whether a change of what was said in this format would be noticed.
     fn covers(&self, format: Format) -> bool {
         let of = self.sorted.as_ref().map(|sorted| sorted.of);
-        self.over.sources().any(|source| match (&source.place, format) {
+        self.signed().any(|source| match (&source.place, format) {
+            (Place::Sorted, _) if self.sorted.as_ref().is_some_and(|it| !it.values.is_empty()) => {
+                false
+            }
             (Place::Sorted, Format::Query) => of != Some(SortedOf::Form),
             (Place::Sorted, Format::Form | Format::Multipart) => of != Some(SortedOf::Query),
             (Place::Sorted, _) => of == Some(SortedOf::Document),
@@ -135,6 +144,8 @@ pub enum Written {
     Base64,
     /// Base64 of hexadecimal digits.
     HexBase64,
+    /// Base64 between lines that begin with `-----` (RFC 7468).
+    Pem,
 }
 
 /// Algorithms of signatures.
@@ -160,13 +171,19 @@ pub enum Algorithm {
     HmacSha512,
     /// HMAC with SM3.
     HmacSm3,
-    /// Ed25519 (RFC 8032); the account's secrets are public keys.
+    /// Ed25519 (RFC 8032); the account's secrets are public keys of 32 bytes.
     Ed25519,
+    /// RSA with PKCS #1 v1.5 and SHA-1; the account's secrets are public keys (RFC 5280).
+    RsaSha1,
+    /// The same with SHA-256.
+    RsaSha256,
+    /// ECDSA on P-256 with SHA-256, the signature in DER; the account's secrets are public keys.
+    EcdsaP256,
 }
 
 impl Algorithm {
     /// All of them, with their names in the configuration.
-    pub const NAMES: [(&'static str, Algorithm); 11] = [
+    pub const NAMES: [(&'static str, Algorithm); 14] = [
         ("md5", Algorithm::Md5),
         ("sha1", Algorithm::Sha1),
         ("sha256", Algorithm::Sha256),
@@ -178,7 +195,19 @@ impl Algorithm {
         ("hmac-sha512", Algorithm::HmacSha512),
         ("hmac-sm3", Algorithm::HmacSm3),
         ("ed25519", Algorithm::Ed25519),
+        ("rsa-sha1", Algorithm::RsaSha1),
+        ("rsa-sha256", Algorithm::RsaSha256),
+        ("ecdsa-p256", Algorithm::EcdsaP256),
     ];
+
+    /// Whether the account's secrets are public keys.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        matches!(
+            self,
+            Algorithm::Ed25519 | Algorithm::RsaSha1 | Algorithm::RsaSha256 | Algorithm::EcdsaP256
+        )
+    }
 
     /// Whether the secret is the key of it, and so need not stand in the template.
     #[must_use]
@@ -199,6 +228,8 @@ impl Algorithm {
 pub struct Sorted {
     /// Of where: the query, the form, or the document (a JSON object, its scalars as sent).
     pub of: SortedOf,
+    /// Values to put in order by themselves, instead of fields by their names.
+    pub values: Vec<Template>,
     /// Fields that are left out: the signature itself.
     pub except: Vec<String>,
     /// One field; `${name}` and `${value}`.

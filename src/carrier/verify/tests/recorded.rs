@@ -104,6 +104,7 @@ fn submail_signs_a_token_that_must_be_remembered() {
 #[test]
 fn yunpian_signs_the_values_of_a_document_within_a_form() {
     let sorted = Sorted {
+        values: Vec::new(),
         of: SortedOf::Document,
         except: vec!["_sign".to_owned()],
         pair: Template::read("${value}").expect("a template"),
@@ -131,6 +132,7 @@ fn yunpian_signs_the_values_of_a_document_within_a_form() {
 fn vonage_signs_sorted_fields_by_md5_or_hmac() {
     let signed = |algorithms: &[Algorithm], over: &str| {
         let sorted = Sorted {
+            values: Vec::new(),
             of: SortedOf::Document,
             except: vec!["sig".to_owned()],
             pair: Template::read("&${name}=${value}").expect("a template"),
