@@ -169,4 +169,10 @@ fn trust_is_that_of_the_weakest_way_in() {
         Trust::Credentials
     );
     assert_eq!(trust("[auth]\nscheme = \"token\"\noptional = true"), Trust::Nothing);
+    let of_queries = |auth: &str| trust(&format!("formats = [\"query\"]\n{auth}"));
+    assert_eq!(of_queries(&format!("[auth]\n{hmac} \"${{body:}}\"")), Trust::Signature);
+    assert_eq!(of_queries(&format!("[auth]\n{hmac} \"${{target:}}\"")), Trust::SignedBody);
+    assert_eq!(of_queries("[auth]\nscheme = \"jwt\""), Trust::Signature);
+    let sorted = format!("[auth]\n{hmac} \"${{sorted}}\"\nsorted = {{ of = \"query\" }}");
+    assert_eq!(trust(&sorted), Trust::Signature, "the query in order, where JSON is read");
 }

@@ -235,6 +235,49 @@ const BAD: &[(&str, &[&str])] = &[
          inside = { field = \"mos\", format = \"json\" } # !",
         &["inside.field: `mos` is a field, and a text has none", "field = \"body:\""],
     ),
+    (
+        "inside = { field = \"body:\", format = \"json\" } # !",
+        &[
+            "inside.field: is the whole body, which these formats take apart",
+            "formats = [\"text\"]",
+        ],
+    ),
+    ("inside = { field = \"a..b\", format = \"json\" } # !", &["not a field or a way to one"]),
+    (
+        "formats = [\"form\"]\ninside = { field = \"a\", \
+         records = { record = \"--\", field = \",\", quote = '\"', columns = [\"id\", \"from\", \"text\"] } } # !",
+        &["records.quote: needs delimiters of one ASCII character"],
+    ),
+    (
+        "formats = [\"form\"]\ninside = { field = \"a\", records = { record = \";\", field = \",\", \
+         quote = '\"', surplus = \"text\", columns = [\"id\", \"from\", \"text\"] } } # !",
+        &["records.surplus: has no place where texts stand in quotes"],
+    ),
+    (
+        "[[events]]\nkind = \"opt_out\"\nid = \"id\"\ncaller = \"outer:from\" # !",
+        &["`outer:from` is around a document within", "add `inside`"],
+    ),
+    (
+        "[[events]]\nkind = \"opt_out\"\nid = \"id\"\ncaller = \"each:\" # !",
+        &["no `each` says which", "each = { of ="],
+    ),
+    (
+        "[[events]]\nkind = \"opt_out\"\nid = \"id\"\ncaller = \"each:\"\neach = { split = \",\" } # !",
+        &["events[0].each: `of` is missing"],
+    ),
+    (
+        "[[events]]\nkind = \"opt_out\"\ncaller = \"each:\"\neach = { of = \"to\" }\ndedupe = [\"id\"] # !",
+        &["dedupe: does not tell the pieces of `each` from each other", "add \"each:\""],
+    ),
+    (
+        "[[events]]\nkind = \"delivery_report\"\nid = \"a\"\n\
+         state = { from = \"s\", map = { 0 = \"delivered\" }, other = \"lost\" } # !",
+        &["state.other: \"lost\" is not a state"],
+    ),
+    (
+        "[[events]]\nkind = \"opt_out\"\nid = \"id\"\ncaller = { from = \"a\", until = \"\" } # !",
+        &["caller.until: is empty", "write what a value ends before"],
+    ),
     ("formats = [\"form\"]\ninside = \"mos\" # !", &["is a text, not a table", "inside = { field"]),
     ("formats = [\"form\"]\ninside = { format = \"json\" } # !", &["`field` is missing"]),
     ("formats = [\"form\"]\ninside = { field = \"a\" } # !", &["`format` is missing", "records"]),
@@ -291,6 +334,19 @@ const BAD: &[(&str, &[&str])] = &[
     ("[answers.refused]\nstatus = 204 # !", &["would tell the carrier that we have it", "403"]),
     ("[answers.unsigned]\nstatus = 201 # !", &["answers.unsigned.status", "that we have it"]),
     ("[answers.duplicate]\nstatus = 409 # !", &["answers.duplicate.status", "send it again"]),
+    (
+        "[answers.busy]\nstatus = 200 # !",
+        &["if the carrier looks at the body only", "body_decides"],
+    ),
+    (
+        "answers.body_decides = true\nanswers.busy.status = 200 # !",
+        &["answers.busy: says the same as success", "a `body` of its own"],
+    ),
+    ("[[answers.cases]] # !\nbody = \"x\"", &["answers.cases[0]: `when` is missing"]),
+    (
+        "[[answers.cases]]\nwhen = { a = \"b\" }\nstatus = 404 # !",
+        &["answers.cases[0].status", "would have the carrier send it again"],
+    ),
     ("[answers.busy]\nstatus = 100 # !", &["100 is out of bounds"]),
     (
         "[answers.accepted]\nstatus = 204\nbody = \"OK\" # !",
@@ -378,6 +434,25 @@ const BAD: &[(&str, &[&str])] = &[
     (
         "[auth]\nscheme = \"twilio\"\ntolerance = \"5m\" # !",
         &["has no time to compare with ours", "add `time`"],
+    ),
+    (
+        "[auth]\nscheme = \"digest\"\nalgorithm = \"sha1\"\nover = \"${sorted}\"\ngiven = \"query:s\"\n\
+         sorted = { values = [\"${secret}\", \"${query:t}\"], except = [\"s\"] } # !",
+        &["sorted.except: is about fields, and `values` names none"],
+    ),
+    (
+        "[auth]\nscheme = \"digest\"\nalgorithm = \"sha1\"\nover = \"${sorted}\" # !\n\
+         given = \"query:s\"\nsorted = { values = [\"${query:t}\"] }",
+        &["has no ${secret}"],
+    ),
+    (
+        "[auth]\nscheme = \"digest\"\nalgorithm = \"md5\"\nover = \"${secret}${sorted}\"\ngiven = \"sign\"\n\
+         sorted = { of = \"form\" } # !\n[[events]]\nkind = \"opt_out\"\nid = \"i\"\ncaller = \"c\"",
+        &["would sign the signature `sign` itself"],
+    ),
+    (
+        "[auth]\nscheme = \"token\"\ngiven = \"../token\" # !",
+        &["`../token` is above an item", "\"/data.id\""],
     ),
 ];
 
