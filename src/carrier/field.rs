@@ -2,7 +2,7 @@
 
 use super::charset::{self, Known};
 use super::document::{Document, Item, Trail, Value, split};
-use super::scope::{ItemScope, Scope, Values};
+use super::scope::{ItemScope, Scope};
 use super::template::{Special, render};
 use super::{Garbled, time};
 use crate::config::Account;
@@ -11,6 +11,7 @@ use crate::config::dialect::{
     Test, TimeField,
 };
 use crate::model::Caller;
+use http::HeaderValue;
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -155,9 +156,8 @@ impl<'s, 'a> Reader<'s, 'a> {
     fn rendered(&self, template: &'s Template, decoding: &'s Decoding) -> Read<'s> {
         let within = self.within();
         let mut there = false;
-        for value in template.sources().filter_map(|source| within.value(source)) {
-            self.charge(value.len());
-            there |= !value.is_empty();
+        for source in template.sources() {
+            there |= matches!(self.find(source), Value::Text(text) if !text.is_empty());
         }
         if !there {
             return Ok(None);
@@ -186,7 +186,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         let known = match named {
             _ if decoded && steps.is_empty() => Known::Ours(Charset::Utf8),
             Some(known) => known,
-            None => self.resolve(self.scope.call().route.charset)?,
+            None => self.scope.charset(self.scope.call().route.charset)?,
         };
         known.decode(charset::unpack(bytes, steps)?)
     }
@@ -213,11 +213,7 @@ impl<'s, 'a> Reader<'s, 'a> {
                 return Ok((steps, named));
             }
         };
-        Ok((&decode.steps, decode.charset.map(|charset| self.resolve(charset)).transpose()?))
-    }
-
-    fn resolve(&self, charset: Charset) -> Result<Known, &'static str> {
-        Known::resolve(charset, self.scope.call().headers)
+        Ok((&decode.steps, decode.charset.map(|charset| self.scope.charset(charset)).transpose()?))
     }
 
     /// A code or name beside a value, in ASCII.
@@ -233,6 +229,10 @@ impl<'s, 'a> Reader<'s, 'a> {
         let found = self.within().find(source);
         if let Value::Text(text) = &found {
             self.charge(text.len());
+        }
+        if let (Place::Header(name), Some(_)) = (&source.place, &source.parameter) {
+            // The parameter is looked for in the whole of it.
+            self.charge(self.scope.call().headers.get(name).map_or(0, HeaderValue::len));
         }
         found
     }

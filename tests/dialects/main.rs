@@ -5,6 +5,7 @@
 
 mod accounts;
 mod any;
+mod doubts;
 mod examples;
 mod meaning;
 mod mistakes;

@@ -156,7 +156,7 @@ fn within<'a>(
         InsideFormat::Xml => xml(bytes, charset, headers, name)?,
         InsideFormat::Form => Document::Fields(Fields::form(bytes)),
         InsideFormat::Records(form) => {
-            let records = RecordList::read(bytes, form, charset);
+            let records = RecordList::read(bytes, form, charset, call.route.max_items);
             Document::Records(if is_decoded { records.decoded() } else { records })
         }
     };

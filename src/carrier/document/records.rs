@@ -19,15 +19,18 @@ pub(in crate::carrier) struct RecordList<'a> {
 }
 
 impl<'a> RecordList<'a> {
-    /// The records in these bytes of this charset; an empty last one is none.
+    /// The records in these bytes of this charset, `most` of them and one more; an empty last one
+    /// is none.
     pub(super) fn read(
         bytes: Cow<'a, [u8]>,
         form: &'a Records,
         charset: Charset,
+        most: usize,
     ) -> RecordList<'a> {
+        let most = most.saturating_add(1);
         let records = match form.quote {
-            Some(quote) => quoted(&bytes, form, quote),
-            None => bare(&bytes, form, charset),
+            Some(quote) => quoted(&bytes, form, quote, most),
+            None => bare(&bytes, form, charset, most),
         };
         RecordList { bytes, columns: &form.columns, is_decoded: false, records }
     }
@@ -58,7 +61,7 @@ impl<'a> RecordList<'a> {
 }
 
 /// Records whose delimiters are nothing else.
-fn bare(bytes: &[u8], form: &Records, charset: Charset) -> Vec<Option<Vec<Part>>> {
+fn bare(bytes: &[u8], form: &Records, charset: Charset, most: usize) -> Vec<Option<Vec<Part>>> {
     let mut texts = split(bytes, form.record.as_bytes(), charset);
     if form.record == "\n" {
         texts = texts.into_iter().map(|it| it.strip_suffix(b"\r").unwrap_or(it)).collect();
@@ -77,11 +80,11 @@ fn bare(bytes: &[u8], form: &Records, charset: Charset) -> Vec<Option<Vec<Part>>
         };
         Some(columns.into_iter().map(part).collect())
     };
-    texts.into_iter().skip(form.skip).map(fields).collect()
+    texts.into_iter().skip(form.skip).take(most).map(fields).collect()
 }
 
 /// Records whose fields may stand in quotes, with delimiters within.
-fn quoted(bytes: &[u8], form: &Records, quote: u8) -> Vec<Option<Vec<Part>>> {
+fn quoted(bytes: &[u8], form: &Records, quote: u8, most: usize) -> Vec<Option<Vec<Part>>> {
     let first = |text: &str| text.bytes().next().unwrap_or_default();
     let terminator = match form.record.as_str() {
         "\n" => Terminator::CRLF,
@@ -99,7 +102,7 @@ fn quoted(bytes: &[u8], form: &Records, quote: u8) -> Vec<Option<Vec<Part>>> {
         fits.then(|| record.iter().map(|field| Part::Unpacked(field.to_vec())).collect())
     };
     // Bytes in memory can always be read, and flexible records are never wrong.
-    reader.byte_records().map_while(Result::ok).skip(form.skip).map(fields).collect()
+    reader.byte_records().map_while(Result::ok).skip(form.skip).take(most).map(fields).collect()
 }
 
 /// The fields of a record in the order of its columns. What is too much goes to the column that
@@ -165,7 +168,7 @@ mod tests {
     }
 
     fn read<'a>(bytes: &'a [u8], form: &'a Records) -> RecordList<'a> {
-        RecordList::read(Cow::Borrowed(bytes), form, Charset::Utf8)
+        RecordList::read(Cow::Borrowed(bytes), form, Charset::Utf8, 10)
     }
 
     fn value(records: &RecordList<'_>, record: usize, column: &str) -> Option<String> {
@@ -188,7 +191,8 @@ mod tests {
     #[test]
     fn without_a_column_for_it_too_much_is_unreadable() {
         let form = form(&["mobile", "text"], None, false);
-        let records = read(b"139,a,b;156,c;157", &form);
+        let records =
+            RecordList::read(Cow::Borrowed(b"139,a,b;156,c;157"), &form, Charset::Utf8, 2);
         let readable: Vec<bool> = records.all().map(|record| record.is_ok()).collect();
         assert_eq!(readable, [false, true, true]);
         assert_eq!(value(&records, 2, "text"), None);
@@ -239,7 +243,7 @@ mod tests {
         let form = Records { field: "|".to_owned(), ..form(&["text", "mobile"], None, false) };
         // 亅 is 0x81 0x7C in GB 18030.
         let bytes = b"\x81\x7c|139";
-        let records = RecordList::read(Cow::Borrowed(bytes), &form, Charset::Gb18030);
+        let records = RecordList::read(Cow::Borrowed(bytes), &form, Charset::Gb18030, 10);
         assert_eq!(records.value(0, "text"), Some(&b"\x81\x7c"[..]));
         assert_eq!(records.value(0, "mobile"), Some(&b"139"[..]));
     }

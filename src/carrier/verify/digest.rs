@@ -15,7 +15,7 @@ pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> R
     let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
     signed(any(secrets, |secret| {
         let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
-        let text = text(digest, claim, &key);
+        let Some(text) = text(digest, claim, &key) else { return Choice::from(0) };
         any(&digest.algorithms, |algorithm| {
             any(&given, |given| algorithm::is_signed(*algorithm, &key, &text, given))
         })
@@ -25,18 +25,22 @@ pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> R
 /// The signature, by the first of the algorithms.
 pub(super) fn sign(digest: &Digest, claim: &Claim<'_>, secret: &Secret) -> Option<Vec<u8>> {
     let key = written::read(digest.key, secret.reveal())?;
-    let text = text(digest, claim, &key);
+    let text = text(digest, claim, &key)?;
     let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
     let signature = written::write(digest.written, &signature);
     Some([digest.prefix.as_bytes(), &signature].concat())
 }
 
-/// What is signed. It may hold the secret, so it does not stay in memory.
-fn text(digest: &Digest, claim: &Claim<'_>, key: &[u8]) -> Zeroizing<Vec<u8>> {
+/// What is signed; `None` if the fields in order would leave out anything. It may hold the secret,
+/// so it does not stay in memory.
+fn text(digest: &Digest, claim: &Claim<'_>, key: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let user = claim.user();
     let special = Special { secret: key, user: &user, ..Special::default() };
-    let in_order = digest.sorted.as_ref().map(|by| sorted(by, claim.values, &special));
-    let in_order = Zeroizing::new(in_order.unwrap_or_default());
+    let in_order = match &digest.sorted {
+        Some(by) => sorted(by, claim.values, &special)?,
+        None => Vec::new(),
+    };
+    let in_order = Zeroizing::new(in_order);
     let special = Special { sorted: &in_order, ..special };
-    Zeroizing::new(render(&digest.over, claim.values, &special))
+    Some(Zeroizing::new(render(&digest.over, claim.values, &special)))
 }

@@ -6,14 +6,15 @@ use crate::config::dialect::Sorted;
 use std::collections::BTreeMap;
 
 /// The fields as one text: by the bytes of their names, those of one name as sent; or values by
-/// their own bytes.
-pub(super) fn sorted(by: &Sorted, values: &dyn Values, special: &Special<'_>) -> Vec<u8> {
+/// their own bytes. `None` if the fields are not all that is said, so that nothing would be signed
+/// of the rest.
+pub(super) fn sorted(by: &Sorted, values: &dyn Values, special: &Special<'_>) -> Option<Vec<u8>> {
     if !by.values.is_empty() {
         let mut texts: Vec<_> = by.values.iter().map(|it| render(it, values, special)).collect();
         texts.sort();
-        return texts.join(by.join.as_bytes());
+        return Some(texts.join(by.join.as_bytes()));
     }
-    let mut fields = values.fields(by.of);
+    let mut fields = values.fields(by.of)?;
     fields.retain(|(name, _)| by.except.iter().all(|except| except.as_bytes() != &**name));
     fields.retain(|(_, value)| !by.skip_empty || !value.is_empty());
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -22,7 +23,7 @@ pub(super) fn sorted(by: &Sorted, values: &dyn Values, special: &Special<'_>) ->
         let special = Special { name, value: &value, ..Special::default() };
         render(&by.pair, values, &special)
     });
-    pairs.collect::<Vec<_>>().join(by.join.as_bytes())
+    Some(pairs.collect::<Vec<_>>().join(by.join.as_bytes()))
 }
 
 /// The value with each of the texts in it exchanged for its other, the longest first.
@@ -70,7 +71,8 @@ mod tests {
         let route = route(&[Format::Form]);
         let sample = Sample::post(form).to("/callback/x?z=2&y=1");
         let call = sample.call(&route);
-        String::from_utf8(sorted(by, &Scope::of(&call), &Special::default())).expect("UTF-8")
+        let sorted = sorted(by, &Scope::of(&call), &Special::default());
+        String::from_utf8(sorted.expect("a form says nothing else")).expect("UTF-8")
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What must be proven: passwords, tokens, digests and signatures.
 
-use super::{Format, Place, Source, Template, TimeField, Trust};
+use super::{Source, Template, TimeField};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,28 +27,6 @@ pub struct Scheme {
     pub tolerance: Duration,
     /// A value that is good for one content only; remembered.
     pub nonce: Option<Source>,
-}
-
-impl Scheme {
-    /// How far this scheme may be trusted with requests whose fields stand in these formats.
-    #[must_use]
-    pub fn trust(&self, formats: &[Format]) -> Trust {
-        match &self.check {
-            Check::Basic | Check::Token { .. } => Trust::Credentials,
-            _ if formats.iter().all(|format| self.covers(*format)) => Trust::SignedBody,
-            _ => Trust::Signature,
-        }
-    }
-
-    /// Whether a change of what was said in this format would be noticed.
-    fn covers(&self, format: Format) -> bool {
-        match &self.check {
-            Check::Basic | Check::Token { .. } | Check::PlivoV2 => false,
-            Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => true,
-            Check::Jwt { url_hash, .. } => format != Format::Query || url_hash.is_some(),
-            Check::Digest(digest) => digest.covers(format),
-        }
-    }
 }
 
 /// What is compared or computed.
@@ -113,22 +91,6 @@ impl Digest {
     pub fn signed(&self) -> impl Iterator<Item = &Source> {
         let values = self.sorted.iter().flat_map(|sorted| &sorted.values);
         self.over.sources().chain(values.flat_map(Template::sources))
-    }
-
-    /// Whether a change of what was said in this format would be noticed.
-    fn covers(&self, format: Format) -> bool {
-        let of = self.sorted.as_ref().map(|sorted| sorted.of);
-        self.signed().any(|source| match (&source.place, format) {
-            (Place::Sorted, _) if self.sorted.as_ref().is_some_and(|it| !it.values.is_empty()) => {
-                false
-            }
-            (Place::Sorted, Format::Query) => of != Some(SortedOf::Form),
-            (Place::Sorted, Format::Form | Format::Multipart) => of != Some(SortedOf::Query),
-            (Place::Sorted, _) => of == Some(SortedOf::Document),
-            (Place::Url | Place::Target, Format::Query) => true,
-            (Place::Body, format) => format != Format::Query,
-            _ => false,
-        })
     }
 }
 

@@ -198,13 +198,14 @@ fn warn_unproven(
     }
     let Check::Digest(digest) = &scheme.check else { return };
     if let Some(nonce) = nonce
-        && !covers(digest, &nonce.value)
+        && !covers(digest, &nonce.value, ground)
     {
         let wrong = format!("`{}` is not signed, so anybody can change it", nonce.value);
         section.warn(nonce, Fault::new(wrong, "put it into `over` if the carrier signs it"));
     }
     let times = scheme.time.as_ref().map(|time| super::events::places_of(&time.field));
-    if let Some(time) = times.unwrap_or_default().iter().find(|time| !covers(digest, time)) {
+    if let Some(time) = times.unwrap_or_default().iter().find(|time| !covers(digest, time, ground))
+    {
         let wrong = format!("the time `{time}` is not signed, so anybody can change it");
         let here = section.here();
         section.warn(&here, Fault::new(wrong, "put it into `over` if the carrier signs it"));

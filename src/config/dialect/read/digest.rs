@@ -1,6 +1,6 @@
 //! Digests, HMACs and signatures: what they are over, and with which keys.
 
-use super::super::{Algorithm, Digest, Place, Sorted, SortedOf, Source, Template, Written};
+use super::super::{Algorithm, Digest, Format, Place, Sorted, SortedOf, Source, Template, Written};
 use super::places::{Ground, Use};
 use super::values::{any_text, flag, map, texts, wrong_shape};
 use crate::config::problem::{Fault, one_of};
@@ -38,7 +38,7 @@ pub(super) fn digest(section: &mut Section<'_>, ground: &Ground) -> Option<Diges
     let sorted = sorted(section, ground);
     let (algorithms, over, given) = (algorithms?, over?, given?);
     check_secret(section, &algorithms, &over, sorted.as_ref());
-    check_sorted(section, &over, sorted.as_ref(), &given);
+    check_sorted(section, ground, &over, sorted.as_ref(), &given);
     let key = key.map_or(Written::Plain, |key| key.value);
     if algorithms.value.iter().any(|it| it.is_public()) && key == Written::Plain {
         let wrong = "a public key is bytes, which no text file holds as they are";
@@ -82,6 +82,7 @@ fn check_secret(
 
 fn check_sorted(
     section: &Section<'_>,
+    ground: &Ground,
     over: &At<Template>,
     sorted: Option<&At<Sorted>>,
     given: &At<Source>,
@@ -97,8 +98,8 @@ fn check_sorted(
             section.reject(sorted, Fault::new("is not used: `over` has no ${sorted}", right));
         }
         Some(sorted) => {
-            let own =
-                of(&sorted.value, &given.value).filter(|own| !sorted.value.except.contains(own));
+            let own = of(&sorted.value, &given.value, ground)
+                .filter(|own| !sorted.value.except.contains(own));
             if let Some(own) = own {
                 let wrong = format!("would sign the signature `{own}` itself");
                 section.reject(sorted, Fault::new(wrong, format!("add except = [\"{own}\"]")));
@@ -109,13 +110,18 @@ fn check_sorted(
 }
 
 /// The name of a field as it stands among the sorted ones, if it does.
-fn of(sorted: &Sorted, source: &Source) -> Option<String> {
+fn of(sorted: &Sorted, source: &Source, ground: &Ground) -> Option<String> {
     if !sorted.values.is_empty() {
         return None;
     }
-    // The document may be the query or the form itself.
+    let only = |formats: &[Format]| {
+        !ground.within && ground.formats.iter().all(|format| formats.contains(format))
+    };
     let there = match (&source.place, sorted.of) {
-        (Place::Item | Place::Document, _) => true,
+        // The document may be the query or the form itself.
+        (Place::Item | Place::Document, SortedOf::Query) => only(&[Format::Query]),
+        (Place::Item | Place::Document, SortedOf::Form) => only(&[Format::Form, Format::Multipart]),
+        (Place::Item | Place::Document, SortedOf::Document) => true,
         (Place::Query, of) => of == SortedOf::Query,
         (Place::Form, of) => of == SortedOf::Form,
         _ => false,
@@ -127,9 +133,10 @@ fn of(sorted: &Sorted, source: &Source) -> Option<String> {
 }
 
 /// Whether a change of this value would be noticed; the signature itself tells for itself.
-pub(super) fn covers(digest: &Digest, source: &Source) -> bool {
+pub(super) fn covers(digest: &Digest, source: &Source, ground: &Ground) -> bool {
     let of_body = matches!(source.place, Place::Item | Place::Document | Place::Form | Place::Body);
     let of_url = source.place == Place::Query;
+    let in_document = |it: &Source| matches!(it.place, Place::Item | Place::Document);
     *source == digest.given
         || digest.signed().any(|signed| {
             signed == source
@@ -137,9 +144,10 @@ pub(super) fn covers(digest: &Digest, source: &Source) -> bool {
                     Place::Body => of_body,
                     Place::Url | Place::Target => of_url,
                     Place::Sorted => {
-                        digest.sorted.as_ref().is_some_and(|it| of(it, source).is_some())
+                        digest.sorted.as_ref().is_some_and(|it| of(it, source, ground).is_some())
                     }
-                    _ => signed.path == source.path && of_body,
+                    // The same place, written otherwise.
+                    _ => in_document(signed) && in_document(source) && signed.path == source.path,
                 }
         })
 }
