@@ -49,6 +49,8 @@ impl<'s, 'a> Reader<'s, 'a> {
     pub(super) fn pieces(&self, each: &Each) -> Result<Vec<Cow<'s, [u8]>>, Garbled> {
         let mut pieces = Vec::new();
         for value in self.scope.list(self.item, &each.of) {
+            // Nothing costs a look too.
+            self.charge(1);
             let value = match value {
                 Value::Text(value) => value,
                 Value::Nothing => continue,
@@ -57,6 +59,9 @@ impl<'s, 'a> Reader<'s, 'a> {
                 }
             };
             self.charge(value.len());
+            if self.budget.get() == 0 {
+                return Err(self.garbled(Some(&each.of), TOO_MUCH));
+            }
             match &each.split {
                 None => pieces.push(value),
                 Some(by) => pieces.extend(parted(value, by.as_bytes())),
