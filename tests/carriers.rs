@@ -7,7 +7,7 @@
 mod exchange;
 
 use bridge8890::carrier::{self, Answer, Call, Decoded, Denied, Verified};
-use bridge8890::config::dialect::{Dialect, Route, Transport, Trust};
+use bridge8890::config::dialect::{Dialect, Route, Scheme, Transport, Trust};
 use bridge8890::config::{self, Account, Config, Environment};
 use bridge8890::model::{Event, EventBody};
 use bytes::Bytes;
@@ -295,7 +295,8 @@ fn no_bit_of_what_was_said_can_be_changed_under_a_signature_over_it() {
         for request in &exchange.requests {
             let subject = Subject::of(&exchange, request);
             let schemes = &subject.route.auth.schemes;
-            let covered = schemes.iter().all(|scheme| scheme.trust() == Trust::SignedBody);
+            let trust = |scheme: &Scheme| scheme.trust(&subject.route.formats);
+            let covered = schemes.iter().all(|scheme| trust(scheme) == Trust::SignedBody);
             if schemes.is_empty() || !covered || exchange.expected.events.is_empty() {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! `fill`: a store with a long history and, if wished, a backlog, made through the store's own
 //! verbs so that it is what a gateway would have left behind.
 
-use crate::{output, secrets};
+use crate::output;
 use anyhow::Context;
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
@@ -15,7 +15,9 @@ use bridge8890::store::{
     StoreError, data_key,
 };
 use bridge8890::telemetry::{Metrics, Progress};
+use bytes::Bytes;
 use clap::Args;
+use http::{HeaderName, HeaderValue};
 use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,7 +81,7 @@ impl Filling {
         let tasks = Tasks::new();
         let mut filler = Filler {
             store: open_store(&self.directory.join("store"), &tasks).await?,
-            carrier: Synthetic::new(Mix::Benchmark, output::fresh_seed(), secrets::yunpian()),
+            carrier: Synthetic::new(Mix::Benchmark, output::fresh_seed()),
             clock: Clock::system(),
             entropy: Entropy::system(),
             account: AccountName::new("aliyun-sms")?,
@@ -169,16 +171,15 @@ impl Filler {
 
     fn callback(&mut self) -> anyhow::Result<Callback> {
         let now = self.clock.now();
-        let Request { dialect, body, message_id } = self.carrier.next(now);
+        let Request { head, body, message_id } = self.carrier.next(now);
         let record = self.record(&message_id).context("an invented record")?;
-        let content_type = dialect.content_type().as_bytes().to_vec().into();
         Ok(Callback {
             account: self.account.clone(),
             received_at: now,
             raw: RawRequest {
-                method: "POST".to_owned(),
-                target: dialect.path().to_owned(),
-                headers: vec![("content-type".to_owned(), content_type)],
+                method: head.method.to_string(),
+                target: head.target.clone(),
+                headers: head.headers.iter().map(stored).collect(),
                 body,
             },
             nonce: None,
@@ -215,6 +216,10 @@ impl Filler {
             rule: Rule("C2".into()),
         })
     }
+}
+
+fn stored((name, value): (&HeaderName, &HeaderValue)) -> (String, Bytes) {
+    (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
 }
 
 /// Commits, and comes back when the writer is behind.

@@ -4,6 +4,7 @@ use crate::generator::Connection;
 use crate::process::{Process, Usage, free_address};
 use crate::secrets;
 use anyhow::Context;
+use bridge8890::standin::carriers::accounts;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,7 +53,9 @@ impl Setup {
         // A path in debug form is a TOML basic string.
         let store = self.store();
         let (lease, timeout) = (LEASE.as_secs(), LEASE.as_secs() / 2);
-        let (variable, yunpian) = (secrets::PLATFORM_VARIABLE, secrets::YUNPIAN_VARIABLE);
+        let variable = secrets::PLATFORM_VARIABLE;
+        // What is measured is Aliyun's callback alone.
+        let accounts = accounts::configuration(&["aliyun-sms"]);
         format!(
             r#"[http]
 listen = ["{http}"]
@@ -63,27 +66,7 @@ listen = "{admin}"
 [store]
 directory = {store:?}
 
-[accounts.aliyun-sms]
-carrier = "aliyun-sms"
-allow_http = true
-default_campaign = "hotline"
-
-[accounts.tencent-vms]
-carrier = "tencent-vms"
-allow_http = true
-default_campaign = "hotline"
-
-[accounts.yunpian]
-carrier = "yunpian"
-allow_http = true
-secrets = ["env:{yunpian}"]
-default_campaign = "hotline"
-
-[campaigns.hotline]
-service_numbers = ["8890*"]
-scheme = "asc"
-target = "call"
-
+{accounts}
 [destination]
 name = "platform"
 url = "http://{platform}"
@@ -111,10 +94,7 @@ filter = "warn"
         let file = self.directory.join("gateway.toml");
         std::fs::write(&file, self.configuration())?;
         let arguments = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
-        let variables = [
-            (secrets::PLATFORM_VARIABLE, secrets::PLATFORM),
-            (secrets::YUNPIAN_VARIABLE, secrets::YUNPIAN),
-        ];
+        let variables = [(secrets::PLATFORM_VARIABLE, secrets::PLATFORM)];
         let process = Process::logged(&self.binary, &arguments, &variables, &self.log())?;
         Ok(Gateway { process, setup: self.clone() })
     }

@@ -1,9 +1,10 @@
 //! `limit`: a bare hyper server that reads the same bodies and answers 200. What it does a second
 //! is the 1.0 to which everything else is compared.
 
+use crate::secrets;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::net::listener::listen;
-use bridge8890::standin::carriers::Dialect;
+use bridge8890::standin::carriers::{Success, accounts};
 use bytes::Bytes;
 use clap::Args;
 use http::{Request, Response};
@@ -12,7 +13,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Where the limit server listens.
@@ -62,11 +65,17 @@ async fn connection(stream: TcpStream) {
     drop((prompt, served));
 }
 
+/// What each carrier takes for success, by the path that it calls; the status is 200 for all.
+#[expect(clippy::expect_used, reason = "the accounts are built in, and tests load them")]
+static SUCCESSES: LazyLock<BTreeMap<String, Success>> = LazyLock::new(|| {
+    let accounts = accounts::load(&accounts::of_citizens(), secrets::CARRIER);
+    accounts::successes(&accounts.expect("right accounts"))
+});
+
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     body.collect().await?;
-    let path = head.uri.path();
-    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.path() == path);
-    let success = dialect.map_or("", Dialect::success);
-    Ok(Response::new(Full::new(Bytes::from_static(success.as_bytes()))))
+    let success = SUCCESSES.get(head.uri.path());
+    let body = success.map(|success| success.body.clone()).unwrap_or_default();
+    Ok(Response::new(Full::new(body)))
 }

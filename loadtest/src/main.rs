@@ -12,6 +12,7 @@ mod platform;
 mod process;
 mod run;
 mod secrets;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -31,9 +32,10 @@ Examples:
   target/release/loadtest crash                            50 kills; nothing lost, nothing doubled
   target/release/loadtest run 127.0.0.1:8890 --rate 2000   latency at a steady rate
   target/release/loadtest run 127.0.0.1:8890 --rate max    saturation
+  target/release/loadtest simulate --config gateway.toml   every carrier, as it would call
 
-Exit status: 0 all well, 1 `crash` found something lost or doubled or a command failed,
-2 wrong arguments.";
+Exit status: 0 all well, 1 `crash` found something lost or doubled, `simulate` was surprised, or a command
+failed, 2 wrong arguments.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -43,6 +45,8 @@ enum Command {
     Bench(bench::Bench),
     /// Kill the gateway under load and compare what was acknowledged with what arrived.
     Crash(crash::Crash),
+    /// Play the carriers of a configuration, and judge the answers as they would.
+    Simulate(simulate::Simulate),
     /// Prepare a store with a long history.
     Fill(fill::Fill),
     /// Serve as the platform, and print its totals when input ends.
@@ -57,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await.map(|()| true),
         Command::Bench(bench) => bench.run().await.map(|()| true),
         Command::Crash(crash) => crash.run().await,
+        Command::Simulate(simulate) => simulate.run().await,
         Command::Fill(fill) => fill.run().await.map(|()| true),
         Command::Platform(platform) => platform.run().await.map(|()| true),
         Command::Limit(limit) => limit.run().await.map(|()| true),

@@ -42,6 +42,26 @@ pub(crate) fn spinner() -> ProgressBar {
     spinner
 }
 
+/// A Markdown table whose columns are as wide as their widest cell.
+pub(crate) fn table(head: &[&str], lines: &[Vec<String>]) -> String {
+    let head: Vec<String> = head.iter().map(|&title| title.to_owned()).collect();
+    let columns = head.len();
+    let width = |column: usize| {
+        let cells = lines.iter().chain([&head]).filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let rule = widths.iter().map(|&width| "-".repeat(width)).collect();
+    let mut text = String::new();
+    for line in [head.clone(), rule].iter().chain(lines) {
+        for (cell, &width) in line.iter().zip(&widths) {
+            text.push_str(&format!("| {cell:width$} "));
+        }
+        text.push_str("|\n");
+    }
+    text
+}
+
 /// A seed that was not used before.
 pub(crate) fn fresh_seed() -> u64 {
     u64::from_le_bytes(Entropy::system().bytes())

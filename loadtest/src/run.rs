@@ -1,11 +1,12 @@
 //! `run`: the generator alone, against any URL.
 
 use crate::generator::{Load, Pace, Tally};
-use crate::output;
-use bridge8890::standin::carriers::Mix;
+use crate::{output, secrets};
+use bridge8890::standin::carriers::{Cast, Mix};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What to send, how fast, for how long.
@@ -43,7 +44,8 @@ pub(crate) struct Run {
 enum Profile {
     /// Single Aliyun SMS replies of about 260 bytes.
     Benchmark,
-    /// All dialects, all kinds of answers.
+    /// All carriers that bring answers, all kinds of answers; signed with $CARRIER_SECRET.
+    /// `loadtest/accounts.toml` has their accounts.
     Citizens,
 }
 
@@ -74,7 +76,7 @@ impl Run {
             most: u64::MAX,
             mix: match self.profile {
                 Profile::Benchmark => Mix::Benchmark,
-                Profile::Citizens => Mix::Citizens,
+                Profile::Citizens => Mix::Citizens(Arc::new(Cast::built_in(&secrets::carrier())?)),
             },
             seed: self.seed.unwrap_or_else(output::fresh_seed),
         };

@@ -157,7 +157,7 @@ fn detect(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
 }
 
 /// The GSM 7-bit default alphabet (3GPP TS 23.038, 6.2.1); the escape stands at 0x1b.
-const GSM7: [char; 128] = [
+pub(crate) const GSM7: [char; 128] = [
     '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å', //
     'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', '\x1b', 'Æ', 'æ', 'ß', 'É', //
     ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/', //
@@ -169,7 +169,7 @@ const GSM7: [char; 128] = [
 ];
 
 /// Its extension table (6.2.1.1): what a byte stands for after the escape.
-const GSM7_EXTENSION: [(u8, char); 10] = [
+pub(crate) const GSM7_EXTENSION: [(u8, char); 10] = [
     (0x0a, '\x0c'),
     (0x14, '^'),
     (0x28, '{'),

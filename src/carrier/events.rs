@@ -168,7 +168,7 @@ fn event<'s>(rule: &'s EventRule, reader: &Reader<'s, '_>) -> Result<Option<Even
         caller,
         service: service.map(|number| ServiceNumber(number.into_owned())),
         occurred_at,
-        dedupe: dedupe(rule, reader, occurred_at),
+        dedupe: dedupe(rule, reader, occurred_at)?,
         resend_window: rule.resend_window,
         pass_through: pass_through.map(Cow::into_owned),
         body,
@@ -215,18 +215,30 @@ fn state<'s, T: Copy>(
     Ok((meant, raw.into_owned()))
 }
 
-fn dedupe(rule: &EventRule, reader: &Reader<'_, '_>, occurred_at: Option<Timestamp>) -> String {
+/// What a repeat is recognised by. Where all of it is missing every event would be a repeat of the
+/// first, and be answered and lost.
+fn dedupe(
+    rule: &EventRule,
+    reader: &Reader<'_, '_>,
+    occurred_at: Option<Timestamp>,
+) -> Result<String, Garbled> {
     let mut key = Key::new(&rule.name);
+    let mut told = false;
     for part in &rule.dedupe {
-        match part {
-            DedupePart::Value(source) => key.push(&reader.sent(source)),
+        let value = match part {
+            DedupePart::Value(source) => reader.sent(source),
             DedupePart::Time(resolution) => {
                 let cut = occurred_at.map(|moment| cut(moment, *resolution)).unwrap_or_default();
-                key.push(cut.as_bytes());
+                Cow::Owned(cut.into_bytes())
             }
-        }
+        };
+        told |= !value.is_empty();
+        key.push(&value);
     }
-    key.finish()
+    match told {
+        true => Ok(key.finish()),
+        false => Err(Garbled::new(reader.trail.to_string(), "has nothing of its rule's `dedupe`")),
+    }
 }
 
 /// A time in milliseconds since 1970, cut down to a multiple of the resolution.

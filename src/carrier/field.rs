@@ -2,7 +2,7 @@
 
 use super::charset::{self, Known};
 use super::document::{Document, Item, Trail, Value};
-use super::scope::{ItemScope, Scope, Values};
+use super::scope::{ItemScope, Scope};
 use super::template::{Special, render};
 use super::{Garbled, time};
 use crate::config::Account;
@@ -11,6 +11,7 @@ use crate::config::dialect::{
     TimeField,
 };
 use crate::model::Caller;
+use http::HeaderValue;
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -141,11 +142,9 @@ impl<'s> Reader<'s, '_> {
 
     /// Several values in one; it is there if any of them is.
     fn rendered(&self, template: &'s Template, decoding: &'s Decoding) -> Read<'s> {
-        let within = ItemScope { scope: self.scope, item: self.item };
         let mut there = false;
-        for value in template.sources().filter_map(|source| within.value(source)) {
-            self.charge(value.len());
-            there |= !value.is_empty();
+        for source in template.sources() {
+            there |= matches!(self.find(source), Value::Text(text) if !text.is_empty());
         }
         if !there {
             return Ok(None);
@@ -153,6 +152,7 @@ impl<'s> Reader<'s, '_> {
         if self.budget.get() == 0 {
             return Err(self.garbled(template.sources().next(), TOO_MUCH));
         }
+        let within = ItemScope { scope: self.scope, item: self.item };
         let bytes = render(template, &within, &Special::default());
         let decoded = template.sources().all(|source| self.is_decoded(source));
         let text = self.decode(Cow::Owned(bytes), decoding, decoded);
@@ -174,7 +174,7 @@ impl<'s> Reader<'s, '_> {
         let known = match named {
             _ if decoded && steps.is_empty() => Known::Ours(Charset::Utf8),
             Some(known) => known,
-            None => self.resolve(self.scope.call().route.charset)?,
+            None => self.scope.charset(self.scope.call().route.charset)?,
         };
         known.decode(charset::unpack(bytes, steps)?)
     }
@@ -201,11 +201,7 @@ impl<'s> Reader<'s, '_> {
                 return Ok((steps, named));
             }
         };
-        Ok((&decode.steps, decode.charset.map(|charset| self.resolve(charset)).transpose()?))
-    }
-
-    fn resolve(&self, charset: Charset) -> Result<Known, &'static str> {
-        Known::resolve(charset, self.scope.call().headers)
+        Ok((&decode.steps, decode.charset.map(|charset| self.scope.charset(charset)).transpose()?))
     }
 
     /// A code or name beside a value, in ASCII.
@@ -221,6 +217,10 @@ impl<'s> Reader<'s, '_> {
         let found = self.scope.find(self.item, source);
         if let Value::Text(text) = &found {
             self.charge(text.len());
+        }
+        if let (Place::Header(name), Some(_)) = (&source.place, &source.parameter) {
+            // The parameter is looked for in the whole of it.
+            self.charge(self.scope.call().headers.get(name).map_or(0, HeaderValue::len));
         }
         found
     }

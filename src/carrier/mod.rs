@@ -20,6 +20,7 @@ mod verify;
 mod written;
 
 pub use answer::answer;
+pub(crate) use charset::{GSM7, GSM7_EXTENSION};
 pub use events::decode;
 pub use verify::{Proof, sign, verify};
 

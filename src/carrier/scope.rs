@@ -1,8 +1,9 @@
 //! What the places of a request hold.
 
+use super::charset::Known;
 use super::document::{Document, Item, Opened, Pairs, Query, Value, open};
 use super::{Call, Garbled, inflate};
-use crate::config::dialect::{Place, SortedOf, Source};
+use crate::config::dialect::{Charset, Place, SortedOf, Source};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -10,8 +11,9 @@ use std::cell::OnceCell;
 pub(super) trait Values {
     /// What stands at this place; `None` when nothing does.
     fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>>;
-    /// The fields that a signature puts in order, as sent and unpacked once.
-    fn fields(&self, of: SortedOf) -> Pairs<'_>;
+    /// The fields that a signature puts in order, as sent and unpacked once; `None` where they are
+    /// not all that is said there.
+    fn fields(&self, of: SortedOf) -> Option<Pairs<'_>>;
 }
 
 /// A request whose parts are read when they are first asked for.
@@ -23,6 +25,7 @@ pub(super) struct Scope<'a> {
     as_sent: bool,
     query: OnceCell<Query<'a>>,
     opened: OnceCell<Result<Opened<'a>, Garbled>>,
+    announced: OnceCell<Result<Known, &'static str>>,
 }
 
 impl<'a> Scope<'a> {
@@ -37,8 +40,8 @@ impl<'a> Scope<'a> {
     }
 
     fn new(call: &Call<'a>, body: &'a [u8], as_sent: bool) -> Scope<'a> {
-        let (query, opened) = (OnceCell::new(), OnceCell::new());
-        Scope { call: *call, body, as_sent, query, opened }
+        let (query, opened, announced) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Scope { call: *call, body, as_sent, query, opened, announced }
     }
 
     /// The request.
@@ -59,6 +62,18 @@ impl<'a> Scope<'a> {
             open(&self.call, body)
         });
         opened.as_ref()
+    }
+
+    /// The charset of a dialect; the announcement is looked for once, whatever it is needed for.
+    ///
+    /// # Errors
+    /// What is wrong with the announced one.
+    pub(super) fn charset(&self, charset: Charset) -> Result<Known, &'static str> {
+        let resolve = || Known::resolve(charset, self.call.headers);
+        match charset {
+            Charset::Announced => *self.announced.get_or_init(resolve),
+            _ => resolve(),
+        }
     }
 
     /// What stands at a place, for one item of the document.
@@ -109,13 +124,13 @@ impl Values for Scope<'_> {
         only_text(self.find(root.unwrap_or(Item::Whole), source))
     }
 
-    fn fields(&self, of: SortedOf) -> Pairs<'_> {
+    fn fields(&self, of: SortedOf) -> Option<Pairs<'_>> {
         match of {
-            SortedOf::Query => self.query().fields(),
+            SortedOf::Query => Some(self.query().fields()),
             // A request without a body has no form, even where its query is read like one.
-            SortedOf::Form if self.body.is_empty() => Vec::new(),
-            SortedOf::Form => self.opened().map(Opened::form_fields).unwrap_or_default(),
-            SortedOf::Document => self.document().map(Document::fields).unwrap_or_default(),
+            SortedOf::Form if self.body.is_empty() => Some(Vec::new()),
+            SortedOf::Form => self.opened().ok()?.form_fields(),
+            SortedOf::Document => self.document()?.fields(),
         }
     }
 }
@@ -134,7 +149,7 @@ impl Values for ItemScope<'_, '_> {
         only_text(self.scope.find(self.item, source))
     }
 
-    fn fields(&self, of: SortedOf) -> Pairs<'_> {
+    fn fields(&self, of: SortedOf) -> Option<Pairs<'_>> {
         self.scope.fields(of)
     }
 }
@@ -220,14 +235,16 @@ mod tests {
         let route = route(&[Format::Json]);
         let call = sample.call(&route);
         let scope = Scope::of(&call);
-        let fields = |of| -> Vec<String> {
-            let fields = scope.fields(of);
+        let fields = |of| -> Option<String> {
             let text = String::from_utf8_lossy;
-            fields.iter().map(|(name, value)| format!("{}={}", text(name), text(value))).collect()
+            let pair =
+                |(name, value): &(Cow<_>, Cow<_>)| format!("{}={} ", text(name), text(value));
+            Some(scope.fields(of)?.iter().map(pair).collect())
         };
-        assert_eq!(fields(SortedOf::Query), ["q=1", "q=2"]);
-        assert_eq!(fields(SortedOf::Document), ["a=1", "b={\"c\":[ 1]}", "a=x\n", "n=null"]);
-        assert_eq!(fields(SortedOf::Form), [""; 0]);
+        assert_eq!(fields(SortedOf::Query).as_deref(), Some("q=1 q=2 "));
+        let document = "a=1 b={\"c\":[ 1]} a=x\n n=null ";
+        assert_eq!(fields(SortedOf::Document).as_deref(), Some(document));
+        assert_eq!(fields(SortedOf::Form), None);
     }
 
     #[test]

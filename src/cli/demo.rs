@@ -6,7 +6,8 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config, Environment};
 use crate::lifecycle::Tasks;
 use crate::model::Secret;
-use crate::standin::carriers::{Mix, Synthetic};
+use crate::standin::carriers::accounts::{self, EXTERNAL_URL};
+use crate::standin::carriers::{Cast, Mix, Synthetic};
 use crate::standin::faults::Faults;
 use crate::standin::platform::{self, StandIn};
 use crate::standin::traffic::{Tally, Traffic};
@@ -18,6 +19,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -121,7 +123,8 @@ async fn start(
     let gateway = app::start(&config, clock.clone(), entropy.clone()).await?;
     let traffic = Traffic::new(gateway.http[0], clock.clone())?;
     let seed = u64::from_le_bytes(entropy.bytes());
-    let source = Synthetic::new(Mix::Citizens, seed, Secret::new(CARRIER_SECRET.into()));
+    let cast = Cast::built_in(CARRIER_SECRET)?;
+    let source = Synthetic::new(Mix::Citizens(Arc::new(cast)), seed);
     let posting = traffic.clone().run(source, args.rate, traffic_tasks.clone());
     drop(traffic_tasks.spawn("carriers", posting));
     Ok(Demo { gateway, platform, platform_tasks, traffic, traffic_tasks })
@@ -129,42 +132,28 @@ async fn start(
 
 /// The configuration of the demo, by the same way as any other.
 fn configuration(args: &Args, directory: &Path, platform: SocketAddr) -> anyhow::Result<Config> {
+    let carriers = accounts::configuration(&accounts::of_citizens());
     let text = format!(
         r#"
         http.listen = ["{}"]
+        http.external_url = "{EXTERNAL_URL}"
         admin.listen = "{}"
         store.directory = {directory:?}
-
-        [accounts.aliyun-sms]
-        carrier = "aliyun-sms"
-        allow_http = true
-        default_campaign = "hotline"
-
-        [accounts.tencent-vms]
-        carrier = "tencent-vms"
-        allow_http = true
-        default_campaign = "hotline"
-
-        [accounts.yunpian]
-        carrier = "yunpian"
-        allow_http = true
-        secrets = ["env:CARRIER"]
-        default_campaign = "hotline"
-
-        [campaigns.hotline]
-        service_numbers = ["8890*"]
-        scheme = "asc"
-        target = "call"
 
         [destination]
         name = "platform"
         url = "http://{platform}/"
         allow_http = true
         secret = "env:PLATFORM"
+
+        {carriers}
         "#,
         args.listen, args.admin
     );
-    let secrets = [("CARRIER", CARRIER_SECRET), ("PLATFORM", PLATFORM_SECRET)];
+    let variables = accounts::variables(CARRIER_SECRET);
+    let mut secrets: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    secrets.push(("PLATFORM", PLATFORM_SECRET));
     let environment = Environment::given(&std::env::current_dir()?, &secrets);
     Ok(config::parse(&text, "demo", &environment)?)
 }

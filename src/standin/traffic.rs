@@ -1,12 +1,10 @@
-//! Carriers at work: post callbacks at a rate, read the answers as a carrier would, and try again
+//! Carriers at work: send callbacks at a rate, read the answers as a carrier would, and try again
 //! what was not acknowledged.
 
 use super::carriers::{Request, Synthetic};
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::net::client::{Client, Options, Trust};
-use http::Method;
-use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +72,7 @@ impl Traffic {
         }
     }
 
-    /// Posts `rate` callbacks a second until the tasks are stopped.
+    /// Sends `rate` callbacks a second until the tasks are stopped.
     pub async fn run(self, mut source: Synthetic, rate: u32, tasks: Tasks) {
         let mut tick = tokio::time::interval(Duration::from_secs(1) / rate.max(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -99,7 +97,7 @@ impl Traffic {
 
     async fn deliver(&self, request: &Request) {
         for _ in 0..TRIES {
-            if self.post(request).await {
+            if self.send(request).await {
                 self.seen.acknowledged.fetch_add(1, Relaxed);
                 return;
             }
@@ -110,15 +108,16 @@ impl Traffic {
     }
 
     /// Whether the callback was acknowledged in its carrier's words.
-    async fn post(&self, request: &Request) -> bool {
+    async fn send(&self, request: &Request) -> bool {
+        let head = &request.head;
         let call = http::Request::builder()
-            .method(Method::POST)
-            .uri(format!("http://{}{}", self.target, request.dialect.path()))
-            .header(CONTENT_TYPE, request.dialect.content_type())
+            .method(&head.method)
+            .uri(format!("http://{}{}", self.target, head.target))
             .body(request.body.clone());
-        let Ok(call) = call else { return false };
+        let Ok(mut call) = call else { return false };
+        *call.headers_mut() = head.headers.clone();
         match self.client.call(call, Instant::now() + DEADLINE, MAX_ANSWER).await {
-            Ok(answer) => answer.status.as_u16() == 200 && request.dialect.is_success(&answer.body),
+            Ok(answer) => head.success.is(answer.status.as_u16(), &answer.body),
             Err(_) => false,
         }
     }

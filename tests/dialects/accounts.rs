@@ -65,6 +65,12 @@ const BAD_ACCOUNTS: &[(&str, &[&str])] = &[
          [store]\ndedupe_window = \"1h\"",
         &["accounts.a.tolerance: one-time values", "store.dedupe_window", "at most \"30m\""],
     ),
+    (
+        // Its times are read in two zones, so what was fresh is fresh again eight hours later.
+        "[accounts.a] # !\ncarrier = \"huawei-voicecall\"\nuser = \"u\"\nsecrets = [\"env:KEY\"]\n\
+         [store]\ndedupe_window = \"8h\"",
+        &["good for 8h 10m, twice `tolerance` and the time between its zones", "least \"8h 10m\""],
+    ),
 ];
 
 #[test]

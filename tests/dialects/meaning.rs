@@ -170,3 +170,36 @@ fn trust_is_that_of_the_weakest_way_in() {
     );
     assert_eq!(trust("[auth]\nscheme = \"token\"\noptional = true"), Trust::Nothing);
 }
+
+#[test]
+fn content_is_signed_only_where_all_that_is_read_is() {
+    let trust = |formats: &str, auth: &str| {
+        let file = account(&format!("formats = [{formats}]\n[auth]\n{auth}"));
+        let config = parse(&file).unwrap_or_else(|problems| panic!("{file}\n{problems}"));
+        config.accounts.values().next().expect("the account").dialect.trust()
+    };
+    let over = |over: &str| {
+        format!("scheme = \"digest\"\nalgorithm = \"hmac-sm3\"\ngiven = \"header:X-S\"\n{over}")
+    };
+    let sorted = |of: &str| over(&format!("over = \"${{sorted}}\"\nsorted = {{ of = \"{of}\" }}"));
+    let (both, query, form) = ("\"query\", \"form\"", "\"query\"", "\"form\"");
+    for (formats, auth, whole) in [
+        // A GET, or a POST without a body, says everything in its query.
+        (both, over("over = \"${body:}\""), false),
+        (form, over("over = \"${body:}\""), true),
+        (both, over("over = \"${url:}${body:}\""), true),
+        (both, over("over = \"${url:|path}${body:}\""), false),
+        (query, over("over = \"${target:}\""), true),
+        (both, sorted("document"), true),
+        (both, sorted("form"), false),
+        (both, sorted("query"), false),
+        (form, sorted("query"), false),
+        (query, sorted("query"), true),
+        (both, "scheme = \"jwt\"".to_owned(), false),
+        (form, "scheme = \"jwt\"".to_owned(), true),
+        (both, "scheme = \"twilio\"".to_owned(), true),
+    ] {
+        let expected = if whole { Trust::SignedBody } else { Trust::Signature };
+        assert_eq!(trust(formats, &auth), expected, "{formats} {auth}");
+    }
+}

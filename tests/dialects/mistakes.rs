@@ -419,6 +419,11 @@ const DOUBTFUL: &[(&str, &[&str])] = &[
         &["`header:x-n` is not signed, so anybody can change it"],
     ),
     (
+        "formats = [\"form\"]\n[auth]\nscheme = \"digest\"\nalgorithm = \"md5\"\n\
+         over = \"${query:token}${secret}\"\ngiven = \"header:X-S\"\nnonce = \"token\" # !",
+        &["`token` is not signed, so anybody can change it"],
+    ),
+    (
         "[auth] # !\nscheme = \"digest\"\nalgorithm = \"md5\"\nover = \"${body:}${secret}\"\n\
          given = \"header:X-S\"\ntime = { from = \"header:X-T\", form = \"epoch_s\" }",
         &["the time `header:x-t` is not signed"],

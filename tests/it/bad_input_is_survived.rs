@@ -1,7 +1,6 @@
 //! Whatever is posted: an answer below 500, no panic, and the next callback is taken.
 
-use crate::support::{Caller, Gateway, Platform, Wire};
-use bridge8890::standin::carriers::Dialect;
+use crate::support::{ALIYUN_SMS, Caller, Gateway, Platform, TENCENT_VMS, Wire, YUNPIAN};
 
 /// Bodies that no carrier would send.
 fn bodies() -> Vec<(&'static str, Vec<u8>)> {
@@ -39,7 +38,7 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
 async fn no_body_ends_the_process() {
     let platform = Platform::start().await;
     let gateway = Gateway::start(&platform).await;
-    let paths = Dialect::ALL.map(Dialect::path);
+    let paths = [ALIYUN_SMS, TENCENT_VMS, YUNPIAN];
     let more = ["/callback/yunpian/status", "/callback/aliyun-sms/report", "/callback/yunpian"];
     for path in paths.into_iter().chain(more) {
         for (name, body) in bodies() {

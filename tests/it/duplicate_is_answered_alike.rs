@@ -35,7 +35,7 @@ async fn at_once_on_many_connections_and_after_a_restart() {
 async fn at_once(gateway: &Gateway, request: &Request, connections: usize) {
     let mut posts = JoinSet::new();
     for _ in 0..connections {
-        let (url, request) = (gateway.url(request.dialect.path()), request.clone());
+        let (url, request) = (gateway.url(&request.head.target), request.clone());
         posts.spawn(async move {
             let answer = Client::new().post(&url, request.body.clone()).await.expect("an answer");
             assert!(is_taken(&request, &answer), "{answer:?}");

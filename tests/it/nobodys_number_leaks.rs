@@ -2,8 +2,7 @@
 //! what the commands print.
 
 use crate::exchange;
-use crate::support::{Gateway, Platform};
-use bridge8890::standin::carriers::Dialect;
+use crate::support::{ALIYUN_SMS, Gateway, Platform, TENCENT_VMS};
 use bridge8890::standin::faults::{Faults, Mishap};
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -37,7 +36,7 @@ async fn nowhere_but_at_the_platform() {
         let answer = gateway.post(target, exchange.requests[0].body.clone()).await;
         assert_eq!(Some(answer.status), exchange.expected.ack.status, "{}", exchange.name);
         // The same where it does not belong, and in the address.
-        gateway.post(Dialect::TencentVms.path(), exchange.requests[0].body.clone()).await;
+        gateway.post(TENCENT_VMS, exchange.requests[0].body.clone()).await;
         gateway.post("/callback/13940000001?mobile=13940000001", "").await;
     }
     // Sent, refused, rejected, dead.
@@ -87,7 +86,7 @@ async fn an_operator_who_has_the_number_finds_its_records_masked() {
     let platform = Platform::start().await;
     let gateway = Gateway::start(&platform).await;
     let body = r#"[{"phone_number":"13940000001","content":"5，没人管","dest_code":"8890","sequence_id":"1"}]"#;
-    assert_eq!(gateway.post(Dialect::AliyunSms.path(), body).await.status, 200);
+    assert_eq!(gateway.post(ALIYUN_SMS, body).await.status, 200);
     for number in ["13940000001", "+8613940000001", "008613940000001"] {
         let found = gateway.site.run(&format!("records find --json --caller {number}")).await;
         assert_eq!(found.code, Some(0), "{number}: {found:?}");

@@ -1,7 +1,6 @@
 //! Who is not believed, not known, too large or too slow is told so, and nothing of it is kept.
 
-use crate::support::{Gateway, Platform, Wire};
-use bridge8890::standin::carriers::Dialect;
+use crate::support::{ALIYUN_SMS, Gateway, Platform, Wire, YUNPIAN};
 
 #[tokio::test]
 async fn a_wrong_signature() {
@@ -13,7 +12,7 @@ async fn a_wrong_signature() {
     let signed = r#"{"id":"1","mobile":"13940000001","text":"1","_sign":"00000000000000000000000000000000"}"#;
     let unsigned = r#"{"id":"1","mobile":"13940000001","text":"1"}"#;
     for (field, reason) in [(signed, "bad_signature"), (unsigned, "unsigned")] {
-        let answer = gateway.post(Dialect::Yunpian.path(), reply(field)).await;
+        let answer = gateway.post(YUNPIAN, reply(field)).await;
         assert_eq!((answer.status, answer.text().as_str()), (403, "REFUSED"), "{reason}");
         let series = "bridge8890_callbacks_refused_total{account=\"yunpian\",reason=";
         assert_eq!(gateway.metric(&format!("{series}\"{reason}\"}}")).await, 1.0);
@@ -29,7 +28,7 @@ async fn an_unknown_account_route_or_method() {
     {
         assert_eq!(gateway.post(path, "{}").await.status, 404, "{path}");
     }
-    let wrong = gateway.get(Dialect::AliyunSms.path()).await;
+    let wrong = gateway.get(ALIYUN_SMS).await;
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST")));
     nothing_is_kept(gateway).await;
 }
@@ -40,7 +39,7 @@ async fn a_body_too_large() {
     let gateway = Gateway::with(&platform, "http.limits.max_body = '2 KiB'").await;
     let whole = |size: usize| vec![b'1'; size];
     for size in [2049, 3 << 20] {
-        let answer = gateway.post(Dialect::AliyunSms.path(), whole(size)).await;
+        let answer = gateway.post(ALIYUN_SMS, whole(size)).await;
         assert_eq!(answer.status, 413);
         assert!(answer.text().contains("at most 2048 bytes"), "{answer:?}");
     }
@@ -54,7 +53,7 @@ async fn a_body_too_slow() {
     let platform = Platform::start().await;
     let gateway = Gateway::with(&platform, "http.limits.body_timeout = '100ms'").await;
     let mut slow = Wire::open(gateway.carriers()).await;
-    let path = Dialect::AliyunSms.path();
+    let path = ALIYUN_SMS;
     slow.say(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n[")).await;
     let answer = slow.rest().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");

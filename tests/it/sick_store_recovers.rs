@@ -20,7 +20,7 @@ async fn carriers_are_told_to_come_back_until_it_commits_again() {
     let answer = gateway.call(&refused).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()));
-    assert!(!refused.dialect.is_success(&answer.body), "{answer:?}");
+    assert!(!is_taken(&refused, &answer), "{answer:?}");
 
     // From now on it says so before it reads, and load balancers go elsewhere.
     let answer = gateway.call(&caller.next()).await;

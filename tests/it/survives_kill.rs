@@ -39,7 +39,7 @@ async fn between_commit_and_reply_the_repeat_is_answered_alike_and_changes_nothi
     let request = Caller::new(1).next();
     // Committed, and an answer that its carrier never reads.
     let mut carrier = Wire::open(gateway.carriers()).await;
-    let path = request.dialect.path();
+    let path = &request.head.target;
     let length = request.body.len();
     carrier
         .say(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"))

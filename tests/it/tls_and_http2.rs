@@ -17,7 +17,7 @@ async fn http2_without_tls() {
     let gateway = Gateway::start(&platform).await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let callback = Caller::new(1).next();
-    let spoken = post(&client, &gateway.url(callback.dialect.path()), &callback).await;
+    let spoken = post(&client, &gateway.url(&callback.head.target), &callback).await;
     assert_eq!(spoken, Version::HTTP_2);
     gateway.finish().await;
     assert_eq!(platform.effects().len(), 1);
@@ -47,7 +47,7 @@ async fn https_with_both_versions() {
     let mut spoken = Vec::new();
     for connector in [https().enable_http1().build(), https().enable_http2().build()] {
         let callback = caller.next();
-        let url = gateway.url(callback.dialect.path()).replacen("http:", "https:", 1);
+        let url = gateway.url(&callback.head.target).replacen("http:", "https:", 1);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         spoken.push(post(&client, &url, &callback).await);
     }

@@ -4,8 +4,8 @@ use super::Findings;
 use super::field::Field;
 use super::figure::{Figure, Goal, mebibytes};
 use crate::generator::{Verdict, exchange};
+use crate::output;
 use crate::platform::PlatformProcess;
-use crate::{output, secrets};
 use anyhow::ensure;
 use bridge8890::clock::Clock;
 use bridge8890::standin::carriers::{Mix, Synthetic};
@@ -25,7 +25,7 @@ pub(super) async fn measure(field: &Field) -> anyhow::Result<Findings> {
     let (setup, _directory) = field.fresh_gateway()?;
     let mut platform = PlatformProcess::start(setup.platform, Duration::ZERO).await?;
     let gateway = setup.start_ready().await?;
-    let mut carrier = Synthetic::new(Mix::Benchmark, output::fresh_seed(), secrets::yunpian());
+    let mut carrier = Synthetic::new(Mix::Benchmark, output::fresh_seed());
     let (mut connection, clock) = (None, Clock::system());
     let (mut answers, mut deliveries) = (Vec::new(), Vec::new());
     for callback in 1..=CALLBACKS {

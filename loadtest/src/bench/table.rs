@@ -2,6 +2,7 @@
 
 use super::Findings;
 use super::figure::{Figure, Goal, Row, Standing, mebibytes};
+use crate::output;
 
 const LOAD_HEAD: [&str; 13] = [
     "scenario",
@@ -26,10 +27,10 @@ pub(super) fn render(findings: &Findings) -> String {
     let figures: Vec<_> = findings.figures.iter().map(figure_line).collect();
     let mut text = String::new();
     if !findings.rows.is_empty() {
-        text.push_str(&markdown(&LOAD_HEAD, &loads));
+        text.push_str(&output::table(&LOAD_HEAD, &loads));
         text.push('\n');
     }
-    text.push_str(&markdown(&FIGURE_HEAD, &figures));
+    text.push_str(&output::table(&FIGURE_HEAD, &figures));
     text
 }
 
@@ -81,26 +82,6 @@ fn figure_line(figure: &Figure) -> Vec<String> {
         aim,
         standing.to_owned(),
     ]
-}
-
-/// A table whose columns are as wide as their widest cell.
-fn markdown(head: &[&str], lines: &[Vec<String>]) -> String {
-    let head: Vec<String> = head.iter().map(|&title| title.to_owned()).collect();
-    let columns = head.len();
-    let width = |column: usize| {
-        let cells = lines.iter().chain([&head]).filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let rule = widths.iter().map(|&width| "-".repeat(width)).collect();
-    let mut text = String::new();
-    for line in [head.clone(), rule].iter().chain(lines) {
-        for (cell, &width) in line.iter().zip(&widths) {
-            text.push_str(&format!("| {cell:width$} "));
-        }
-        text.push_str("|\n");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! then once more.
 
 use crate::generator::{Connection, Verdict, exchange};
-use crate::secrets;
 use bridge8890::clock::Clock;
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use std::net::SocketAddr;
@@ -48,7 +47,7 @@ impl Persistent {
     pub(super) fn new(seed: u64, stream: u32, target: SocketAddr, clock: Clock) -> Persistent {
         // Streams are kept apart as the generator keeps them.
         let seed = seed.rotate_left(32).wrapping_add(u64::from(stream));
-        let synthetic = Synthetic::new(Mix::Benchmark, seed, secrets::yunpian());
+        let synthetic = Synthetic::new(Mix::Benchmark, seed);
         let told = Acknowledged::default();
         Persistent { synthetic, target, clock, connection: None, told }
     }

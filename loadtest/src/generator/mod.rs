@@ -1,4 +1,4 @@
-//! The load generator: many keep-alive connections that post callbacks by one schedule.
+//! The load generator: many keep-alive connections that send callbacks by one schedule.
 
 mod connection;
 mod schedule;
@@ -8,7 +8,6 @@ pub(crate) use connection::Connection;
 pub(crate) use schedule::Pace;
 pub(crate) use tally::{Tally, Verdict, per_second};
 
-use crate::secrets;
 use bridge8890::clock::Clock;
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use schedule::{Schedule, Slot};
@@ -55,7 +54,7 @@ impl Load {
         for stream in 0..self.connections {
             let driver = Driver {
                 schedule: Arc::clone(&schedule),
-                carrier: Synthetic::new(self.mix, self.seed_of(stream), secrets::yunpian()),
+                carrier: Synthetic::new(self.mix.clone(), self.seed_of(stream)),
                 target: self.target,
                 clock: Clock::system(),
                 deadline: begin + self.duration + GRACE,
@@ -116,7 +115,7 @@ impl Driver {
     }
 }
 
-/// Posts a request over the connection, opening one first where there is none; a connection that
+/// Sends a request over the connection, opening one first where there is none; a connection that
 /// cannot be used again is dropped.
 ///
 /// # Errors
@@ -130,9 +129,9 @@ pub(crate) async fn exchange(
         Some(open) => open,
         None => Connection::open(target).await?,
     };
-    let dialect = request.dialect;
-    let answer = open.post(dialect.path(), dialect.content_type(), &request.body).await?;
-    let (verdict, closes) = (Verdict::of(dialect, &answer), answer.closes);
+    let head = &request.head;
+    let answer = open.send(&head.method, &head.target, &head.headers, &request.body).await?;
+    let (verdict, closes) = (Verdict::of(&head.success, &answer), answer.closes);
     if !closes {
         *connection = Some(open);
     }
@@ -142,8 +141,9 @@ pub(crate) async fn exchange(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit;
+    use crate::{limit, secrets};
     use bridge8890::lifecycle::Tasks;
+    use bridge8890::standin::carriers::Cast;
     use tokio::net::TcpListener;
 
     async fn limit_server(tasks: &Tasks) -> SocketAddr {
@@ -155,7 +155,9 @@ mod tests {
 
     fn load(target: SocketAddr, pace: Pace, most: u64) -> Load {
         let duration = Duration::from_secs(30);
-        Load { target, connections: 3, pace, duration, most, mix: Mix::Citizens, seed: 1 }
+        let cast = Cast::built_in(secrets::CARRIER).expect("right dialects");
+        let mix = Mix::Citizens(Arc::new(cast));
+        Load { target, connections: 3, pace, duration, most, mix, seed: 1 }
     }
 
     #[tokio::test]
@@ -182,9 +184,10 @@ mod tests {
     #[test]
     fn streams_of_neighbouring_seeds_do_not_meet() {
         let target = SocketAddr::from(([127, 0, 0, 1], 1));
+        let load = load(target, Pace::Saturating, 1);
         let mut seeds = std::collections::HashSet::new();
         for seed in 0..100 {
-            let load = Load { seed, ..load(target, Pace::Saturating, 1) };
+            let load = Load { seed, ..load.clone() };
             assert!((0..1_000).all(|stream| seeds.insert(load.seed_of(stream))));
         }
     }

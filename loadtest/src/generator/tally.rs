@@ -1,7 +1,7 @@
 //! What came of the requests of one run: counts and a latency histogram, mergeable.
 
 use super::connection::Answer;
-use bridge8890::standin::carriers::Dialect;
+use bridge8890::standin::carriers::Success;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) enum Verdict {
     Busy,
     /// Another status.
     Refused,
-    /// 200, but not a body that the carrier reads as success.
+    /// The right status, but not a body that the carrier reads as success.
     WrongBody,
     /// The connection failed before the answer was whole; whether it had an effect is unknown.
     Broken,
@@ -23,11 +23,11 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// What a carrier of this dialect makes of an answer.
-    pub(crate) fn of(dialect: Dialect, answer: &Answer<'_>) -> Verdict {
+    /// What a carrier makes of an answer.
+    pub(crate) fn of(success: &Success, answer: &Answer<'_>) -> Verdict {
         match answer.status {
-            200 if dialect.is_success(answer.body) => Verdict::Accepted,
-            200 => Verdict::WrongBody,
+            status if success.is(status, answer.body) => Verdict::Accepted,
+            status if status == success.status => Verdict::WrongBody,
             503 => Verdict::Busy,
             _ => Verdict::Refused,
         }
@@ -139,12 +139,12 @@ mod tests {
 
     #[test]
     fn only_the_carriers_own_success_counts() {
-        let dialect = Dialect::AliyunSms;
-        let success = dialect.success().as_bytes();
-        assert_eq!(Verdict::of(dialect, &answer(200, success)), Verdict::Accepted);
-        assert_eq!(Verdict::of(dialect, &answer(200, b"")), Verdict::WrongBody);
-        assert_eq!(Verdict::of(dialect, &answer(503, success)), Verdict::Busy);
-        assert_eq!(Verdict::of(dialect, &answer(404, success)), Verdict::Refused);
+        let success = Success { status: 200, body: "SUCCESS".into() };
+        let verdict = |status, body| Verdict::of(&success, &answer(status, body));
+        assert_eq!(verdict(200, b"SUCCESS"), Verdict::Accepted);
+        assert_eq!(verdict(200, b""), Verdict::WrongBody);
+        assert_eq!(verdict(503, b"SUCCESS"), Verdict::Busy);
+        assert_eq!(verdict(404, b"SUCCESS"), Verdict::Refused);
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Drop for Platform {
 mod tests {
     use super::*;
     use crate::generator::Connection;
+    use http::{HeaderMap, Method};
 
     #[tokio::test]
     async fn who_does_not_sign_is_found_out() {
@@ -96,7 +97,7 @@ mod tests {
         assert!(platform.totals().checked().is_ok());
         let mut connection = Connection::open(address).await.expect("it listens");
         let batch = br#"{"records":[]}"#;
-        let answer = connection.post("/v1/records", "application/json", batch).await;
+        let answer = connection.send(&Method::POST, "/v1/records", &HeaderMap::new(), batch).await;
         assert_eq!(answer.expect("answered").status, 401);
         assert_eq!(platform.totals(), Totals { requests: 1, unsigned: 1, ..Totals::default() });
         assert!(platform.totals().checked().is_err());

@@ -90,6 +90,8 @@ impl<'a> Json<'a> {
                 for (index, element) in elements.iter().enumerate() {
                     let trail = trail.then(Step::Index(index));
                     match step {
+                        // As deep as the path is long, however deep the arrays are.
+                        Some(_) if self.raw(element).starts_with('[') => {}
                         Some(_) => there |= self.descend(element, path, &trail, show),
                         None => show(&trail, self.item(element)),
                     }
@@ -152,10 +154,9 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The fields of the document, if it is an object, in the order sent: what is not text is taken
-    /// as it was written.
-    pub(super) fn fields(&self) -> Pairs<'_> {
-        let Within::Object(fields, _) = self.within(&self.root) else { return Vec::new() };
+    /// The fields of the document; what is not text is taken as it was written. An array has none.
+    pub(super) fn fields(&self) -> Option<Pairs<'_>> {
+        let Within::Object(fields, _) = self.within(&self.root) else { return None };
         let field = |(name, node): &'_ (Part, Node)| {
             let raw = &self.text[node.at.clone()];
             let value = match raw.as_bytes().first() {
@@ -164,7 +165,7 @@ impl<'a> Json<'a> {
             };
             (Cow::Owned(name.bytes(self.text.as_bytes()).to_vec()), value)
         };
-        fields.iter().map(field).collect()
+        Some(fields.iter().map(field).collect())
     }
 
     fn raw(&self, node: &Node) -> &str {
@@ -360,7 +361,8 @@ mod tests {
         assert_eq!(text(&json, "twice"), "2", "the last counts");
         assert_eq!(value(&json, "none"), Ok(None));
         assert_eq!(value(&json, "missing"), Ok(None));
-        assert_eq!(json.fields().len(), 9, "repeated ones too");
+        assert_eq!(json.fields().expect("an object").len(), 9, "repeated ones too");
+        assert!(read("[{}]").fields().is_none(), "not one of them would be signed");
     }
 
     #[test]
@@ -419,6 +421,9 @@ mod tests {
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500_000), "]".repeat(500_000));
         let json = read(&deep);
         assert_eq!(value(&json, "a.0.0.0"), Err("expected text or a number"));
+        assert_eq!(places(&json, "a.b"), None);
+        let deep = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
+        assert_eq!(places(&read(&deep), "a"), None);
         let wide: String = (0..50_000).map(|at| format!("\"f{at}\":{at},")).collect();
         let wide = format!("{{{wide}\"last\":1}}");
         let json = read(&wide);

@@ -158,13 +158,13 @@ impl Document<'_> {
         }
     }
 
-    /// The fields of the document in the order sent, repeated ones too.
-    pub(super) fn fields(&self) -> Pairs<'_> {
+    /// The fields of the document; `None` if they are not all that it says.
+    pub(super) fn fields(&self) -> Option<Pairs<'_>> {
         match self {
-            Document::Fields(fields) => borrowed(fields),
+            Document::Fields(fields) => Some(borrowed(fields)),
             Document::Json(json) => json.fields(),
             Document::Xml(xml) => xml.fields(),
-            Document::Records(_) | Document::Text => Vec::new(),
+            Document::Records(_) | Document::Text => None,
         }
     }
 }
@@ -175,9 +175,9 @@ impl Opened<'_> {
         self.form()?.value(&whole(path))
     }
 
-    /// The fields of the form around the document.
-    pub(super) fn form_fields(&self) -> Pairs<'_> {
-        self.form().map(borrowed).unwrap_or_default()
+    /// The fields of the form around the document; `None` if there is no form.
+    pub(super) fn form_fields(&self) -> Option<Pairs<'_>> {
+        self.form().map(borrowed)
     }
 
     /// The form around the document, which may be the document itself.

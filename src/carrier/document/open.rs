@@ -138,7 +138,9 @@ fn within<'a>(
         InsideFormat::Json => json(bytes, charset, headers, field)?,
         InsideFormat::Xml => xml(bytes, charset, headers, field)?,
         InsideFormat::Form => Document::Fields(Fields::form(bytes)),
-        InsideFormat::Records(records) => Document::Records(RecordList::read(bytes, records)),
+        InsideFormat::Records(records) => {
+            Document::Records(RecordList::read(bytes, records, call.route.max_items))
+        }
     };
     Ok(Opened { around: Some(around), document, root: field })
 }

@@ -16,8 +16,8 @@ pub(in crate::carrier) struct RecordList<'a> {
 }
 
 impl<'a> RecordList<'a> {
-    /// The records in these bytes; an empty last one is none.
-    pub(super) fn read(bytes: Cow<'a, [u8]>, form: &'a Records) -> RecordList<'a> {
+    /// The records in these bytes, `most` of them and one more; an empty last one is none.
+    pub(super) fn read(bytes: Cow<'a, [u8]>, form: &'a Records, most: usize) -> RecordList<'a> {
         let mut texts = split(&bytes, form.record.as_bytes());
         if texts.last().is_some_and(|last| last.trim_ascii().is_empty()) {
             texts.pop();
@@ -33,7 +33,7 @@ impl<'a> RecordList<'a> {
             };
             Some(columns.into_iter().map(part).collect())
         };
-        let records = texts.into_iter().map(fields).collect();
+        let records = texts.into_iter().take(most.saturating_add(1)).map(fields).collect();
         RecordList { bytes, columns: &form.columns, records }
     }
 
@@ -109,7 +109,7 @@ mod tests {
     fn a_text_with_delimiters_is_whole_again() {
         let form = form(&["", "mobile", "text", "time"], Some(2), false);
         let bytes = b"x,139,a,b,,c,10:20;x,156,d,10:21;x,157,,10:22;";
-        let records = RecordList::read(Cow::Borrowed(bytes), &form);
+        let records = RecordList::read(Cow::Borrowed(bytes), &form, 10);
         assert_eq!(records.all().count(), 3);
         assert_eq!(value(&records, 0, "text").as_deref(), Some("a,b,,c"));
         assert_eq!(value(&records, 0, "time").as_deref(), Some("10:20"));
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn without_a_column_for_it_too_much_is_unreadable() {
         let form = form(&["mobile", "text"], None, false);
-        let records = RecordList::read(Cow::Borrowed(b"139,a,b;156,c;157"), &form);
+        let records = RecordList::read(Cow::Borrowed(b"139,a,b;156,c;157"), &form, 2);
         let readable: Vec<bool> = records.all().map(|record| record.is_ok()).collect();
         assert_eq!(readable, [false, true, true]);
         assert_eq!(value(&records, 2, "text"), None);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn fields_may_be_split_before_they_are_decoded() {
         let form = form(&["mobile", "text"], None, true);
-        let records = RecordList::read(Cow::Borrowed(b"139,a%2Cb%3B+c;156,d"), &form);
+        let records = RecordList::read(Cow::Borrowed(b"139,a%2Cb%3B+c;156,d"), &form, 10);
         assert_eq!(value(&records, 0, "text").as_deref(), Some("a,b; c"));
         assert_eq!(value(&records, 1, "text").as_deref(), Some("d"));
     }

@@ -111,16 +111,17 @@ impl<'a> Xml<'a> {
         }
     }
 
-    /// The elements below the root that are texts, in the order sent.
-    pub(super) fn fields(&self) -> Pairs<'_> {
-        let texts = self.elements.iter().skip(1).filter(|element| {
-            element.parent == ROOT && !element.is_attribute && !element.is_composite
-        });
+    /// The elements below the root; `None` if there are others or attributes.
+    pub(super) fn fields(&self) -> Option<Pairs<'_>> {
+        let below = self.elements.get(1..).unwrap_or_default();
+        if below.iter().any(|element| element.parent != ROOT || element.is_attribute) {
+            return None;
+        }
         let field = |element: &'_ Element| {
             let name = self.bytes().get(element.name.clone()).unwrap_or_default().to_vec();
             (Cow::Owned(name), Cow::Owned(element.content.bytes(self.bytes()).to_vec()))
         };
-        texts.map(field).collect()
+        Some(below.iter().map(field).collect())
     }
 
     fn children(&self, parent: usize, name: &str) -> &[usize] {
@@ -219,6 +220,10 @@ fn start_element(
     // Looking for attributes that come twice would take time with the square of their number.
     for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.ok()?;
+        // It says how names are written, and nothing else.
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
         let content = Part::Unpacked(value.into_owned().into_bytes());
         elements.push(element(number, true, attribute.key.local_name().into_inner(), content));
@@ -254,6 +259,20 @@ mod tests {
         assert_eq!(value(&xml, &["Body", "b"]).as_deref(), Some(""));
         assert_eq!(value(&xml, &["Body", "a", "2"]), None);
         assert_eq!(value(&xml, &["Body"]), None, "no text, but elements");
+        assert_eq!(value(&xml, &["@s"]), None, "names have no prefix");
+    }
+
+    #[test]
+    fn fields_are_all_that_is_said_or_none() {
+        let fields = |text| read(text).expect("a document").fields().map(|fields| fields.len());
+        assert_eq!(
+            fields("<r xmlns='urn:x' xmlns:s='urn:y'><s:a>1</s:a><a/><b>2</b></r>"),
+            Some(3)
+        );
+        assert_eq!(fields("<r/>"), Some(0));
+        assert_eq!(fields("<r><a>1</a><b><c>2</c></b></r>"), None);
+        assert_eq!(fields("<r><a n='1'>1</a></r>"), None);
+        assert_eq!(fields("<r v='1'><a>1</a></r>"), None);
     }
 
     #[test]

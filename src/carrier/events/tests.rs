@@ -266,6 +266,16 @@ fn values_are_chosen_joined_mapped_and_stripped() {
 }
 
 #[test]
+fn what_nothing_identifies_is_no_repeat() {
+    let dialect = "formats = [\"json\"]\nevents = [{ kind = \"sms_reply\", caller = \"mobile\", \
+         text = \"text\", dedupe = [\"msgId\", \"time\"] }]";
+    let decoded = read(dialect, &Sample::post(r#"[{"mobile":1,"text":"a","msgid":7}]"#));
+    assert_eq!(garbled(&decoded), ["body[0]: has nothing of its rule's `dedupe`"]);
+    let decoded = read(dialect, &Sample::post(r#"[{"mobile":1,"text":"a","time":7}]"#));
+    assert_eq!(decoded.events[0].dedupe, "sms_reply|0:|1:7");
+}
+
+#[test]
 fn too_many_items_are_quarantined_whole_and_problems_are_counted() {
     let many = |count: usize| format!("[{}7]", "7,".repeat(count - 1));
     let decoded = read(&replies(JSON, "max_items = 1000"), &Sample::post(many(1001)));

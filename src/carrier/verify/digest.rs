@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// Whether one of the secrets made one of the signatures, by one of the algorithms.
 pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> Result<(), Denied> {
     let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
-    let sorted = in_order(digest, claim);
+    let sorted = in_order(digest, claim).ok_or(Denied::BadSignature)?;
     signed(any(secrets, |secret| {
         let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
         let text = text(digest, claim, &key, &sorted);
@@ -26,14 +26,15 @@ pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> R
 /// The signature, by the first of the algorithms.
 pub(super) fn sign(digest: &Digest, claim: &Claim<'_>, secret: &Secret) -> Option<Vec<u8>> {
     let key = written::read(digest.key, secret.reveal())?;
-    let text = text(digest, claim, &key, &in_order(digest, claim));
+    let text = text(digest, claim, &key, &in_order(digest, claim)?);
     let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
     let signature = written::write(digest.written, &signature);
     Some([digest.prefix.as_bytes(), &signature].concat())
 }
 
-fn in_order(digest: &Digest, claim: &Claim<'_>) -> Vec<u8> {
-    digest.sorted.as_ref().map(|by| sorted(by, claim.values)).unwrap_or_default()
+/// The fields in order, where they are signed; `None` if they would leave out anything.
+fn in_order(digest: &Digest, claim: &Claim<'_>) -> Option<Vec<u8>> {
+    digest.sorted.as_ref().map_or(Some(Vec::new()), |by| sorted(by, claim.values))
 }
 
 /// What is signed. It may hold the secret, so it does not stay in memory.

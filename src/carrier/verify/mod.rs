@@ -149,7 +149,7 @@ impl Claim<'_> {
 
     /// The reason for a proof that is not right.
     fn wrong(&self) -> Denied {
-        match self.scheme.trust() {
+        match self.scheme.trust(&self.call.route.formats) {
             Trust::Nothing | Trust::Credentials => Denied::BadCredentials,
             Trust::Signature | Trust::SignedBody => Denied::BadSignature,
         }

@@ -63,10 +63,8 @@ fn text(version: &Version, claim: &Claim<'_>) -> Result<Option<Vec<u8>>, Denied>
 /// `url?query.fields.`: the query in order, then names and values of the form in order. The `?`
 /// is there if either is, the `.` between them if both are.
 fn url_and_fields(claim: &Claim<'_>) -> Option<Vec<u8>> {
-    let [mut query, mut form] = [SortedOf::Query, SortedOf::Form].map(|of| claim.values.fields(of));
-    if form.is_empty() && !claim.call.body.is_empty() {
-        return None;
-    }
+    let mut query = claim.values.fields(SortedOf::Query)?;
+    let mut form = claim.values.fields(SortedOf::Form)?;
     query.sort();
     form.sort();
     let mut text = path(claim.call.url.as_bytes()).to_vec();

@@ -91,7 +91,7 @@ fn text(claim: &Claim<'_>, headers: &str) -> Option<String> {
 
 fn canonical(claim: &Claim<'_>, headers: &str) -> Option<String> {
     let call = claim.call;
-    let mut text = format!("{}\n{}\n{}\n", call.method, canonical_path(call), query(claim));
+    let mut text = format!("{}\n{}\n{}\n", call.method, canonical_path(call), query(claim)?);
     for name in headers.split(';') {
         let values: Option<Vec<&str>> =
             call.headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
@@ -118,11 +118,11 @@ fn canonical_path(call: &Call<'_>) -> String {
 }
 
 /// The parameters of the query, by name and then by value, encoded anew.
-fn query(claim: &Claim<'_>) -> String {
-    let mut fields = claim.values.fields(SortedOf::Query);
+fn query(claim: &Claim<'_>) -> Option<String> {
+    let mut fields = claim.values.fields(SortedOf::Query)?;
     fields.sort();
     let pairs = fields.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value)));
-    pairs.collect::<Vec<_>>().join("&")
+    Some(pairs.collect::<Vec<_>>().join("&"))
 }
 
 fn date<'a>(call: &Call<'a>) -> Option<&'a str> {

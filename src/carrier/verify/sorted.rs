@@ -5,9 +5,10 @@ use crate::carrier::template::{Special, render};
 use crate::config::dialect::Sorted;
 use std::collections::BTreeMap;
 
-/// The fields as one text: by the bytes of their names, those of one name as sent.
-pub(super) fn sorted(by: &Sorted, values: &dyn Values) -> Vec<u8> {
-    let mut fields = values.fields(by.of);
+/// The fields as one text: by the bytes of their names, those of one name as sent. `None` if they
+/// are not all that is said, so that nothing would be signed of the rest.
+pub(super) fn sorted(by: &Sorted, values: &dyn Values) -> Option<Vec<u8>> {
+    let mut fields = values.fields(by.of)?;
     fields.retain(|(name, _)| by.except.iter().all(|except| except.as_bytes() != &**name));
     fields.retain(|(_, value)| !by.skip_empty || !value.is_empty());
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -16,7 +17,7 @@ pub(super) fn sorted(by: &Sorted, values: &dyn Values) -> Vec<u8> {
         let special = Special { name, value: &value, ..Special::default() };
         render(&by.pair, values, &special)
     });
-    pairs.collect::<Vec<_>>().join(by.join.as_bytes())
+    Some(pairs.collect::<Vec<_>>().join(by.join.as_bytes()))
 }
 
 /// The value with each of the texts in it exchanged for its other, the longest first.
@@ -63,7 +64,8 @@ mod tests {
         let route = route(&[Format::Form]);
         let sample = Sample::post(form).to("/callback/x?z=2&y=1");
         let call = sample.call(&route);
-        String::from_utf8(sorted(by, &Scope::of(&call))).expect("UTF-8")
+        let sorted = sorted(by, &Scope::of(&call)).expect("a form says nothing else");
+        String::from_utf8(sorted).expect("UTF-8")
     }
 
     #[test]

@@ -39,16 +39,13 @@ pub(super) fn sign(claim: &Claim<'_>, secret: &Secret) -> Option<Vec<u8>> {
 
 /// What is signed after the URL; `None` for a body that nothing covers.
 fn said(claim: &Claim<'_>) -> Option<Vec<u8>> {
-    let query = claim.values.fields(SortedOf::Query);
+    let query = claim.values.fields(SortedOf::Query)?;
     if let Some((_, hash)) = query.iter().find(|(name, _)| &**name == b"bodySHA256") {
         let hash = hex::decode(hash).ok()?;
         let covered = Sha256::digest(claim.call.body).ct_eq(&hash);
         return bool::from(covered).then(Vec::new);
     }
-    let mut fields = claim.values.fields(SortedOf::Form);
-    if fields.is_empty() && !claim.call.body.is_empty() {
-        return None;
-    }
+    let mut fields = claim.values.fields(SortedOf::Form)?;
     fields.sort();
     fields.dedup();
     Some(fields.iter().flat_map(|(name, value)| [&**name, &**value]).collect::<Vec<_>>().concat())

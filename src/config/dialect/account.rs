@@ -8,6 +8,7 @@ use crate::model::Secret;
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use jiff::tz::Offset;
 use std::time::Duration;
 
 /// What an account gives its dialect.
@@ -131,27 +132,32 @@ fn tells_time(scheme: &Scheme) -> bool {
     scheme.time.is_some() || matches!(scheme.check, Check::Jwt { .. } | Check::SdkHmacSha256)
 }
 
-/// A one-time value is good from one tolerance before our time to one after it.
+/// A one-time value is good from one tolerance before our time to one after it, and so again in
+/// each further zone that its time is read in.
 fn check_nonces(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
     let Some(remembered) = given.remembered else { return };
     let own = given.tolerance.map(|tolerance| tolerance.value);
-    let single = schemes(dialect).filter(|scheme| scheme.nonce.is_some() && tells_time(scheme));
-    let windows = single.map(|scheme| own.unwrap_or(scheme.tolerance) * 2);
-    let Some(needed) = windows.max() else { return };
+    let single = || schemes(dialect).filter(|scheme| scheme.nonce.is_some() && tells_time(scheme));
+    let windows = single().map(|scheme| own.unwrap_or(scheme.tolerance) * 2);
+    let zones = || single().filter_map(|scheme| scheme.time.as_ref()?.zone).map(Offset::seconds);
+    let apart = zones().max().unwrap_or(0).abs_diff(zones().min().unwrap_or(0));
+    let apart = Duration::from_secs(apart.into());
+    let Some(needed) = windows.max().map(|window| window + apart) else { return };
     if needed <= remembered {
         return;
     }
+    let also = if apart.is_zero() { "" } else { " and the time between its zones" };
     let wrong = format!(
-        "one-time values are good for {}, twice `tolerance`, and remembered for {} only, \
+        "one-time values are good for {}, twice `tolerance`{also}, and remembered for {} only, \
          `store.dedupe_window`",
         show_duration(needed),
         show_duration(remembered)
     );
-    let right = format!(
-        "make store.dedupe_window at least \"{}\", or the tolerance at most \"{}\"",
-        show_duration(needed),
-        show_duration(remembered / 2)
-    );
+    let longer = format!("make store.dedupe_window at least \"{}\"", show_duration(needed));
+    let right = match remembered.saturating_sub(apart) / 2 {
+        Duration::ZERO => longer,
+        most => format!("{longer}, or the tolerance at most \"{}\"", show_duration(most)),
+    };
     match given.tolerance {
         Some(tolerance) => section.reject(tolerance, Fault::new(wrong, right)),
         None => section.reject(given.name, Fault::new(wrong, right)),

@@ -14,6 +14,7 @@ mod read;
 mod rule;
 mod source;
 mod template;
+mod trust;
 
 pub(super) use account::{Given, check_account};
 pub use decoding::{Charset, Decode, Decoding, Step};
@@ -24,6 +25,7 @@ pub(super) use read::{read, read_alone};
 pub use rule::{Condition, DedupePart, EventRule, RuleKind, StateField, Test};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
+pub use trust::Trust;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use std::time::Duration;
@@ -52,14 +54,6 @@ impl Dialect {
     #[must_use]
     pub fn route(&self, name: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.name == name)
-    }
-
-    /// How far a request of it may be trusted at least, over all routes that yield answers of
-    /// citizens.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        let heard = self.routes.iter().filter(|route| route.hears_citizens());
-        heard.map(Route::trust).min().unwrap_or(Trust::Nothing)
     }
 
     /// The proofs of the routes that want one.
@@ -100,32 +94,6 @@ pub enum Transport {
     WebSocket,
 }
 
-/// What proves that a request comes from the carrier; more is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
-    /// Nothing. Operators rely on address lists, client certificates and a name nobody guesses.
-    Nothing,
-    /// A password or token that travels with the request.
-    Credentials,
-    /// A signature that does not cover what was said.
-    Signature,
-    /// A signature over everything that was said.
-    SignedBody,
-}
-
-impl Trust {
-    /// As documentation and lists show it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Trust::Nothing => "none",
-            Trust::Credentials => "credentials",
-            Trust::Signature => "signature, not over the content",
-            Trust::SignedBody => "signed content",
-        }
-    }
-}
-
 /// One address of a carrier, and what is said there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -162,15 +130,6 @@ impl Route {
                 RuleKind::SmsReply { .. } | RuleKind::Keypad { .. } | RuleKind::OptOut
             )
         })
-    }
-
-    /// How far a request to this route may be trusted at least.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        if self.auth.optional {
-            return Trust::Nothing;
-        }
-        self.auth.schemes.iter().map(Scheme::trust).min().unwrap_or(Trust::Nothing)
     }
 }
 

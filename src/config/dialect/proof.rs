@@ -1,6 +1,6 @@
 //! What must be proven: passwords, tokens, digests and signatures.
 
-use super::{Piece, Place, Source, Template, TimeField, Trust};
+use super::{Source, Template, TimeField};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,22 +27,6 @@ pub struct Scheme {
     pub tolerance: Duration,
     /// A value that is good for one content only; remembered.
     pub nonce: Option<Source>,
-}
-
-impl Scheme {
-    /// How far this scheme may be trusted.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        match &self.check {
-            Check::Basic | Check::Token { .. } => Trust::Credentials,
-            Check::Jwt { .. } | Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => {
-                Trust::SignedBody
-            }
-            Check::PlivoV2 => Trust::Signature,
-            Check::Digest(digest) if digest.covers_content() => Trust::SignedBody,
-            Check::Digest(_) => Trust::Signature,
-        }
-    }
 }
 
 /// What is compared or computed.
@@ -97,17 +81,6 @@ pub struct Digest {
     pub sorted: Option<Sorted>,
     /// How the account's secrets are written.
     pub key: Written,
-}
-
-impl Digest {
-    /// Whether a change of what was said would be noticed.
-    #[must_use]
-    pub fn covers_content(&self) -> bool {
-        self.over.pieces.iter().any(|piece| match piece {
-            Piece::Value(source, _) => matches!(source.place, Place::Body | Place::Sorted),
-            Piece::Literal(_) => false,
-        })
-    }
 }
 
 /// How bytes are written.

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 /// Whether the citizen wrote or pressed keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Manner {
     /// A text message.
     Text,
     /// Keys in a call.
@@ -53,10 +53,10 @@ impl Answers {
     }
 
     /// Any answer.
-    pub(super) fn of(said: Said, rng: &mut StdRng) -> String {
-        match said {
-            Said::Keys => pick(KEYS, rng).to_owned(),
-            Said::Text => text(rng),
+    pub(super) fn of(manner: Manner, rng: &mut StdRng) -> String {
+        match manner {
+            Manner::Keys => pick(KEYS, rng).to_owned(),
+            Manner::Text => text(rng),
         }
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     fn texts_are_varied() {
         let mut rng = StdRng::seed_from_u64(1);
         let texts: HashSet<String> =
-            (0..1_000).map(|_| Answers::of(Said::Text, &mut rng)).collect();
+            (0..1_000).map(|_| Answers::of(Manner::Text, &mut rng)).collect();
         assert!(texts.len() > 25, "{} different texts", texts.len());
     }
 
@@ -94,7 +94,7 @@ mod tests {
     fn keys_are_keys() {
         let mut rng = StdRng::seed_from_u64(1);
         for _ in 0..100 {
-            let keys = Answers::of(Said::Keys, &mut rng);
+            let keys = Answers::of(Manner::Keys, &mut rng);
             assert!(keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key)), "{keys}");
         }
     }

@@ -3,12 +3,16 @@
 use super::client::{Answer, Client};
 use super::gateway::Gateway;
 use bridge8890::clock::Clock;
-use bridge8890::model::Secret;
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
+
+/// Where the accounts of [`super::Site`] are called.
+pub(crate) const ALIYUN_SMS: &str = "/callback/aliyun-sms/up";
+pub(crate) const TENCENT_VMS: &str = "/callback/tencent-vms";
+pub(crate) const YUNPIAN: &str = "/callback/yunpian/reply";
 
 /// Callbacks that each become exactly one record.
 pub(crate) struct Caller(Synthetic);
@@ -16,7 +20,7 @@ pub(crate) struct Caller(Synthetic);
 impl Caller {
     /// Callers of different seeds share no message.
     pub(crate) fn new(seed: u64) -> Caller {
-        Caller(Synthetic::new(Mix::Benchmark, seed, Secret::new(Vec::new())))
+        Caller(Synthetic::new(Mix::Benchmark, seed))
     }
 
     pub(crate) fn next(&mut self) -> Request {
@@ -30,13 +34,13 @@ impl Caller {
 
 /// Whether an answer is what this carrier takes for success.
 pub(crate) fn is_taken(request: &Request, answer: &Answer) -> bool {
-    answer.status == 200 && request.dialect.is_success(&answer.body)
+    request.head.success.is(answer.status, &answer.body)
 }
 
 impl Gateway {
     /// Posts a synthetic callback.
     pub(crate) async fn call(&self, request: &Request) -> Answer {
-        self.post(request.dialect.path(), request.body.clone()).await
+        self.post(&request.head.target, request.body.clone()).await
     }
 
     /// Posts callbacks, all of which must be taken; returns the ids of their messages.
@@ -95,7 +99,7 @@ async fn go_on(
     let client = Client::new();
     loop {
         let request = caller.next();
-        let url = format!("http://{address}{}", request.dialect.path());
+        let url = format!("http://{address}{}", request.head.target);
         let Ok(answer) = client.post(&url, request.body.clone()).await else {
             return Some(request);
         };

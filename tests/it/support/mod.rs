@@ -6,7 +6,7 @@ mod gateway;
 mod platform;
 mod site;
 
-pub(crate) use carriers::{Caller, Ended, Stream, is_taken};
+pub(crate) use carriers::{ALIYUN_SMS, Caller, Ended, Stream, TENCENT_VMS, YUNPIAN, is_taken};
 pub(crate) use client::{Answer, Client, Wire};
 pub(crate) use gateway::Gateway;
 pub(crate) use platform::Platform;

@@ -102,7 +102,7 @@ fn scheme(section: &mut Section<'_>, ground: &Ground) -> (Option<Scheme>, bool) 
         tolerance: tolerance.map_or(TOLERANCE, |tolerance| tolerance.value),
         nonce: nonce.as_ref().map(|nonce| nonce.value.clone()),
     };
-    warn_unproven(section, &scheme, nonce.as_ref());
+    warn_unproven(section, ground, &scheme, nonce.as_ref());
     (Some(scheme), optional)
 }
 
@@ -181,9 +181,14 @@ fn bearer(section: &mut Section<'_>, ground: &Ground) -> Option<(Source, String)
 
 /// Warns of a time or one-time value that the signature does not cover, and of a one-time value
 /// that nothing needs.
-fn warn_unproven(section: &Section<'_>, scheme: &Scheme, nonce: Option<&At<Source>>) {
+fn warn_unproven(
+    section: &Section<'_>,
+    ground: &Ground,
+    scheme: &Scheme,
+    nonce: Option<&At<Source>>,
+) {
     if let Some(nonce) = nonce
-        && scheme.trust() == super::super::Trust::SignedBody
+        && scheme.trust(&ground.formats) == super::super::Trust::SignedBody
     {
         let wrong = "is not needed: the signature covers what is said";
         let right = "remove it; a repeat is recognised by what it says";

@@ -112,13 +112,15 @@ fn of(sorted: &Sorted, source: &Source) -> Option<String> {
 pub(super) fn covers(digest: &Digest, source: &Source) -> bool {
     let of_body = matches!(source.place, Place::Item | Place::Document | Place::Form | Place::Body);
     let of_url = source.place == Place::Query;
+    let in_document = |it: &Source| matches!(it.place, Place::Item | Place::Document);
     digest.over.sources().any(|signed| {
         signed == source
             || match signed.place {
                 Place::Body => of_body,
                 Place::Url | Place::Target => of_url,
                 Place::Sorted => digest.sorted.as_ref().is_some_and(|it| of(it, source).is_some()),
-                _ => signed.path == source.path && of_body,
+                // The same place, written otherwise.
+                _ => in_document(signed) && in_document(source) && signed.path == source.path,
             }
     })
 }
