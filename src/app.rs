@@ -1,5 +1,9 @@
 //! The composition root: builds everything in order, and takes it down in reverse.
 
+mod reload;
+
+pub use reload::warn;
+
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::console::Console;
@@ -11,6 +15,7 @@ use crate::model::LaneName;
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, OpenError, Options, Retention, Store, data_key};
+use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
@@ -26,6 +31,11 @@ pub struct Gateway {
     pub admin: SocketAddr,
     /// The store.
     pub store: Store,
+    /// What holds now.
+    config: Config,
+    intake: Intake,
+    clock: Clock,
+    reloads: ReloadMetrics,
     health: Health,
     /// Everything that uses the store.
     tasks: Tasks,
@@ -45,6 +55,7 @@ const STORE_GRACE: Duration = Duration::from_secs(10);
 /// stopped again.
 pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Gateway> {
     let metrics = Metrics::new().context("the metrics registry")?;
+    let reloads = ReloadMetrics::new(&metrics, clock.now());
     let tasks = Tasks::new();
     let store_tasks = Tasks::new();
     let opened: Arc<OnceLock<Store>> = Arc::default();
@@ -76,21 +87,34 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             (&metrics, health.worker("lane")),
             &tasks,
         )?;
-        let sources = (clock, entropy.clone());
+        let sources = (clock.clone(), entropy.clone());
         let names = config.accounts.keys();
         let intake = Intake::new(store.clone(), names, &config.campaigns, sources, &metrics);
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
-        let ground = session::Ground { intake, tasks: tasks.clone(), entropy, metrics };
+        let ground =
+            session::Ground { intake: intake.clone(), tasks: tasks.clone(), entropy, metrics };
         session::start(config.accounts.values().cloned(), &ground)?;
         let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
         health.started();
-        anyhow::Ok((http, admin, store))
+        anyhow::Ok((http, admin, store, intake))
     };
     match started.await {
-        Ok((http, admin, store)) => {
-            let grace = config.shutdown.grace;
-            Ok(Gateway { http, admin, store, health, tasks, store_tasks, grace })
+        Ok((http, admin, store, intake)) => {
+            let (config, grace) = (config.clone(), config.shutdown.grace);
+            Ok(Gateway {
+                http,
+                admin,
+                store,
+                config,
+                intake,
+                clock,
+                reloads,
+                health,
+                tasks,
+                store_tasks,
+                grace,
+            })
         }
         Err(error) => {
             tasks.shut_down(Duration::ZERO, |_| ()).await;
@@ -125,6 +149,7 @@ impl Gateway {
         let left = self.tasks.shut_down(self.grace, &progress).await;
         self.store_tasks.stop();
         drop(self.store);
+        drop(self.intake);
         drop(self.health);
         self.store_tasks.shut_down(STORE_GRACE, &progress).await;
         left

@@ -6,8 +6,8 @@ use anyhow::Context;
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, LaneName, Level, Meaning, MessageId, Outcome, Record,
-    Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
+    AccountName, Brand, Caller, Channel, Comment, LaneName, Level, Meaning, MessageId, Outcome,
+    Record, Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
@@ -200,10 +200,12 @@ impl Filler {
         Ok(Record {
             id: self.entropy.record_id(now),
             revision: Revision::FIRST,
-            meaning: Meaning::Rating { level: Level::VerySatisfied, target, scheme: Scheme::Asc },
+            meaning: Meaning::Rating { level: Level::VerySatisfied, target, scheme: Scheme::ASC },
             account: self.account.clone(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
+            brand: Brand::Hotline8890,
+            area: None,
             channel_code: None,
             caller: Some(Caller::read(&format!("1390000{tail}"), "86")),
             service: Some(ServiceNumber("8890".to_owned())),

@@ -2,6 +2,9 @@
 
 use super::access;
 use super::accounts;
+use super::campaigns;
+use super::changes::Written;
+use super::complaints;
 use super::destination::destination;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
@@ -34,7 +37,9 @@ pub(super) fn check(
     let config = Section::whole(documents, &context, whole);
     let Findings { problems, warnings, gaps } = context.into_findings();
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, gaps, ..config }),
+        Some(config) if problems.is_empty() => {
+            Ok(Config { warnings, gaps, written: Written::of(documents), ..config })
+        }
         _ => Err(problems),
     }
 }
@@ -43,7 +48,8 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let http = root.table("http", http);
     let admin = root.table("admin", |section| section.text("listen", ADDRESS, address));
     let store = root.table("store", store);
-    let campaigns = accounts::campaigns(root);
+    let complaints = root.table("complaints", complaints::complaints).map(Arc::new);
+    let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
     let destination = root.table("destination", destination);
     let log = root.table("log", log);
@@ -59,11 +65,13 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         store: store?,
         accounts,
         campaigns: campaigns.good,
+        complaints: complaints?,
         destination: destination?,
         log: log?,
         shutdown: Shutdown { grace: shutdown?.value },
         warnings: Problems::default(),
         gaps: Problems::default(),
+        written: Written::default(),
     })
 }
 

@@ -6,5 +6,5 @@
 mod campaign;
 mod interpret;
 
-pub use campaign::choose_campaign;
+pub use campaign::{area, choose_campaign};
 pub use interpret::{Interpretation, interpret};

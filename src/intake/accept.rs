@@ -4,7 +4,7 @@ use crate::carrier::{self, Answer, Call, Decoded, Denied, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{AccountName, Event, EventBody, Outcome};
+use crate::model::{AccountName, Event, EventBody, Meaning, Outcome, Record};
 use crate::store::{
     Callback, Committed, Entry, Nonce, RawRequest, Resend, Store, StoreError, StoredCallback,
     Unwell,
@@ -17,6 +17,7 @@ use http::header::{
 };
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Headers that no carrier's file reads: they are not kept with the raw callback. All others are,
 /// since a corrected profile must be able to read and verify a kept request again.
@@ -27,7 +28,8 @@ const NOT_KEPT: [HeaderName; 6] =
 #[derive(Debug, Clone)]
 pub struct Intake {
     store: Store,
-    campaigns: Arc<[Arc<Campaign>]>,
+    /// Shared and exchanged as a whole, so that a callback is read by one state of them.
+    campaigns: Arc<watch::Sender<Arc<[Arc<Campaign>]>>>,
     clock: Clock,
     entropy: Entropy,
     metrics: IntakeMetrics,
@@ -43,7 +45,13 @@ impl Intake {
         metrics: &Metrics,
     ) -> Intake {
         let metrics = IntakeMetrics::new(metrics, accounts);
-        Intake { store, campaigns: campaigns.into(), clock, entropy, metrics }
+        let campaigns = Arc::new(watch::Sender::new(campaigns.into()));
+        Intake { store, campaigns, clock, entropy, metrics }
+    }
+
+    /// Reads the next answers by these campaigns.
+    pub fn take_campaigns(&self, campaigns: &[Arc<Campaign>]) {
+        self.campaigns.send_replace(campaigns.into());
     }
 
     /// Whether new callbacks may be accepted now: no I/O, no waiting.
@@ -100,11 +108,23 @@ impl Intake {
     ) -> Answer {
         let decoded = carrier::decode(call, account);
         let nonce = verified.nonce.map(|value| Nonce { value, content: content(call) });
-        let callback = self.understand(account, call, &decoded, nonce, now);
-        let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
+        let (entries, counts) = self.entries(&decoded.events, account, now);
+        let callback = Callback {
+            account: account.name.clone(),
+            received_at: now,
+            raw: RawRequest {
+                method: call.method.to_string(),
+                target: call.target.to_owned(),
+                headers: kept_headers(call.headers),
+                body: call.body.clone(),
+            },
+            nonce,
+            entries,
+            garbled: problems(&decoded),
+        };
         match self.store.commit(callback).await {
             Ok(committed) => {
-                self.count(&account.name, &decoded, &outcomes, &committed);
+                self.count(&account.name, &decoded, &counts, &committed);
                 self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
@@ -129,13 +149,12 @@ impl Intake {
         account: Option<&Account>,
         decoded: &Decoded,
     ) -> Result<(), StoreError> {
-        let entries = account.map_or_else(Vec::new, |account| {
+        let (entries, counts) = account.map_or_else(Default::default, |account| {
             self.entries(&decoded.events, account, callback.received_at)
         });
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.outcome).collect();
         let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
-        self.count(&callback.account, decoded, &outcomes, &committed);
+        self.count(&callback.account, decoded, &counts, &committed);
         Ok(())
     }
 
@@ -144,58 +163,66 @@ impl Intake {
         &self,
         account: &AccountName,
         decoded: &Decoded,
-        outcomes: &[Outcome],
+        counts: &[Count],
         committed: &Committed,
     ) {
-        let events = decoded.events.iter().zip(outcomes).zip(&committed.fresh);
-        for ((event, outcome), _) in events.filter(|(_, fresh)| **fresh) {
-            self.metrics.outcome(*outcome, 1);
+        let events = decoded.events.iter().zip(counts).zip(&committed.fresh);
+        for ((event, count), _) in events.filter(|(_, fresh)| **fresh) {
+            self.metrics.outcome(count.outcome, 1);
+            if count.by_weekends {
+                self.metrics.by_weekends();
+            }
             if has_replacement(event) {
                 self.metrics.replaced(account);
             }
         }
     }
 
-    fn understand(
+    /// What events that arrived at `received_at` come to, and what is to be counted of each.
+    fn entries(
         &self,
+        events: &[Event],
         account: &Account,
-        call: &Call<'_>,
-        decoded: &Decoded,
-        nonce: Option<Nonce>,
+        received_at: Timestamp,
+    ) -> (Vec<Entry>, Vec<Count>) {
+        let campaigns = Arc::clone(&self.campaigns.borrow());
+        events.iter().map(|event| self.entry(event, account, &campaigns, received_at)).unzip()
+    }
+
+    fn entry(
+        &self,
+        event: &Event,
+        account: &Account,
+        campaigns: &[Arc<Campaign>],
         now: Timestamp,
-    ) -> Callback {
-        Callback {
-            account: account.name.clone(),
-            received_at: now,
-            raw: RawRequest {
-                method: call.method.to_string(),
-                target: call.target.to_owned(),
-                headers: kept_headers(call.headers),
-                body: call.body.clone(),
-            },
-            nonce,
-            entries: self.entries(&decoded.events, account, now),
-            garbled: problems(decoded),
-        }
-    }
-
-    /// What events that arrived at `received_at` come to.
-    fn entries(&self, events: &[Event], account: &Account, received_at: Timestamp) -> Vec<Entry> {
-        events.iter().map(|event| self.entry(event, account, received_at)).collect()
-    }
-
-    fn entry(&self, event: &Event, account: &Account, now: Timestamp) -> Entry {
-        let campaign = choose_campaign(&self.campaigns, account, event.service.as_ref());
+    ) -> (Entry, Count) {
+        let campaign = choose_campaign(campaigns, account, event.service.as_ref());
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
-        Entry {
+        let unsure = |record: &Record| match (&record.meaning, campaign) {
+            (Meaning::Complaint { deadlines: Some(deadlines), .. }, Some(campaign)) => {
+                !campaign.complaints.is_sure_of(deadlines)
+            }
+            _ => false,
+        };
+        let by_weekends = meant.records.iter().any(unsure);
+        let count = Count { outcome: meant.outcome, by_weekends };
+        let entry = Entry {
             dedupe: event.dedupe.clone(),
             resend: resend(event),
             outcome: meant.outcome,
             records: meant.records,
-        }
+        };
+        (entry, count)
     }
+}
+
+/// What is counted of an event once it is on disk.
+struct Count {
+    outcome: Outcome,
+    /// It opened a complaint whose deadlines were counted without a calendar of their year.
+    by_weekends: bool,
 }
 
 /// What could not be read, for operators.

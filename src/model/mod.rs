@@ -7,13 +7,18 @@ pub mod ids;
 pub mod level;
 pub mod phone;
 pub mod record;
+pub mod scheme;
 pub mod secret;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody};
 pub use ids::{
-    AccountName, CallbackSeq, LaneName, MessageId, RecordId, RecordSeq, Revision, ServiceNumber,
+    AccountName, AreaCode, BadArea, CallbackSeq, LaneName, MessageId, RecordId, RecordSeq,
+    Revision, ServiceNumber,
 };
-pub use level::{Level, Scheme, TargetType};
+pub use level::{Level, TargetType};
 pub use phone::Msisdn;
-pub use record::{Channel, Comment, ComplaintKind, Meaning, Outcome, Record, Rule, Target};
+pub use record::{
+    Brand, Channel, Comment, ComplaintKind, Deadlines, Meaning, Outcome, Record, Rule, Tag, Target,
+};
+pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;

@@ -4,15 +4,23 @@
 
 use super::{Callback, RawRequest};
 use crate::model::{
-    AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Level, Meaning, MessageId,
-    Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target,
+    AccountName, AreaCode, Brand, CallbackSeq, Caller, Channel, Comment, Meaning, MessageId,
+    Record, RecordId, Revision, Rule, ServiceNumber,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-const VERSION: u8 = 1;
+mod first;
+#[cfg(test)]
+mod tests;
+
+/// Today's layout of records, and the one that was before it.
+const RECORD: u8 = 2;
+const FIRST_RECORD: u8 = 1;
+/// The layout of pages.
+const PAGE: u8 = 1;
 
 /// Bytes that were opened but do not hold what they should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +33,8 @@ struct SealedRecord<'a> {
     channel: Channel,
     #[serde(borrow)]
     campaign: Cow<'a, str>,
+    brand: Brand,
+    area: Option<AreaCode>,
     channel_code: Option<u8>,
     caller: Option<Caller>,
     service: Option<ServiceNumber>,
@@ -34,13 +44,7 @@ struct SealedRecord<'a> {
     comment: Cow<'a, str>,
     #[serde(borrow)]
     rule: Cow<'a, str>,
-    meaning: SealedMeaning,
-}
-
-#[derive(Serialize, Deserialize)]
-enum SealedMeaning {
-    Rating { level: u8, target: Target, scheme: Scheme },
-    Complaint { kind: ComplaintKind, rating: Option<[u8; 16]> },
+    meaning: Cow<'a, Meaning>,
 }
 
 /// The columns of a record that are not sealed.
@@ -69,17 +73,11 @@ pub(super) fn page_place(first: CallbackSeq) -> [u8; 12] {
 
 /// Lays a record out for sealing.
 pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error> {
-    let meaning = match &record.meaning {
-        Meaning::Rating { level, target, scheme } => {
-            SealedMeaning::Rating { level: level.number(), target: target.clone(), scheme: *scheme }
-        }
-        Meaning::Complaint { kind, rating } => {
-            SealedMeaning::Complaint { kind: *kind, rating: rating.map(|id| id.0.into_bytes()) }
-        }
-    };
     let sealed = SealedRecord {
         channel: record.channel,
         campaign: Cow::Borrowed(&record.campaign),
+        brand: record.brand,
+        area: record.area.clone(),
         channel_code: record.channel_code,
         caller: record.caller.clone(),
         service: record.service.clone(),
@@ -87,9 +85,9 @@ pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error>
         occurred_at: record.occurred_at.map(Timestamp::as_millisecond),
         comment: Cow::Borrowed(&record.comment.0),
         rule: Cow::Borrowed(&record.rule.0),
-        meaning,
+        meaning: Cow::Borrowed(&record.meaning),
     };
-    postcard::to_extend(&sealed, vec![VERSION])
+    postcard::to_extend(&sealed, vec![RECORD])
 }
 
 /// Reads a record back from its columns and opened bytes.
@@ -97,26 +95,21 @@ pub(super) fn decode_record(
     columns: RecordColumns<'_>,
     bytes: &[u8],
 ) -> Result<Record, UnknownLayout> {
-    let sealed: SealedRecord<'_> = decode(bytes)?;
-    let meaning = match sealed.meaning {
-        SealedMeaning::Rating { level, target, scheme } => Meaning::Rating {
-            level: Level::from_number(level).ok_or(UnknownLayout)?,
-            target,
-            scheme,
-        },
-        SealedMeaning::Complaint { kind, rating } => Meaning::Complaint {
-            kind,
-            rating: rating.map(|bytes| RecordId(uuid::Uuid::from_bytes(bytes))),
-        },
+    let sealed: SealedRecord<'_> = match split_version(bytes)? {
+        (RECORD, rest) => read(rest)?,
+        (FIRST_RECORD, rest) => read::<first::SealedRecord<'_>>(rest)?.today()?,
+        _ => return Err(UnknownLayout),
     };
     Ok(Record {
         id: columns.id,
         revision: columns.revision,
-        meaning,
+        meaning: sealed.meaning.into_owned(),
         account: AccountName::new(columns.account).map_err(|_| UnknownLayout)?,
         channel: sealed.channel,
         campaign: sealed.campaign.into_owned(),
+        brand: sealed.brand,
         channel_code: sealed.channel_code,
+        area: sealed.area,
         caller: sealed.caller,
         service: sealed.service,
         message_id: sealed.message_id,
@@ -181,7 +174,7 @@ pub(super) fn encode_page<'a>(
         };
         page = postcard::to_extend(&paged, page)?;
     }
-    let mut sealed = vec![VERSION];
+    let mut sealed = vec![PAGE];
     sealed.extend(lz4_flex::compress_prepend_size(&page));
     Ok(sealed)
 }
@@ -191,7 +184,7 @@ pub(super) fn decode_page(
     first: CallbackSeq,
     bytes: &[u8],
 ) -> Result<Vec<StoredCallback>, UnknownLayout> {
-    let (VERSION, packed) = split_version(bytes)? else { return Err(UnknownLayout) };
+    let (PAGE, packed) = split_version(bytes)? else { return Err(UnknownLayout) };
     let page = lz4_flex::decompress_size_prepended(packed).map_err(|_| UnknownLayout)?;
     let mut rest = page.as_slice();
     let mut callbacks = Vec::new();
@@ -222,11 +215,8 @@ pub(super) fn decode_page(
     Ok(callbacks)
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, UnknownLayout> {
-    match split_version(bytes)? {
-        (VERSION, rest) => postcard::from_bytes(rest).map_err(|_| UnknownLayout),
-        _ => Err(UnknownLayout),
-    }
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, UnknownLayout> {
+    postcard::from_bytes(bytes).map_err(|_| UnknownLayout)
 }
 
 fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {

@@ -11,6 +11,7 @@ pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod reload;
 pub mod seldom;
 pub mod store;
 
@@ -25,6 +26,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
+    ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
 ];

@@ -3,9 +3,9 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning, MessageId,
-    Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
-    TargetType,
+    AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, LaneName, Level,
+    Meaning, MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
+    ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
     Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
@@ -92,11 +92,13 @@ impl Bench {
             meaning: Meaning::Rating {
                 level,
                 target: Target { target_type: TargetType::Call, reference: None },
-                scheme: Scheme::Asc,
+                scheme: Scheme::ASC,
             },
             account: account(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
+            brand: Brand::Hotline12345,
+            area: AreaCode::new("210100").ok(),
             channel_code: Some(6),
             caller: Some(Caller::read("13940000001", "86")),
             service: Some(ServiceNumber("8890".to_owned())),
@@ -113,8 +115,12 @@ impl Bench {
         let mut callback = self.rating(message, Level::Fair);
         let entry = &mut callback.entries[0];
         entry.outcome = Outcome::Complaint;
-        entry.records[0].meaning =
-            Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+        entry.records[0].meaning = Meaning::Complaint {
+            kind: ComplaintKind::Grievance,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+        };
         callback
     }
 
