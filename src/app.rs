@@ -7,7 +7,7 @@ pub use reload::warn;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::console::Console;
-use crate::egress;
+use crate::egress::{self, messages};
 use crate::ingress;
 use crate::intake::{Intake, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
@@ -92,6 +92,15 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let intake = Intake::new(store.clone(), accounts, &config.campaigns, sources, &metrics);
         let worker = intake.dialogue_worker(health.worker("dialogue"));
         tasks.spawn_vital("dialogue", worker.run(tasks.clone()));
+        for sending in config.accounts.values().filter_map(|account| account.send.as_ref()) {
+            messages::start(
+                sending,
+                store.clone(),
+                (clock.clone(), entropy.clone()),
+                (&metrics, health.worker("messages")),
+                &tasks,
+            )?;
+        }
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
         let ground =

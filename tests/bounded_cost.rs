@@ -163,6 +163,38 @@ const CASES: &[(&str, Make)] = &[
     ("many separators of fields", |n| {
         Case::new(&replies("\"form\"", RECORDS), format!("mos={}", ",".repeat(n)))
     }),
+    ("lines of quoted fields", |n| {
+        let dialect = replies(
+            "\"text\"",
+            &RECORDS
+                .replace("\"mos\"", "\"body:\"")
+                .replace("record = \";\"", "record = \"\\n\", quote = '\"'"),
+        );
+        Case::new(&dialect, "1,2,\"a\"\"\"\n".repeat(n))
+    }),
+    ("JSON in many texts", |n| {
+        let dialect = replies("\"json\"", "").replace("kind =", "items = \"l\", kind =");
+        let text = r#""{\"id\":1,\"mobile\":2,\"text\":\"a\"}","#;
+        Case::new(&dialect, format!("{{\"l\":[{}\"\"]}}", text.repeat(n)))
+    }),
+    ("pieces of one value", |n| {
+        let dialect = "formats = [\"form\"]\nevents = [{ kind = \"opt_out\", id = \"id\", \
+             caller = \"each:\", each = { of = \"to\", split = \",\" } }]";
+        Case::new(dialect, format!("id=1&to={}", "2,".repeat(n)))
+    }),
+    ("pieces that all items share, and that are empty", |n| {
+        let dialect = "formats = [\"json\"]\nevents = [{ kind = \"opt_out\", id = \"id\", \
+             items = \"i\", caller = \"each:\", each = { of = \"/to\" } }]";
+        let (items, to) = ("{\"id\":1},".repeat(n / 4), "\"\",".repeat(n));
+        Case::new(dialect, format!("{{\"i\":[{items}{{}}],\"to\":[{to}\"\"]}}"))
+    }),
+    ("what stands above many items", |n| {
+        let dialect = replies("\"json\"", "")
+            .replace("kind =", "items = \"g.l\", kind =")
+            .replace("\"mobile\"", "\"../m\"");
+        let group = "{\"m\":2,\"l\":[{\"id\":1,\"text\":\"a\"}]},";
+        Case::new(&dialect, format!("{{\"g\":[{}{{}}]}}", group.repeat(n / 4)))
+    }),
     ("a value in Base64", |n| unpacked("base64", &"YWFh".repeat(n))),
     ("a value in hexadecimal", |n| unpacked("hex", &"61".repeat(n))),
     ("a value encoded twice", |n| unpacked("percent", &"%2541".repeat(n))),

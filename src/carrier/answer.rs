@@ -2,8 +2,8 @@
 
 use super::scope::Scope;
 use super::template::{Special, render_escaped};
-use super::{Answer, Call, Denied, Reply};
-use crate::config::dialect::{AnswerForm, Source};
+use super::{Answer, Call, Denied, Reply, field};
+use crate::config::dialect::{AnswerForm, Condition, Source};
 use bytes::Bytes;
 
 /// The most bytes of a value that are said back: an answer is no way to make us talk.
@@ -15,15 +15,19 @@ const ECHOED: usize = 256;
 /// part of a JSON string, as XML text or attribute, and elsewhere without control characters.
 #[must_use]
 pub fn answer(call: &Call<'_>, answer: &Answer) -> Reply {
-    let answers = &call.route.answers;
+    let (scope, answers) = (Scope::of(call), &call.route.answers);
+    let case = || {
+        let holds = |it: &Condition| field::holds(&scope.find_in_document(&it.source), &it.test);
+        answers.cases.iter().find(|case| case.when.iter().all(holds)).map(|case| &case.form)
+    };
     let form = match answer {
-        Answer::Accepted => &answers.accepted,
-        Answer::Duplicate => &answers.duplicate,
+        Answer::Accepted => case().unwrap_or(&answers.accepted),
+        Answer::Duplicate => case().unwrap_or(&answers.duplicate),
         Answer::Busy(_) => &answers.busy,
         Answer::Refused(Denied::Unsigned) => &answers.unsigned,
         Answer::Refused(_) => &answers.refused,
     };
-    let (scope, escape) = (Scope::of(call), escape(form));
+    let escape = escape(form);
     let echo = |_: &Source, value: Vec<u8>| escape(&cut(&value)).into_bytes();
     Reply {
         status: form.status,

@@ -1,5 +1,6 @@
 //! From the bytes of a value to its text. Bytes that do not fit are an error, never replaced.
 
+use super::document::unescaped;
 use super::written;
 use crate::config::dialect::{Charset, Step};
 use crate::model::segments::{GSM7, GSM7_EXTENSION};
@@ -57,12 +58,7 @@ impl Known {
         if charset != Charset::Announced {
             return Ok(Known::Ours(charset));
         }
-        let announced = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let parameters = announced.map(|value| value.split(';').skip(1)).into_iter().flatten();
-        let label = parameters
-            .filter_map(|parameter| parameter.split_once('='))
-            .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("charset").then_some(value));
-        match label {
+        match announced(headers) {
             Some(label) => Known::named(label).ok_or("the content type names an unknown charset"),
             None => Ok(Known::Ours(Charset::Utf8)),
         }
@@ -86,6 +82,20 @@ impl Known {
             }
         }
     }
+}
+
+/// The charset that the content type names.
+fn announced(headers: &HeaderMap) -> Option<&str> {
+    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let parameters = content_type.split(';').skip(1);
+    parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("charset").then_some(value))
+}
+
+/// Whether the content type names a charset.
+pub(super) fn is_announced(headers: &HeaderMap) -> bool {
+    announced(headers).is_some()
 }
 
 /// The text in these bytes as UTF-8, in which what does not fit became U+FFFD, and whether anything
@@ -188,6 +198,7 @@ pub(super) fn unpack<'b>(
             Cow::Borrowed(bytes) => Ok(percent_decode(bytes).into()),
             Cow::Owned(bytes) => Ok(Cow::Owned(percent_decode(&bytes).collect())),
         },
+        Step::Form => Ok(Cow::Owned(unescaped(&bytes).into_owned())),
         Step::Hex => hex::decode(&bytes).map(Cow::Owned).map_err(|_| "expected hexadecimal digits"),
         Step::Base64 => written::base64(&bytes).map(Cow::Owned).ok_or("expected Base64"),
     })
@@ -276,6 +287,7 @@ mod tests {
             unpack(Cow::Borrowed(bytes), steps).map(Cow::into_owned)
         };
         assert_eq!(unpacked(b"1%2B+%zz", &[Step::Percent]), Ok(b"1++%zz".to_vec()));
+        assert_eq!(unpacked(b"1%2B+%zz", &[Step::Form]), Ok(b"1+ %zz".to_vec()));
         assert_eq!(unpacked(b"Pj4 ", &[Step::Base64]), Ok(b">>>".to_vec()));
         assert_eq!(unpacked(b"NGE", &[Step::Base64, Step::Hex]), Ok(b"J".to_vec()));
         assert_eq!(unpacked(b"4%41", &[Step::Percent, Step::Hex]), Ok(b"J".to_vec()));

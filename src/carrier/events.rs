@@ -7,7 +7,7 @@ use super::scope::Scope;
 use super::{Call, Decoded, Garbled, inflate};
 use crate::config::Account;
 use crate::config::dialect::{
-    DedupePart, EventRule, Field, PartFields, RuleKind, Segment, StateField,
+    DedupePart, Each, EventRule, Field, PartFields, RuleKind, Segment, StateField,
 };
 use crate::model::{
     CallStatus, DeliveryStatus, Event, EventBody, MessageId, ServiceNumber, TextPart,
@@ -29,7 +29,12 @@ pub fn decode(call: &Call<'_>, account: &Account) -> Decoded {
     };
     let scope = Scope::uncompressed(call, &body);
     match scope.opened() {
-        Ok(opened) => Reading::new(&scope, opened, account).all(),
+        Ok(opened) => {
+            // An item's fields are read a few times each; what all items share is read for each
+            // of them.
+            let budget = Cell::new(16 * (call.body.len() + call.target.len() + (64 << 10)));
+            Reading::new(&scope, opened, account, &budget).all()
+        }
         Err(garbled) => nothing_but(garbled.clone()),
     }
 }
@@ -45,23 +50,25 @@ struct Reading<'s, 'a> {
     account: &'s Account,
     rules: &'s [EventRule],
     items: usize,
-    budget: Cell<usize>,
+    budget: &'s Cell<usize>,
     decoded: Decoded,
     unlisted: usize,
 }
 
 impl<'s, 'a> Reading<'s, 'a> {
-    fn new(scope: &'s Scope<'a>, opened: &'s Opened<'a>, account: &'s Account) -> Self {
-        let call = scope.call();
-        // An item's fields are read a few times each; what all items share is read for each of them.
-        let budget = 16 * (call.body.len() + call.target.len() + (64 << 10));
+    fn new(
+        scope: &'s Scope<'a>,
+        opened: &'s Opened<'a>,
+        account: &'s Account,
+        budget: &'s Cell<usize>,
+    ) -> Self {
         Reading {
             scope,
             opened,
             account,
-            rules: &call.route.events,
+            rules: &scope.call().route.events,
             items: 0,
-            budget: Cell::new(budget),
+            budget,
             decoded: Decoded::default(),
             unlisted: 0,
         }
@@ -107,7 +114,33 @@ impl<'s, 'a> Reading<'s, 'a> {
         if self.items > self.scope.call().route.max_items {
             return;
         }
-        match self.event(path, trail, found) {
+        match self.rule(path, trail, found) {
+            Ok((rule, reader)) => match &rule.each {
+                Some(each) => self.pieces(rule, &reader, each),
+                None => self.take(event(rule, &reader)),
+            },
+            Err(garbled) => self.take(Err(garbled)),
+        }
+    }
+
+    /// Reads an item once for each piece of it.
+    fn pieces(&mut self, rule: &EventRule, reader: &Reader<'_, '_>, each: &Each) {
+        let pieces = match reader.pieces(each) {
+            Ok(pieces) => pieces,
+            Err(garbled) => return self.take(Err(garbled)),
+        };
+        self.items += pieces.len() - 1;
+        if self.items > self.scope.call().route.max_items {
+            return;
+        }
+        for piece in &pieces {
+            let reader = Reader { piece: Some((&each.of, piece)), ..*reader };
+            self.take(event(rule, &reader));
+        }
+    }
+
+    fn take(&mut self, read: Result<Option<Event>, Garbled>) {
+        match read {
             Ok(event) => self.decoded.events.extend(event),
             Err(garbled) if self.decoded.garbled.len() < MOST_LISTED => {
                 self.decoded.garbled.push(garbled);
@@ -116,13 +149,16 @@ impl<'s, 'a> Reading<'s, 'a> {
         }
     }
 
-    /// The event of an item; `None` for one that is of no interest.
-    fn event(
+    /// The rule that an item is read by, and its reader.
+    fn rule<'t>(
         &self,
         path: &[Segment],
-        trail: &Trail<'_>,
+        trail: &'t Trail<'t>,
         found: Found<'s>,
-    ) -> Result<Option<Event>, Garbled> {
+    ) -> Result<(&'s EventRule, Reader<'t, 'a>), Garbled>
+    where
+        's: 't,
+    {
         let garbled = |problem: &'static str| Garbled::new(trail.to_string(), problem);
         let item = found.map_err(garbled)?;
         if self.budget.get() == 0 {
@@ -135,12 +171,13 @@ impl<'s, 'a> Reading<'s, 'a> {
             item,
             trail,
             account: self.account,
-            budget: &self.budget,
+            piece: None,
+            budget: self.budget,
         };
         let mut rules = self.rules.iter().filter(|rule| rule.items == path);
         let fits = |rule: &&EventRule| rule.when.iter().all(|condition| reader.holds(condition));
         let rule = rules.find(fits).ok_or_else(|| garbled("no rule fits this kind of item"))?;
-        event(rule, &reader)
+        Ok((rule, reader))
     }
 }
 
@@ -231,7 +268,7 @@ fn state<'s, T: Copy>(
     reader: &Reader<'s, '_>,
 ) -> Result<(T, String), Garbled> {
     let code = reader.filled(&field.code)?.unwrap_or_default();
-    let meant = field.map.get(&*code).copied().unwrap_or(unknown);
+    let meant = field.map.get(&*code).copied().or(field.other).unwrap_or(unknown);
     let raw = match &field.raw {
         Some(raw) => reader.filled(raw)?.unwrap_or_default(),
         None => code,

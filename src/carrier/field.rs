@@ -1,14 +1,14 @@
 //! One value of an item: found, unpacked, decoded, and given its meaning.
 
 use super::charset::{self, Known};
-use super::document::{Document, Item, Trail, Value};
+use super::document::{Document, Item, Trail, Value, split};
 use super::scope::{ItemScope, Scope};
 use super::template::{Special, render};
 use super::{Garbled, time};
 use crate::config::Account;
 use crate::config::dialect::{
-    CallerField, Charset, Condition, Decoding, Field, Origin, Place, Source, Step, Template, Test,
-    TimeField,
+    CallerField, Charset, Condition, Decoding, Each, Field, Origin, Place, Source, Step, Template,
+    Test, TimeField,
 };
 use crate::model::Caller;
 use http::HeaderValue;
@@ -31,29 +31,46 @@ pub(super) struct Reader<'s, 'a> {
     pub(super) trail: &'s Trail<'s>,
     /// Whose request it is.
     pub(super) account: &'s Account,
+    /// The piece of the item that is read and where it was found, where each piece is an event.
+    pub(super) piece: Option<(&'s Source, &'s [u8])>,
     /// How many bytes may still be read: items share values, and each takes them anew.
     pub(super) budget: &'s Cell<usize>,
 }
 
 type Read<'s> = Result<Option<Cow<'s, str>>, Garbled>;
 
-impl<'s> Reader<'s, '_> {
+impl<'s, 'a> Reader<'s, 'a> {
     /// Whether this holds for the item.
     pub(super) fn holds(&self, condition: &Condition) -> bool {
-        let found = self.find(&condition.source);
-        match &condition.test {
-            Test::OneOf(values) => match found {
-                Value::Text(text) => values.iter().any(|value| *value.as_bytes() == *text),
-                Value::Nothing | Value::Composite(_) | Value::Broken(_) => false,
-            },
-            Test::Present(wanted) => {
-                let there = match found {
-                    Value::Nothing => false,
-                    Value::Text(text) => !text.is_empty(),
-                    Value::Composite(_) | Value::Broken(_) => true,
-                };
-                there == *wanted
+        holds(&self.find(&condition.source), &condition.test)
+    }
+
+    /// The pieces of the item that are an event each.
+    pub(super) fn pieces(&self, each: &Each) -> Result<Vec<Cow<'s, [u8]>>, Garbled> {
+        let mut pieces = Vec::new();
+        for value in self.scope.list(self.item, &each.of) {
+            // Nothing costs a look too.
+            self.charge(1);
+            let value = match value {
+                Value::Text(value) => value,
+                Value::Nothing => continue,
+                Value::Composite(expected) | Value::Broken(expected) => {
+                    return Err(self.garbled(Some(&each.of), expected));
+                }
+            };
+            self.charge(value.len());
+            if self.budget.get() == 0 {
+                return Err(self.garbled(Some(&each.of), TOO_MUCH));
             }
+            match &each.split {
+                None => pieces.push(value),
+                Some(by) => pieces.extend(parted(value, by.as_bytes())),
+            }
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        match pieces.is_empty() {
+            true => Err(self.garbled(Some(&each.of), "missing or empty")),
+            false => Ok(pieces),
         }
     }
 
@@ -107,7 +124,7 @@ impl<'s> Reader<'s, '_> {
             Origin::Places(places) => self.first(places, &field.decoding)?,
             Origin::Template(template) => self.rendered(template, &field.decoding)?,
         };
-        Ok(text.map(|text| mapped(stripped(text, &field.strip), field)))
+        Ok(text.map(|text| refined(text, field)))
     }
 
     /// The first value that is there and not empty, else one that is empty.
@@ -142,6 +159,7 @@ impl<'s> Reader<'s, '_> {
 
     /// Several values in one; it is there if any of them is.
     fn rendered(&self, template: &'s Template, decoding: &'s Decoding) -> Read<'s> {
+        let within = self.within();
         let mut there = false;
         for source in template.sources() {
             there |= matches!(self.find(source), Value::Text(text) if !text.is_empty());
@@ -152,7 +170,6 @@ impl<'s> Reader<'s, '_> {
         if self.budget.get() == 0 {
             return Err(self.garbled(template.sources().next(), TOO_MUCH));
         }
-        let within = ItemScope { scope: self.scope, item: self.item };
         let bytes = render(template, &within, &Special::default());
         let decoded = template.sources().all(|source| self.is_decoded(source));
         let text = self.decode(Cow::Owned(bytes), decoding, decoded);
@@ -214,7 +231,7 @@ impl<'s> Reader<'s, '_> {
     }
 
     fn find(&self, source: &Source) -> Value<'s> {
-        let found = self.scope.find(self.item, source);
+        let found = self.within().find(source);
         if let Value::Text(text) = &found {
             self.charge(text.len());
         }
@@ -225,12 +242,22 @@ impl<'s> Reader<'s, '_> {
         found
     }
 
+    fn within(&self) -> ItemScope<'s, 'a> {
+        let Reader { scope, item, trail, piece, .. } = *self;
+        ItemScope { scope, item, trail, piece: piece.map(|(_, piece)| piece) }
+    }
+
     fn charge(&self, bytes: usize) {
         self.budget.set(self.budget.get().saturating_sub(bytes));
     }
 
     fn is_decoded(&self, source: &Source) -> bool {
-        matches!(source.place, Place::Item | Place::Document) && self.document.is_decoded()
+        match &source.place {
+            Place::Item | Place::Document | Place::Above(_) => self.document.is_decoded(),
+            Place::Outer => self.scope.is_outer_decoded(),
+            Place::Each => self.piece.is_some_and(|(source, _)| self.is_decoded(source)),
+            _ => false,
+        }
     }
 
     fn garbled(&self, source: Option<&Source>, problem: impl Into<Cow<'static, str>>) -> Garbled {
@@ -249,8 +276,37 @@ impl<'s> Reader<'s, '_> {
             Place::Document => format!("{}.{path}", self.root),
             Place::Query => format!("query.{path}"),
             Place::Form => format!("form.{path}"),
+            Place::Outer => format!("outer.{path}"),
+            Place::Each => format!("{}.each", self.trail),
             _ => source.to_string().trim_end_matches(':').replacen(':', ".", 1),
         }
+    }
+}
+
+/// The pieces of a value, without the space around them.
+fn parted<'b>(value: Cow<'b, [u8]>, by: &[u8]) -> Vec<Cow<'b, [u8]>> {
+    match value {
+        Cow::Borrowed(value) => {
+            let pieces = split(value, by, Charset::Utf8).into_iter();
+            pieces.map(|piece| Cow::Borrowed(piece.trim_ascii())).collect()
+        }
+        Cow::Owned(value) => {
+            let pieces = split(&value, by, Charset::Utf8).into_iter();
+            pieces.map(|piece| Cow::Owned(piece.trim_ascii().to_vec())).collect()
+        }
+    }
+}
+
+/// Whether what was found passes the test.
+pub(super) fn holds(found: &Value<'_>, test: &Test) -> bool {
+    match (test, found) {
+        (Test::OneOf(values), Value::Text(text)) => {
+            values.iter().any(|value| *value.as_bytes() == **text)
+        }
+        (Test::OneOf(_), _) => false,
+        (Test::Present(wanted), Value::Nothing) => !wanted,
+        (Test::Present(wanted), Value::Text(text)) => text.is_empty() != *wanted,
+        (Test::Present(wanted), Value::Composite(_) | Value::Broken(_)) => *wanted,
     }
 }
 
@@ -266,12 +322,29 @@ fn origin(field: &Field) -> Option<&Source> {
     }
 }
 
+/// A value without what is in front of it and behind, and what it means.
+pub(super) fn refined<'t>(text: Cow<'t, str>, field: &'t Field) -> Cow<'t, str> {
+    mapped(ended(stripped(text, &field.strip), &field.until), field)
+}
+
 fn stripped<'t>(text: Cow<'t, str>, prefixes: &[String]) -> Cow<'t, str> {
     let fitting = prefixes.iter().find(|prefix| text.starts_with(prefix.as_str()));
     match (fitting, text) {
         (None, text) => text,
         (Some(prefix), Cow::Borrowed(text)) => Cow::Borrowed(&text[prefix.len()..]),
         (Some(prefix), Cow::Owned(text)) => Cow::Owned(text[prefix.len()..].to_owned()),
+    }
+}
+
+fn ended<'t>(text: Cow<'t, str>, ends: &[String]) -> Cow<'t, str> {
+    let end = ends.iter().filter_map(|end| text.find(end.as_str())).min();
+    match (end, text) {
+        (None, text) => text,
+        (Some(end), Cow::Borrowed(text)) => Cow::Borrowed(&text[..end]),
+        (Some(end), Cow::Owned(mut text)) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
     }
 }
 

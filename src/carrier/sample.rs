@@ -98,6 +98,7 @@ pub(super) fn route(formats: &[Format]) -> Route {
             busy: accepted.clone(),
             refused: accepted.clone(),
             unsigned: accepted.clone(),
+            cases: Vec::new(),
             accepted,
         },
     }

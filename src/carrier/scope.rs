@@ -1,7 +1,7 @@
 //! What the places of a request hold.
 
 use super::charset::Known;
-use super::document::{Document, Item, Opened, Pairs, Query, Value, open};
+use super::document::{Document, Item, Opened, Pairs, Query, Trail, Value, open, text};
 use super::{Call, Garbled, inflate};
 use crate::config::dialect::{Charset, Place, SortedOf, Source};
 use std::borrow::Cow;
@@ -78,9 +78,7 @@ impl<'a> Scope<'a> {
 
     /// What stands at a place, for one item of the document.
     pub(super) fn find<'s>(&'s self, item: Item<'s>, source: &Source) -> Value<'s> {
-        let there = |bytes: Option<&'s [u8]>| {
-            bytes.map_or(Value::Nothing, |bytes| Value::Text(Cow::Borrowed(bytes)))
-        };
+        let there = |bytes: Option<&'s [u8]>| text(bytes);
         let path = source.path.as_slice();
         match &source.place {
             Place::Item => self.document().map_or(Value::Nothing, |it| it.value(item, path)),
@@ -88,6 +86,7 @@ impl<'a> Scope<'a> {
                 self.document().map_or(Value::Nothing, |it| it.value(it.root(), path))
             }
             Place::Form => there(self.opened().ok().and_then(|opened| opened.form_value(path))),
+            Place::Outer => self.opened().map_or(Value::Nothing, |opened| opened.outer_value(path)),
             Place::Query => there(self.query().value(path)),
             Place::Header(name) => {
                 let value = self.call.headers.get(name).map(http::HeaderValue::as_bytes);
@@ -101,11 +100,38 @@ impl<'a> Scope<'a> {
             Place::Route => there(Some(self.call.route.name.as_bytes())),
             Place::Target => there(Some(self.call.target.as_bytes())),
             Place::Url => there(Some(self.call.url.as_bytes())),
-            // These have a meaning in templates only.
+            // These have a meaning for one item, or in templates only.
+            Place::Above(_) | Place::Each => Value::Nothing,
             Place::Secret | Place::User | Place::Sorted | Place::Name | Place::Value => {
                 Value::Nothing
             }
         }
+    }
+
+    /// What stands at a place, with the document itself for an item.
+    pub(super) fn find_in_document<'s>(&'s self, source: &Source) -> Value<'s> {
+        let in_document = matches!(source.place, Place::Item);
+        let root = in_document.then(|| self.document().map(Document::root)).flatten();
+        self.find(root.unwrap_or(Item::Whole), source)
+    }
+
+    /// All that stands at a place, for one item of the document: the elements of an array, or
+    /// repeated fields.
+    pub(super) fn list<'s>(&'s self, item: Item<'s>, source: &Source) -> Vec<Value<'s>> {
+        let document = match &source.place {
+            Place::Item => self.document().map(|document| (document, item)),
+            Place::Document => self.document().map(|document| (document, document.root())),
+            _ => None,
+        };
+        match document {
+            Some((document, item)) => document.list(item, &source.path),
+            None => vec![self.find(item, source)],
+        }
+    }
+
+    /// Whether the document around the one within it was decoded as a whole.
+    pub(super) fn is_outer_decoded(&self) -> bool {
+        self.opened().is_ok_and(Opened::is_outer_decoded)
     }
 
     fn document(&self) -> Option<&Document<'a>> {
@@ -119,9 +145,7 @@ impl<'a> Scope<'a> {
 
 impl Values for Scope<'_> {
     fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>> {
-        let in_document = matches!(source.place, Place::Item);
-        let root = in_document.then(|| self.document().map(Document::root)).flatten();
-        only_text(self.find(root.unwrap_or(Item::Whole), source))
+        only_text(self.find_in_document(source))
     }
 
     fn fields(&self, of: SortedOf) -> Option<Pairs<'_>> {
@@ -142,11 +166,32 @@ pub(super) struct ItemScope<'s, 'a> {
     pub(super) scope: &'s Scope<'a>,
     /// The item.
     pub(super) item: Item<'s>,
+    /// The way to the item.
+    pub(super) trail: &'s Trail<'s>,
+    /// The piece of the item, where each piece is an event.
+    pub(super) piece: Option<&'s [u8]>,
+}
+
+impl<'s> ItemScope<'s, '_> {
+    /// What stands at a place.
+    pub(super) fn find(&self, source: &Source) -> Value<'s> {
+        match source.place {
+            Place::Each => text(self.piece),
+            Place::Above(levels) => match (self.scope.document(), self.trail.above(levels)) {
+                (Some(document), Some(mut path)) => {
+                    path.extend_from_slice(&source.path);
+                    document.value(document.root(), &path)
+                }
+                _ => Value::Nothing,
+            },
+            _ => self.scope.find(self.item, source),
+        }
+    }
 }
 
 impl Values for ItemScope<'_, '_> {
     fn value(&self, source: &Source) -> Option<Cow<'_, [u8]>> {
-        only_text(self.scope.find(self.item, source))
+        only_text(self.find(source))
     }
 
     fn fields(&self, of: SortedOf) -> Option<Pairs<'_>> {

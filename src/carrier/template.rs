@@ -7,7 +7,7 @@ use encoding_rs::GB18030;
 use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha1::Sha1;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 use sm3::Sm3;
 use std::borrow::Cow;
 
@@ -70,6 +70,7 @@ fn filtered(value: Vec<u8>, filter: &Filter) -> Vec<u8> {
         Filter::Md5 => Md5::digest(value).to_vec(),
         Filter::Sha1 => Sha1::digest(value).to_vec(),
         Filter::Sha256 => Sha256::digest(value).to_vec(),
+        Filter::Sha512 => Sha512::digest(value).to_vec(),
         Filter::Sm3 => Sm3::digest(value).to_vec(),
         Filter::Hex => written::write(Written::Hex, &value),
         Filter::Base64 => written::write(Written::Base64, &value),

@@ -11,6 +11,8 @@ pub(super) fn read(written: Written, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         Written::Plain => Some(Cow::Borrowed(text)),
         Written::Hex => hex::decode(text).ok().map(Cow::Owned),
         Written::Base64 => base64(text).map(Cow::Owned),
+        Written::Pem => pem(text).map(Cow::Owned),
+        Written::HexBase64 => hex::decode(base64(text)?).ok().map(Cow::Owned),
     }
 }
 
@@ -20,7 +22,19 @@ pub(super) fn write(written: Written, bytes: &[u8]) -> Vec<u8> {
         Written::Plain => bytes.to_vec(),
         Written::Hex => hex::encode(bytes).into_bytes(),
         Written::Base64 => STANDARD.encode(bytes).into_bytes(),
+        Written::Pem => [BEGIN, STANDARD.encode(bytes).as_bytes(), END].concat(),
+        Written::HexBase64 => STANDARD.encode(hex::encode(bytes)).into_bytes(),
     }
+}
+
+const BEGIN: &[u8] = b"-----BEGIN PUBLIC KEY-----\n";
+const END: &[u8] = b"\n-----END PUBLIC KEY-----\n";
+
+/// Reads the Base64 between the lines that begin and end it.
+fn pem(text: &[u8]) -> Option<Vec<u8>> {
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let within: Vec<&[u8]> = lines.filter(|line| !line.starts_with(b"-----")).collect();
+    base64(&within.concat())
 }
 
 /// Reads Base64, standard or URL-safe, padded or not. A space is the `+` that a form lost.
@@ -56,6 +70,8 @@ mod tests {
         assert_eq!(read(Written::Hex, b"abcd"), bytes);
         assert_eq!(read(Written::Hex, b"ABcD"), bytes);
         assert_eq!(read(Written::Hex, b"abc"), None);
+        assert_eq!(read(Written::HexBase64, b"QUJjZA=="), bytes);
+        assert_eq!(write(Written::HexBase64, &[0xab, 0xcd]), b"YWJjZA==");
         assert_eq!(write(Written::Hex, &[0xab, 0xcd]), b"abcd");
     }
 }

@@ -2,10 +2,12 @@
 
 use super::conversation::conversation;
 use super::problem::{Fault, listed, nearest, one_of};
-use super::raw::{Node, Section};
+use super::raw::{At, Node, Section};
 use super::values::{self, kind, text};
 use super::{Campaign, Complaints};
-use crate::model::{AreaCode, Brand, Direction, Level, NotAScheme, Scheme, TargetType};
+use crate::model::{
+    AccountName, AreaCode, Brand, Direction, Level, NotAScheme, Scheme, TargetType,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -17,6 +19,8 @@ pub(super) struct Campaigns {
     pub(super) good: Vec<Arc<Campaign>>,
     /// All names, so that a mistake in a campaign is not reported again by its accounts.
     names: Vec<String>,
+    /// The accounts that are to send for them.
+    pub(super) senders: Vec<At<AccountName>>,
 }
 
 impl Campaigns {
@@ -40,14 +44,14 @@ impl Campaigns {
 
 /// Reads `[campaigns]`; without `complaints`, which were reported, none is good.
 pub(super) fn campaigns(root: &mut Section<'_>, complaints: Option<&Arc<Complaints>>) -> Campaigns {
-    let mut names = Vec::new();
+    let (mut names, mut senders) = (Vec::new(), Vec::new());
     // Every service number so far and the key under which it stands.
     let mut taken = BTreeMap::new();
     let good = root.each("campaigns", |name, section| {
         names.push(name.value.to_owned());
-        campaign(name.value, section, complaints, &mut taken)
+        campaign(name.value, section, complaints, &mut taken, &mut senders)
     });
-    Campaigns { good, names }
+    Campaigns { good, names, senders }
 }
 
 fn campaign(
@@ -55,6 +59,7 @@ fn campaign(
     section: &mut Section<'_>,
     complaints: Option<&Arc<Complaints>>,
     taken: &mut BTreeMap<String, String>,
+    senders: &mut Vec<At<AccountName>>,
 ) -> Option<Arc<Campaign>> {
     let service_numbers = service_numbers(section, taken);
     let right = "write service_numbers = [\"10690088\", \"8890*\"]";
@@ -76,7 +81,7 @@ fn campaign(
     section.demand("target", "write target = \"call\" (一次一评) or \"case\" (一事一评)");
     let sms_channel_code = section.count("sms_channel_code", 0..=u8::MAX);
     let ivr_channel_code = section.count("ivr_channel_code", 0..=u8::MAX);
-    let conversation = conversation(section);
+    let conversation = conversation(section, senders);
     Some(Arc::new(Campaign {
         name: name.to_owned(),
         service_numbers,

@@ -9,9 +9,10 @@ use super::destination::destination;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
 use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
-use crate::model::Secret;
+use crate::model::{AccountName, Secret};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let complaints = root.table("complaints", complaints::complaints).map(Arc::new);
     let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
+    can_send(root, &campaigns.senders, &accounts);
     let destination = root.table("destination", destination);
     let log = root.table("log", log);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
@@ -73,6 +75,22 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         gaps: Problems::default(),
         written: Written::default(),
     })
+}
+
+/// Those who are to send for a campaign must be able to.
+fn can_send(
+    root: &Section<'_>,
+    senders: &[At<AccountName>],
+    accounts: &BTreeMap<AccountName, Arc<Account>>,
+) {
+    for sender in senders {
+        let name = &sender.value;
+        if accounts.get(name).is_none_or(|account| account.send.is_none()) {
+            let wrong = format!("no account `{name}` can send");
+            let right = format!("name one that has [accounts.{name}.send]");
+            root.reject(sender, Fault::new(wrong, right));
+        }
+    }
 }
 
 const ADDRESS: &str = "\"127.0.0.1:8890\"";

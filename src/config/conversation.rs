@@ -1,7 +1,7 @@
 //! How a campaign talks with those it asks: `[campaigns.NAME.conversation]`.
 
 use super::problem::{Fault, listed, one_of};
-use super::raw::Section;
+use super::raw::{At, Section};
 use super::values::{kind, text};
 use crate::model::{AccountName, MessageKind, Msisdn};
 use jiff::Timestamp;
@@ -55,7 +55,8 @@ pub struct Conversation {
     pub parts_timeout: Duration,
     /// How long key presses wait for the number of their call.
     pub call_wait: Option<Duration>,
-    /// The account that sends; `None`: the one that brought the answer, if it was a text.
+    /// The account that sends; `None`: the one that brought the answer, if it was a text and it
+    /// can.
     pub sender: Option<AccountName>,
     /// What is said when.
     pub wordings: Vec<(MessageKind, Wording)>,
@@ -168,10 +169,14 @@ impl QuietHours {
 
 const EXAMPLE: &str = "\"8890 感谢您的评价\"";
 
-/// Reads the table `conversation` of a campaign, if it is there.
-pub(super) fn conversation(campaign: &mut Section<'_>) -> Option<Conversation> {
+/// Reads the table `conversation` of a campaign, if it is there, and adds the account it names to
+/// `senders`.
+pub(super) fn conversation(
+    campaign: &mut Section<'_>,
+    senders: &mut Vec<At<AccountName>>,
+) -> Option<Conversation> {
     let node = campaign.node("conversation")?;
-    let read = node.section(of_table);
+    let read = node.section(|table| of_table(table, senders));
     if read.is_none() {
         let wrong = format!("is {}, not a table", kind(node.value));
         node.reject(Fault::new(wrong, "write [campaigns.NAME.conversation] and its keys below it"));
@@ -179,7 +184,7 @@ pub(super) fn conversation(campaign: &mut Section<'_>) -> Option<Conversation> {
     read
 }
 
-fn of_table(table: &mut Section<'_>) -> Conversation {
+fn of_table(table: &mut Section<'_>, senders: &mut Vec<At<AccountName>>) -> Conversation {
     let none = Conversation::default();
     let mut lasting = |key, bounds| table.duration(key, bounds).map(|lasting| lasting.value);
     let validity = lasting("validity", MINUTE..=YEAR);
@@ -194,6 +199,7 @@ fn of_table(table: &mut Section<'_>) -> Conversation {
     let sender = table.text("sender", "\"aliyun-sms\"", |name| {
         AccountName::new(name).map_err(|bad| Fault::new(bad.to_string(), "name an account"))
     });
+    senders.extend(sender.clone());
     let messages_per_day = table.count("messages_per_day", 1..=100);
     let quiet_hours = table.text("quiet_hours", "\"22:00-07:00\"", quiet_hours);
     let staff = table.list("staff_numbers", "[\"024-12345678\"]", |item| {

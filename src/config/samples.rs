@@ -3,10 +3,11 @@
 use super::dialect::{
     AnswerForm, Answers, Auth, Charset, Dialect, Format, Route, Template, Transport,
 };
-use super::{Access, Account, Origin};
+use super::{Access, Account, Environment, Origin, Sending, parse};
 use crate::model::AccountName;
 use http::{Method, StatusCode};
 use jiff::tz::Offset;
+use std::path::Path;
 use std::sync::Arc;
 
 /// An account at this path, with these routes, and nothing that would be asked of callers.
@@ -36,6 +37,17 @@ pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
     }
 }
 
+/// How an account of this name sends, through Jasmin.
+pub(crate) fn sending(name: &str) -> Arc<Sending> {
+    let text = format!(
+        "[accounts.{name}]\ncarrier = \"jasmin\"\nallow_http = true\n[accounts.{name}.send]\n\
+         url = \"https://jasmin.example\"\nuser = \"u\"\nsecret = \"env:KEY\"\n"
+    );
+    let environment = Environment::given(Path::new(""), &[("KEY", "k")]);
+    let config = parse(&text, "gateway.toml", &environment).unwrap_or_else(|it| panic!("{it}"));
+    config.accounts.values().find_map(|account| account.send.clone()).expect("it sends")
+}
+
 fn route(name: &str) -> Route {
     let form = AnswerForm {
         status: StatusCode::OK,
@@ -59,6 +71,7 @@ fn route(name: &str) -> Route {
             busy: form.clone(),
             refused: form.clone(),
             unsigned: form,
+            cases: Vec::new(),
         },
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What became of a message of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
-    /// The carrier took it.
+    /// The carrier took it, or may have.
     Sent {
         /// The message.
         message: Message,
@@ -18,7 +18,7 @@ pub enum News {
         /// When it was handed over.
         at: Timestamp,
     },
-    /// It will not be sent, or nobody knows whether it was.
+    /// It will not be sent.
     NotSent(Message),
 }
 

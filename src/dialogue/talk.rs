@@ -78,6 +78,9 @@ impl Course<'_> {
         let (Some(wording), Some(account)) = (conversation.wording(kind), account) else {
             return Err(Unrated::NotSent);
         };
+        if !self.can_send(account) {
+            return Err(Unrated::NotSent);
+        }
         let content = written(wording, occasion.matter);
         let nobody = Default::default();
         let caller = self.known.caller(number).unwrap_or(&nobody);
@@ -100,6 +103,10 @@ impl Course<'_> {
             expires,
         });
         Ok(key)
+    }
+
+    fn can_send(&self, account: &AccountName) -> bool {
+        self.rules.accounts.get(account).is_some_and(|account| account.send.is_some())
     }
 
     /// Remembers that the citizen is spoken to by other means.

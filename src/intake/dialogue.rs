@@ -9,12 +9,14 @@ use super::accept::by_weekends;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
-use crate::dialogue::{self, Change, Concluded as Understood, Decision, Happening, Known, Rules};
+use crate::dialogue::{
+    self, Change, Concluded as Understood, Decision, Happening, Known, News, Rules,
+};
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, Outcome};
+use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome};
 use crate::store::{
     Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
-    Remembered, Store, StoreError, Woken,
+    Remembered, Store, StoreError, Untold, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -116,6 +118,9 @@ impl DialogueWorker {
         for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
             done += self.passing(self.wake(woken).await)?;
         }
+        for untold in &self.store.untold(AT_ONCE).await? {
+            done += self.passing(self.learn(untold).await)?;
+        }
         Ok(done)
     }
 
@@ -144,19 +149,24 @@ impl DialogueWorker {
             }
             Waiting::Invited(invitation) => Happening::Invited(invitation),
         };
-        self.conclude(happening, Some(held)).await
+        self.conclude(happening, Cause { held: Some(held), ..Cause::default() }).await
     }
 
     async fn wake(&self, woken: &Woken) -> Result<bool, ConcludeError> {
         let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
-        self.conclude(Happening::Due(key), None).await
+        self.conclude(Happening::Due(key), Cause::default()).await
+    }
+
+    async fn learn(&self, untold: &Untold) -> Result<bool, ConcludeError> {
+        let news = News::from_bytes(&untold.bytes.0)?;
+        self.conclude(news.into(), Cause { told: Some(untold.id), ..Cause::default() }).await
     }
 
     /// Recalls, decides, and stores all of it. Returns whether this was the first to do so.
     async fn conclude(
         &self,
         happening: Happening,
-        held: Option<&Held>,
+        cause: Cause<'_>,
     ) -> Result<bool, ConcludeError> {
         let campaigns = self.campaigns.borrow().clone();
         let rules = Rules { campaigns: &campaigns, accounts: &self.accounts };
@@ -177,7 +187,7 @@ impl DialogueWorker {
             .iter()
             .map(|it| (it.outcome, by_weekends(&it.records, &campaigns)))
             .collect();
-        let concluded = self.store.conclude(conclusion(decision, held, now)).await?;
+        let concluded = self.store.conclude(conclusion(decision, cause, now)).await?;
         for ((outcome, by_weekends), fresh) in counts.into_iter().zip(concluded.fresh()) {
             if *fresh {
                 self.metrics.outcome(outcome, 1);
@@ -201,19 +211,27 @@ impl DialogueWorker {
     }
 }
 
-/// A decision as the store takes it, with the event that it takes out of the inbox.
-fn conclusion(decision: Decision, held: Option<&Held>, now: Timestamp) -> Conclusion {
+/// What is done with once it is concluded: nothing of a memory that was due.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cause<'a> {
+    held: Option<&'a Held>,
+    told: Option<MessageKey>,
+}
+
+/// A decision as the store takes it, with what caused it.
+fn conclusion(decision: Decision, cause: Cause<'_>, now: Timestamp) -> Conclusion {
     let Decision { concluded, messages, changes } = decision;
     let memory = changes.into_iter().map(|Change { key, to }| MemoryChange {
         key: key.text(),
         to: to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at }),
     });
+    let Cause { held, told } = cause;
     Conclusion {
         held: held.map(|held| held.seq).into_iter().collect(),
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
         memory: memory.collect(),
         messages: messages.iter().map(queued).collect(),
-        told: Vec::new(),
+        told: told.into_iter().collect(),
     }
 }
 

@@ -1,15 +1,14 @@
 //! The worked examples of docs/dialects.md: each account is right, and each request comes to what
 //! the page says.
 
+use super::told;
 use bridge8890::carrier::{self, Answer, Call};
 use bridge8890::config::dialect::SecretUse;
 use bridge8890::config::{self, Account, Config, Environment};
-use bridge8890::model::{Event, EventBody};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
-use jiff::tz::Offset;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::Path;
 
 const PAGE: &str = include_str!("../../docs/dialects.md");
@@ -93,35 +92,6 @@ fn bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// An event in the words of the dialect; what the carrier did not say is left out.
-fn told(event: &Event) -> Map<String, Value> {
-    let time = |time: Timestamp| time.display_with_offset(Offset::constant(8)).to_string();
-    let common = json!({
-        "kind": event.body.kind(),
-        "id": event.message_id,
-        "call": event.call,
-        "caller": event.caller.as_ref().map(|caller| caller.reveal()),
-        "service": event.service,
-        "time": event.occurred_at.map(time),
-        "pass_through": event.pass_through,
-    });
-    let own = match &event.body {
-        EventBody::SmsReply { text } => json!({ "text": text }),
-        EventBody::Keypad { digits } => json!({ "digits": digits }),
-        EventBody::CallStatus { status, raw, digits } => {
-            json!({ "state": status, "raw": raw, "digits": digits })
-        }
-        EventBody::DeliveryReport { status, raw } => json!({ "state": status, "raw": raw }),
-        EventBody::Recording { url } => json!({ "url": url }),
-        EventBody::OptOut => json!({}),
-    };
-    let fields = [common, own].into_iter().filter_map(|value| match value {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    fields.flatten().filter(|(_, value)| !value.is_null()).collect()
-}
-
 /// The call that a request to the account is.
 fn call<'a>(account: &'a Account, request: &'a Request) -> Call<'a> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
@@ -135,19 +105,9 @@ fn call<'a>(account: &'a Account, request: &'a Request) -> Call<'a> {
 
 /// What comes of a request, as the page writes it.
 fn outcome(call: &Call<'_>, account: &Account) -> Value {
-    let decoded = carrier::decode(call, account);
-    let reply = carrier::answer(call, &Answer::Accepted);
-    let text = |value: &HeaderValue| value.to_str().expect("ASCII").to_owned();
-    let garbled: Vec<&str> = decoded.garbled.iter().map(|it| it.place.as_str()).collect();
-    json!({
-        "events": decoded.events.iter().map(told).collect::<Vec<_>>(),
-        "garbled": garbled,
-        "answer": {
-            "status": reply.status.as_u16(),
-            "content_type": reply.content_type.as_ref().map(text),
-            "body": String::from_utf8_lossy(&reply.body),
-        },
-    })
+    let (events, garbled) = told::events(&carrier::decode(call, account));
+    let answer = told::answer(&carrier::answer(call, &Answer::Accepted));
+    json!({ "events": events, "garbled": garbled, "answer": answer })
 }
 
 #[test]

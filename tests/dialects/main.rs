@@ -5,9 +5,12 @@
 
 mod accounts;
 mod any;
+mod doubts;
 mod examples;
 mod meaning;
 mod mistakes;
+#[path = "../support/told.rs"]
+mod told;
 
 use bridge8890::config::{self, Config, Environment, Problems};
 use std::path::Path;

@@ -40,7 +40,7 @@ fn an_account_may_change_one_thing_about_its_carrier() {
     let reply = ours.route("reply").expect("it is there");
     assert!(reply.auth.optional);
     let inside = reply.inside.as_ref().expect("it is there");
-    assert_eq!((inside.field.as_str(), inside.decode.len()), ("sms_reply", 2));
+    assert_eq!((inside.name.as_str(), inside.decode.len()), ("sms_reply", 2));
     assert_eq!(theirs.secrets(), SecretUse::Required);
     assert_eq!(ours.secrets(), SecretUse::Optional);
 }
@@ -169,6 +169,12 @@ fn trust_is_that_of_the_weakest_way_in() {
         Trust::Credentials
     );
     assert_eq!(trust("[auth]\nscheme = \"token\"\noptional = true"), Trust::Nothing);
+    let of_queries = |auth: &str| trust(&format!("formats = [\"query\"]\n{auth}"));
+    assert_eq!(of_queries(&format!("[auth]\n{hmac} \"${{body:}}\"")), Trust::Signature);
+    assert_eq!(of_queries(&format!("[auth]\n{hmac} \"${{target:}}\"")), Trust::SignedBody);
+    assert_eq!(of_queries("[auth]\nscheme = \"jwt\""), Trust::Signature);
+    let sorted = format!("[auth]\n{hmac} \"${{sorted}}\"\nsorted = {{ of = \"query\" }}");
+    assert_eq!(trust(&sorted), Trust::Signature, "the query in order, where JSON is read");
 }
 
 #[test]

@@ -201,6 +201,7 @@ fn route(name: &str, auth: Auth) -> Route {
         name: "anything".to_owned(),
         when: Vec::new(),
         items: Vec::new(),
+        each: None,
         id: None,
         call: None,
         caller: None,
@@ -234,6 +235,7 @@ fn route(name: &str, auth: Auth) -> Route {
             busy: answer(StatusCode::SERVICE_UNAVAILABLE, "later"),
             refused: answer(StatusCode::UNAUTHORIZED, "no"),
             unsigned: answer(StatusCode::UNAUTHORIZED, "no"),
+            cases: Vec::new(),
         },
     }
 }

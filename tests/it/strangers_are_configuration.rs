@@ -1,12 +1,14 @@
 //! Providers that nobody here has met, spoken with by configuration alone.
 
-use crate::support::{Gateway, Platform};
+use crate::support::{Gateway, Platform, Wire};
 use bridge8890::clock::Clock;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http_body_util::Full;
 use md5::{Digest, Md5};
+use serde_json::Value;
 use sm3::Sm3;
+use std::path::{Path, PathBuf};
 
 const SECRET: &str = "test-secret";
 
@@ -156,5 +158,75 @@ async fn json_in_a_wrapper_signed_with_sm3_over_nonce_time_and_body() {
     assert!(found.contains(&("m-1".into(), Some(4))), "{found:?}");
     let quarantined = gateway.site.run("records find --quarantined --json").await.lines();
     assert_eq!(quarantined.len(), 1, "half a character is not guessed");
+    gateway.finish().await;
+}
+
+/// Those of `tests/fixtures/strangers` that sign no time, so that what they once sent is fresh.
+const TIMELESS: [&str; 24] = [
+    "africas-talking",
+    "answer-by-kind",
+    "aws-sns",
+    "bandwidth",
+    "base64-body",
+    "bespoke-xml",
+    "brevo",
+    "clickatell",
+    "csv-body",
+    "dahan",
+    "digest-of-base64",
+    "elks46",
+    "emay",
+    "encoded-json",
+    "github-like",
+    "grouped",
+    "gupshup",
+    "json-texts",
+    "many-numbers",
+    "mns",
+    "montnets-json",
+    "multipart-xml",
+    "piped-body",
+    "xuanwu",
+];
+
+#[tokio::test]
+async fn what_strangers_sent_is_answered_over_a_socket() {
+    let strangers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/strangers");
+    let own: String = TIMELESS
+        .iter()
+        .map(|name| strangers.join(name).join("account.toml"))
+        .map(|file| std::fs::read_to_string(file).expect("an account"))
+        .map(|account| {
+            let plain = "carrier = \"generic\"\nallow_http = true";
+            let account = account.replacen("carrier = \"generic\"", plain, 1);
+            account.replace("env:STRANGER_SECRET", "file:carrier.secret")
+        })
+        .collect();
+    let platform = Platform::start().await;
+    let gateway = Gateway::with(&platform, &own).await;
+    for name in TIMELESS {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(strangers.join(name))
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|it| it == "http"))
+            .collect();
+        files.sort();
+        for file in files {
+            let request = std::fs::read(&file).expect("a request");
+            let expected = std::fs::read(file.with_extension("expect.json")).expect("expected");
+            let expected: Value = serde_json::from_slice(&expected).expect("JSON");
+            let line = request.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+            let mut wire = Wire::open(gateway.carriers()).await;
+            wire.say(&request[..line]).await;
+            wire.say("Connection: close\r\n").await;
+            wire.say(&request[line..]).await;
+            let heard = wire.rest().await;
+            let (head, body) = heard.split_once("\r\n\r\n").expect("an answer");
+            let status = format!("HTTP/1.1 {} ", expected["answer"]["status"]);
+            assert!(head.starts_with(&status), "{}: {head}", file.display());
+            let wanted = expected["answer"]["body"].as_str().unwrap_or_default();
+            assert_eq!(body, wanted, "{}", file.display());
+        }
+    }
     gateway.finish().await;
 }

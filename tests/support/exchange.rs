@@ -6,8 +6,12 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken fixture must stop the test")]
 
+#[path = "request.rs"]
+mod request;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
+pub(crate) use request::Request;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -39,16 +43,6 @@ pub(crate) struct Exchange {
     pub(crate) requests: Vec<Request>,
     /// What is to come of it.
     pub(crate) expected: Expected,
-}
-
-/// A request as it travelled.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    /// Path and query.
-    pub(crate) target: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
 }
 
 /// What is to come of a request.
@@ -112,55 +106,18 @@ fn read(file: &Path) -> Exchange {
         vec![Request::parse(&raw)]
     } else {
         let frames = raw.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        frames.map(|frame| Request::frame(&carrier, frame)).collect()
+        frames.map(|line| frame(&carrier, line)).collect()
     };
     Exchange { name, carrier, requests, expected }
 }
 
-impl Request {
-    fn parse(raw: &[u8]) -> Request {
-        let end = raw.windows(4).position(|window| window == b"\r\n\r\n").expect("end of headers");
-        let head = std::str::from_utf8(&raw[..end]).expect("headers in ASCII");
-        let mut lines = head.split("\r\n");
-        let mut first = lines.next().expect("a request line").split(' ');
-        let headers: HeaderMap = lines
-            .map(|line| line.split_once(": ").expect("a header"))
-            .map(|(name, value)| {
-                let name: HeaderName = name.parse().expect("a header's name");
-                (name, HeaderValue::from_str(value).expect("a header's value"))
-            })
-            .collect();
-        let body = Bytes::copy_from_slice(&raw[end + 4..]);
-        let promised = headers
-            .get(http::header::CONTENT_LENGTH)
-            .map_or("0", |value| value.to_str().expect("a length in digits"));
-        assert_eq!(promised, body.len().to_string(), "the length is true");
-        Request {
-            method: first.next().expect("a method").parse().expect("a method"),
-            target: first.next().expect("a target").to_owned(),
-            headers,
-            body,
-        }
-    }
-
-    /// A text frame of a link to this carrier's account.
-    fn frame(carrier: &str, frame: &[u8]) -> Request {
-        Request {
-            method: Method::GET,
-            target: format!("/callback/{carrier}"),
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(frame),
-        }
-    }
-
-    /// The path, without the query.
-    pub(crate) fn path(&self) -> &str {
-        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
-    }
-
-    /// The query, without `?`.
-    pub(crate) fn query(&self) -> &str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
+/// A text frame of a link to this carrier's account.
+fn frame(carrier: &str, frame: &[u8]) -> Request {
+    Request {
+        method: Method::GET,
+        target: format!("/callback/{carrier}"),
+        headers: HeaderMap::new(),
+        body: Bytes::copy_from_slice(frame),
     }
 }
 

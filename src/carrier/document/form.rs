@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
 }
 
 /// What a form's way of writing stands for: `+` for a space, and percent-encoding.
-pub(super) fn unescaped(part: &[u8]) -> Cow<'_, [u8]> {
+pub(in crate::carrier) fn unescaped(part: &[u8]) -> Cow<'_, [u8]> {
     if part.contains(&b'+') {
         let spaced: Vec<u8> =
             part.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();

@@ -3,9 +3,10 @@
 //! Carriers send the same id as a number on one page and as text on the next, and some ids are
 //! larger than any integer type. So a number is never parsed: its digits are taken as they stand.
 //! However deep a document is, it is skipped without recursion, and no part of it is read twice.
+//! Where a way leads through a text that holds JSON, that is looked into.
 
 use super::part::{Names, Part, place};
-use super::{Found, Item, Pairs, Step, Trail, Value, is_number};
+use super::{EVERY, Found, Item, Pairs, Step, Trail, Value, is_number};
 use crate::config::dialect::Segment;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -35,9 +36,14 @@ enum Within {
     /// Names and values in the order sent; of fields with the same name the last counts.
     Object(Vec<(Part, Node)>, Names),
     Array(Vec<Node>),
+    /// A text that holds a document of its own.
+    Text(Json<'static>),
     /// Nothing within.
     Scalar,
 }
+
+/// What the problem of an item is when it is none.
+const OBJECT: &str = "expected a JSON object";
 
 /// What the problem of a value is when bytes of it are not UTF-8.
 const UTF8: &str = "expected UTF-8";
@@ -98,10 +104,19 @@ impl<'a> Json<'a> {
                 }
                 there
             }
+            (Within::Text(json), _) => json.descend(&json.root, path, trail, show),
             (_, None) if self.raw(node) == "null" => false,
             (_, None) => {
                 show(trail, self.item(node));
                 true
+            }
+            (Within::Object(fields, _), Some((step, rest))) if step == EVERY => {
+                let mut there = false;
+                for (name, value) in fields {
+                    let name = String::from_utf8_lossy(name.bytes(self.text.as_bytes()));
+                    there |= self.descend(value, rest, &trail.then(Step::Name(&name)), show);
+                }
+                there
             }
             (Within::Object(..), Some((step, rest))) => match self.child(node, step) {
                 Some(child) => self.descend(child, rest, &trail.then(Step::Name(step)), show),
@@ -117,26 +132,39 @@ impl<'a> Json<'a> {
             return Err(UTF8);
         }
         match self.raw(node).as_bytes().first() {
-            Some(b'{' | b'[') => Ok(Item::Json(node)),
-            _ => Err("expected a JSON object"),
+            Some(b'{' | b'[') => Ok(Item::Json(self, node)),
+            Some(b'"') => match self.within(node) {
+                Within::Text(json) => Ok(Item::Json(json, &json.root)),
+                _ => Err(OBJECT),
+            },
+            _ => Err(OBJECT),
         }
     }
 
     /// The value at this path within a node.
     pub(super) fn value<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Value<'d> {
-        let mut node = node;
-        for step in path {
-            let child = match self.within(node) {
-                Within::Array(elements) => nth(elements, step),
-                Within::Object(..) => self.child(node, step),
-                Within::Scalar => None,
-            };
-            match child {
-                Some(child) => node = child,
-                None => return Value::Nothing,
-            }
+        self.find(node, path).map_or(Value::Nothing, |(json, node)| json.scalar(node))
+    }
+
+    /// The elements of the array at this path within a node, or the one value there.
+    pub(super) fn list<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Vec<Value<'d>> {
+        let Some((json, node)) = self.find(node, path) else { return Vec::new() };
+        match json.within(node) {
+            Within::Array(elements) => elements.iter().map(|it| json.scalar(it)).collect(),
+            Within::Text(inner) => inner.list(&inner.root, &[]),
+            _ => vec![json.scalar(node)],
         }
-        self.scalar(node)
+    }
+
+    /// What stands at this path, and the document that it is of.
+    fn find<'d>(&'d self, node: &'d Node, path: &[Segment]) -> Option<(&'d Json<'d>, &'d Node)> {
+        let Some((step, rest)) = path.split_first() else { return Some((self, node)) };
+        match self.within(node) {
+            Within::Array(elements) => self.find(nth(elements, step)?, rest),
+            Within::Object(..) => self.find(self.child(node, step)?, rest),
+            Within::Text(json) => json.find(&json.root, path),
+            Within::Scalar => None,
+        }
     }
 
     fn scalar<'d>(&'d self, node: &'d Node) -> Value<'d> {
@@ -183,10 +211,17 @@ impl<'a> Json<'a> {
             let within = match raw.as_bytes().first() {
                 Some(b'{') => object(&self.text, raw),
                 Some(b'[') => array(&self.text, raw),
+                Some(b'"') => self.inner(raw).map(Within::Text),
                 _ => None,
             };
             Box::new(within.unwrap_or(Within::Scalar))
         })
+    }
+
+    /// The document in a text.
+    fn inner(&self, raw: &str) -> Option<Json<'static>> {
+        let text = String::from_utf8(unquoted(raw).into_owned()).ok()?;
+        Json::read(Cow::Owned(text), self.repaired)
     }
 
     fn child<'d>(&'d self, node: &'d Node, name: &str) -> Option<&'d Node> {
@@ -337,7 +372,7 @@ mod tests {
         let mut places = Vec::new();
         let there = json.each(&path(at), &Trail::new("body"), &mut |trail, found| {
             places.push(match found {
-                Ok(Item::Json(_)) => trail.to_string(),
+                Ok(Item::Json(..)) => trail.to_string(),
                 Ok(_) => unreachable!("JSON holds JSON"),
                 Err(problem) => format!("{trail}: {problem}"),
             });
@@ -395,6 +430,28 @@ mod tests {
         assert_eq!(places(&json, "none"), None);
         assert_eq!(places(&json, "one.m"), None);
         assert_eq!(places(&json, ""), Some(vec!["body".to_owned()]));
+    }
+
+    #[test]
+    fn a_way_leads_through_texts_that_hold_json() {
+        let json = read(
+            r#"{"m":"{\"id\":7,\"in\":\"[{\\\"k\\\":\\\"满\\\"}]\"}","l":["{\"a\":1}","x","[7]"],"n":"{"}"#,
+        );
+        assert_eq!(text(&json, "m.id"), "7");
+        assert_eq!(text(&json, "m.in.0.k"), "满");
+        assert_eq!(text(&json, "m"), r#"{"id":7,"in":"[{\"k\":\"满\"}]"}"#, "itself, as sent");
+        assert_eq!(places(&json, "m.in"), Some(vec!["body.m.in[0]".to_owned()]));
+        let all = ["body.l[0]", "body.l[1]: expected a JSON object", "body.l[2]"];
+        assert_eq!(places(&json, "l"), Some(all.map(str::to_owned).to_vec()));
+        assert_eq!(value(&json, "n.a"), Ok(None));
+    }
+
+    #[test]
+    fn every_field_of_an_object_may_be_an_item() {
+        let json = read(r#"{"list":{"1":{"a":1},"x":{"a":2}}}"#);
+        let all = ["body.list.1", "body.list.x"];
+        assert_eq!(places(&json, "list.*"), Some(all.map(str::to_owned).to_vec()));
+        assert_eq!(places(&json, "list.*.b"), None);
     }
 
     #[test]

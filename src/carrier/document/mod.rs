@@ -8,8 +8,10 @@ mod part;
 mod records;
 mod xml;
 
+pub(super) use form::unescaped;
 pub(super) use json::Node;
 pub(super) use open::{Opened, answer, open};
+pub(super) use records::split;
 
 use crate::config::dialect::Segment;
 use form::Fields;
@@ -31,7 +33,7 @@ pub(super) enum Document<'a> {
     /// Delimited records.
     Records(RecordList<'a>),
     /// A text without fields.
-    Text,
+    Text(Cow<'a, [u8]>),
 }
 
 /// Names and values in the order sent.
@@ -40,8 +42,8 @@ pub(super) type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 /// One item of a document, which a rule reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'d> {
-    /// A JSON object, or an array.
-    Json(&'d Node),
+    /// A JSON object, or an array, of a document which may be within another.
+    Json(&'d Json<'d>, &'d Node),
     /// An XML element, by number.
     Element(usize),
     /// A record, by number.
@@ -86,6 +88,28 @@ impl<'t> Trail<'t> {
         Trail { outer: None, step: Step::Name(root) }
     }
 
+    /// The way to the object so many objects above; `None` if there are not so many. Lists on the
+    /// way are none.
+    pub(super) fn above(&self, levels: usize) -> Option<Vec<Segment>> {
+        let mut at = self;
+        for _level in 0..levels {
+            while let (Step::Index(_), Some(outer)) = (at.step, at.outer) {
+                at = outer;
+            }
+            at = at.outer?;
+        }
+        let mut path = Vec::new();
+        while let Some(outer) = at.outer {
+            path.push(match at.step {
+                Step::Name(name) => name.to_owned(),
+                Step::Index(index) => index.to_string(),
+            });
+            at = outer;
+        }
+        path.reverse();
+        Some(path)
+    }
+
     fn then(&'t self, step: Step<'t>) -> Trail<'t> {
         Trail { outer: Some(self), step }
     }
@@ -107,15 +131,19 @@ impl fmt::Display for Trail<'_> {
 impl Document<'_> {
     /// Whether its values are UTF-8 already: the document was decoded as a whole.
     pub(super) fn is_decoded(&self) -> bool {
-        matches!(self, Document::Json(_) | Document::Xml(_))
+        match self {
+            Document::Json(_) | Document::Xml(_) => true,
+            Document::Records(records) => records.is_decoded(),
+            Document::Fields(_) | Document::Text(_) => false,
+        }
     }
 
     /// The document itself as an item.
     pub(super) fn root(&self) -> Item<'_> {
         match self {
-            Document::Json(json) => Item::Json(json.root()),
+            Document::Json(json) => Item::Json(json, json.root()),
             Document::Xml(_) => Item::Element(xml::ROOT),
-            Document::Fields(_) | Document::Records(_) | Document::Text => Item::Whole,
+            Document::Fields(_) | Document::Records(_) | Document::Text(_) => Item::Whole,
         }
     }
 
@@ -138,7 +166,7 @@ impl Document<'_> {
                 }
                 true
             }
-            Document::Fields(_) | Document::Text => {
+            Document::Fields(_) | Document::Text(_) => {
                 show(&root, Ok(Item::Whole));
                 true
             }
@@ -148,7 +176,7 @@ impl Document<'_> {
     /// The value at this path within an item of this document.
     pub(super) fn value<'d>(&'d self, item: Item<'d>, path: &[Segment]) -> Value<'d> {
         match (self, item) {
-            (Document::Json(json), Item::Json(node)) => json.value(node, path),
+            (Document::Json(_), Item::Json(json, node)) => json.value(node, path),
             (Document::Xml(xml), Item::Element(element)) => xml.value(element, path),
             (Document::Records(records), Item::Record(record)) => {
                 text(records.value(record, &whole(path)))
@@ -166,18 +194,46 @@ impl Document<'_> {
         }
     }
 
+    /// All values at this path within an item: the elements of an array, repeated fields or XML
+    /// elements, or the one value.
+    pub(super) fn list<'d>(&'d self, item: Item<'d>, path: &[Segment]) -> Vec<Value<'d>> {
+        match (self, item) {
+            (Document::Json(_), Item::Json(json, node)) => json.list(node, path),
+            (Document::Xml(xml), Item::Element(element)) => xml.list(element, path),
+            (Document::Fields(fields), _) => {
+                let name = whole(path);
+                let named = fields.all().filter(|(other, _)| *other == name.as_bytes());
+                named.map(|(_, value)| text(Some(value))).collect()
+            }
+            _ => vec![self.value(item, path)],
+        }
+    }
+
     /// The fields of the document; `None` if they are not all that it says.
     pub(super) fn fields(&self) -> Option<Pairs<'_>> {
         match self {
             Document::Fields(fields) => Some(borrowed(fields)),
             Document::Json(json) => json.fields(),
             Document::Xml(xml) => xml.fields(),
-            Document::Records(_) | Document::Text => None,
+            Document::Records(_) | Document::Text(_) => None,
         }
     }
 }
 
 impl Opened<'_> {
+    /// What stands in the document around this one.
+    pub(super) fn outer_value(&self, path: &[Segment]) -> Value<'_> {
+        match &self.around {
+            Some(around) => around.value(around.root(), path),
+            None => Value::Nothing,
+        }
+    }
+
+    /// Whether the document around this one was decoded as a whole.
+    pub(super) fn is_outer_decoded(&self) -> bool {
+        self.around.as_ref().is_some_and(Document::is_decoded)
+    }
+
     /// The value of a field of the form around the document.
     pub(super) fn form_value(&self, path: &[Segment]) -> Option<&[u8]> {
         self.form()?.value(&whole(path))
@@ -191,9 +247,8 @@ impl Opened<'_> {
     /// The form around the document, which may be the document itself.
     fn form(&self) -> Option<&Fields<'_>> {
         match (&self.around, &self.document) {
-            (Some(around), _) => Some(around),
-            (None, Document::Fields(fields)) => Some(fields),
-            (None, _) => None,
+            (Some(Document::Fields(fields)), _) | (None, Document::Fields(fields)) => Some(fields),
+            _ => None,
         }
     }
 }
@@ -231,9 +286,13 @@ fn whole(path: &[Segment]) -> Cow<'_, str> {
     }
 }
 
-fn text(value: Option<&[u8]>) -> Value<'_> {
+/// One value, where there is one.
+pub(super) fn text(value: Option<&[u8]>) -> Value<'_> {
     value.map_or(Value::Nothing, |value| Value::Text(Cow::Borrowed(value)))
 }
+
+/// The step of a way that takes every field of an object, whatever their names.
+const EVERY: &str = "*";
 
 fn is_number(step: &str) -> bool {
     step.bytes().all(|byte| byte.is_ascii_digit())

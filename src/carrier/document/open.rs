@@ -1,10 +1,10 @@
-//! Which document a request holds, by its method and first bytes, and what is inside a form field.
+//! Which document a request holds, by its method and first bytes, and what is inside a field of it.
 
 use super::form::Fields;
 use super::json::Json;
 use super::records::RecordList;
-use super::xml::Xml;
-use super::{Document, multipart};
+use super::xml::{self, Xml};
+use super::{Document, Value, multipart, text, whole};
 use crate::carrier::charset::{self, Known};
 use crate::carrier::{Call, Garbled};
 use crate::config::dialect::{AnswerFormat, Charset, Format, Inside, InsideFormat};
@@ -15,8 +15,8 @@ use std::borrow::Cow;
 /// What a request holds.
 #[derive(Debug)]
 pub(in crate::carrier) struct Opened<'a> {
-    /// The form around the document, where the document is within one.
-    pub(super) around: Option<Fields<'a>>,
+    /// The document around this one, where this one is within another.
+    pub(super) around: Option<Document<'a>>,
     /// The document.
     pub(in crate::carrier) document: Document<'a>,
     /// What the document is called when something in it is wrong.
@@ -41,11 +41,11 @@ pub(in crate::carrier) fn open<'a>(
         Format::Multipart => Document::Fields(multipart::read(&body, headers)?),
         Format::Json => json(body, charset, headers, root)?,
         Format::Xml => xml(body, charset, headers, root)?,
-        Format::Text => Document::Text,
+        Format::Text => Document::Text(body),
     };
-    match (document, &call.route.inside) {
-        (Document::Fields(around), Some(inside)) => within(around, inside, root, call),
-        (document, _) => Ok(Opened { around: None, document, root }),
+    match &call.route.inside {
+        Some(inside) => within(document, inside, root, call),
+        None => Ok(Opened { around: None, document, root }),
     }
 }
 
@@ -92,7 +92,7 @@ pub(in crate::carrier) fn answer(format: AnswerFormat, body: &[u8]) -> Option<Do
     match format {
         AnswerFormat::Json => json(body, Charset::Utf8, &headers, "answer").ok(),
         AnswerFormat::Xml => xml(body, Charset::Utf8, &headers, "answer").ok(),
-        AnswerFormat::Text => Some(Document::Text),
+        AnswerFormat::Text => Some(Document::Text(body)),
     }
 }
 
@@ -120,39 +120,57 @@ fn xml<'a>(
     root: &str,
 ) -> Result<Document<'a>, Garbled> {
     let garbled = |problem: &'static str| Garbled::new(root, problem);
-    let known = Known::resolve(charset, headers).map_err(garbled)?;
+    let declared = match charset {
+        Charset::Announced if !charset::is_announced(headers) => xml::declared(&bytes),
+        _ => None,
+    };
+    let known = match declared {
+        Some(label) => Known::named(label).ok_or("declares an unknown encoding"),
+        None => Known::resolve(charset, headers),
+    };
+    let known = known.map_err(garbled)?;
     Xml::read(known.decode(bytes).map_err(garbled)?).map(Document::Xml).map_err(garbled)
 }
 
-/// The document in a form field.
+/// The document in a field of another, or in a text.
 fn within<'a>(
-    around: Fields<'a>,
+    around: Document<'a>,
     inside: &'a Inside,
     root: &'a str,
     call: &Call<'a>,
 ) -> Result<Opened<'a>, Garbled> {
-    let field = inside.field.as_str();
-    let value = match &inside.format {
-        InsideFormat::Records(records) if records.split_encoded => around.sent(field),
-        _ => around.value(field),
+    let name = inside.name.as_str();
+    let found = match (&around, &inside.format) {
+        (Document::Text(body), _) if inside.field.is_empty() => Value::Text(Cow::Borrowed(body)),
+        (Document::Fields(fields), InsideFormat::Records(records)) if records.split_encoded => {
+            text(fields.sent(&whole(&inside.field)))
+        }
+        _ => around.value(around.root(), &inside.field),
     };
-    let Some(value) = value else {
-        return match inside.optional {
-            true => Ok(Opened { around: None, document: Document::Fields(around), root }),
-            false => Err(Garbled::new(field, "no such form field")),
-        };
-    };
-    let bytes = Cow::Owned(unpack(value, inside)?.into_owned());
-    let (charset, headers) = (call.route.charset, call.headers);
-    let document = match &inside.format {
-        InsideFormat::Json => json(bytes, charset, headers, field)?,
-        InsideFormat::Xml => xml(bytes, charset, headers, field)?,
-        InsideFormat::Form => Document::Fields(Fields::form(bytes)),
-        InsideFormat::Records(records) => {
-            Document::Records(RecordList::read(bytes, records, call.route.max_items))
+    let value = match found {
+        Value::Text(value) => value,
+        _ if inside.optional => return Ok(Opened { around: None, document: around, root }),
+        Value::Nothing => return Err(Garbled::new(name, "no such field")),
+        Value::Composite(expected) | Value::Broken(expected) => {
+            return Err(Garbled::new(name, expected));
         }
     };
-    Ok(Opened { around: Some(around), document, root: field })
+    let bytes = Cow::Owned(unpack(&value, inside)?.into_owned());
+    // What a document that was decoded holds is UTF-8, until it is unpacked.
+    let is_packed = inside.decode.iter().any(|steps| !steps.is_empty());
+    let is_decoded = around.is_decoded() && !is_packed;
+    let charset = if is_decoded { Charset::Utf8 } else { call.route.charset };
+    let headers = call.headers;
+    let document = match &inside.format {
+        InsideFormat::Json => json(bytes, charset, headers, name)?,
+        InsideFormat::Xml => xml(bytes, charset, headers, name)?,
+        InsideFormat::Form => Document::Fields(Fields::form(bytes)),
+        InsideFormat::Records(form) => {
+            let records = RecordList::read(bytes, form, charset, call.route.max_items);
+            Document::Records(if is_decoded { records.decoded() } else { records })
+        }
+    };
+    Ok(Opened { around: Some(around), document, root: name })
 }
 
 /// The first way of unpacking whose result looks like what is to be inside.
@@ -166,11 +184,11 @@ fn unpack<'v>(value: &'v [u8], inside: &Inside) -> Result<Cow<'v, [u8]>, Garbled
     match inside.decode.as_slice() {
         [] => Ok(Cow::Borrowed(value)),
         [steps] => charset::unpack(Cow::Borrowed(value), steps)
-            .map_err(|problem| Garbled::new(inside.field.as_str(), problem)),
+            .map_err(|problem| Garbled::new(inside.name.as_str(), problem)),
         several => several
             .iter()
             .filter_map(|steps| charset::unpack(Cow::Borrowed(value), steps).ok())
             .find(|bytes| looks_right(bytes))
-            .ok_or_else(|| Garbled::new(inside.field.as_str(), "unpacks to nothing expected here")),
+            .ok_or_else(|| Garbled::new(inside.name.as_str(), "unpacks to nothing expected here")),
     }
 }

@@ -95,20 +95,35 @@ impl<'a> Xml<'a> {
 
     /// The text at this path within an element, of elements with the same name the first.
     pub(super) fn value(&self, element: usize, path: &[Segment]) -> Value<'_> {
+        self.find(element, path).map_or(Value::Nothing, |element| self.text(element))
+    }
+
+    fn find(&self, element: usize, path: &[Segment]) -> Option<usize> {
         let mut element = element;
         let mut path = path;
         while let Some((step, rest)) = path.split_first() {
             let (index, rest) = numbered(rest).unwrap_or((0, rest));
-            match self.children(element, step).get(index) {
-                Some(child) => (element, path) = (*child, rest),
-                None => return Value::Nothing,
-            }
+            (element, path) = (*self.children(element, step).get(index)?, rest);
         }
+        Some(element)
+    }
+
+    fn text(&self, element: usize) -> Value<'_> {
         match self.elements.get(element) {
             None => Value::Nothing,
             Some(element) if element.is_composite => Value::Composite("expected text"),
             Some(element) => Value::Text(Cow::Borrowed(element.content.bytes(self.bytes()))),
         }
+    }
+
+    /// The texts of all elements at this path within an element; only the last step may be repeated.
+    pub(super) fn list(&self, element: usize, path: &[Segment]) -> Vec<Value<'_>> {
+        let Some((name, outer)) = path.split_last().filter(|(name, _)| !is_number(name)) else {
+            return vec![self.value(element, path)];
+        };
+        let parent = self.find(element, outer);
+        let children = parent.map(|parent| self.children(parent, name)).unwrap_or_default();
+        children.iter().map(|child| self.text(*child)).collect()
     }
 
     /// The elements below the root; `None` if there are others or attributes.
@@ -144,6 +159,17 @@ impl<'a> Xml<'a> {
     fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
+}
+
+/// The encoding that an XML declaration names, where it is written in ASCII.
+pub(super) fn declared(bytes: &[u8]) -> Option<&str> {
+    let bytes = bytes.trim_ascii_start();
+    let end = bytes.iter().position(|byte| *byte == b'>')?;
+    let declaration = str::from_utf8(&bytes[..end]).ok()?.strip_prefix("<?xml ")?;
+    let (_, rest) = declaration.split_once("encoding")?;
+    let rest = rest.trim_start().strip_prefix('=')?.trim_start();
+    let quote = rest.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+    rest[1..].split(quote).next()
 }
 
 /// The number that a path begins with, and the rest of it.
@@ -308,5 +334,19 @@ mod tests {
         let xml = read(&text).expect("a document");
         assert_eq!(value(&xml, &["@a49999"]).as_deref(), Some(""));
         assert_eq!(value(&xml, &["i", "49999"]).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_declaration_may_name_the_encoding() {
+        for (text, encoding) in [
+            ("<?xml version=\"1.0\" encoding=\"GBK\"?><a/>", Some("GBK")),
+            (" <?xml version='1.0' encoding = 'gb2312' standalone='yes'?><a/>", Some("gb2312")),
+            ("<?xml version=\"1.0\"?><a encoding=\"x\"/>", None),
+            ("<a encoding=\"x\"/>", None),
+            ("<?xml encoding=", None),
+            ("", None),
+        ] {
+            assert_eq!(declared(text.as_bytes()), encoding, "{text}");
+        }
     }
 }

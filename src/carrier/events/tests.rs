@@ -177,7 +177,7 @@ fn a_document_may_stand_in_a_field() {
     // A `+` of Base64 that nobody escaped has become a space.
     let decoded = read(&dialect, &Sample::post("mo=eyJpZCI6MSwibW9iaWxlIjoyLCJ0ZXh0IjoiPj4+In0="));
     assert_eq!(texts(&decoded), [">>>"]);
-    assert_eq!(garbled(&read(&dialect, &Sample::post("x=1"))), ["mo: no such form field"]);
+    assert_eq!(garbled(&read(&dialect, &Sample::post("x=1"))), ["mo: no such field"]);
 }
 
 #[test]
@@ -366,6 +366,8 @@ proptest! {
             columns: vec!["id".to_owned(), "text".to_owned()],
             surplus: Some(1),
             split_encoded: true,
+            quote: None,
+            skip: 0,
         };
         let inside = match inside {
             "json" => InsideFormat::Json,
@@ -373,7 +375,13 @@ proptest! {
             "form" => InsideFormat::Form,
             _ => InsideFormat::Records(records),
         };
-        let inside = Inside { field: "a".to_owned(), decode: Vec::new(), format: inside, optional: true };
+        let inside = Inside {
+            field: vec!["a".to_owned()],
+            name: "a".to_owned(),
+            decode: Vec::new(),
+            format: inside,
+            optional: true,
+        };
         let route = &ACCOUNT.dialect.routes[0];
         let route = Route { formats: vec![format], charset, inside: Some(inside), ..route.clone() };
         let sample = Sample::post([held.as_bytes(), &body].concat()).with("content-encoding", encoding);

@@ -3,14 +3,19 @@
 use crate::config::dialect::Algorithm;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest as _, Md5};
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use sm3::Sm3;
+use std::borrow::Cow;
 use subtle::{Choice, ConstantTimeEq as _};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 /// The signature of a text; the digests without a key ignore it. For Ed25519 the key is the
-/// private seed, and `None` if it is none.
+/// private seed, and `None` if it is none. With RSA and ECDSA nobody signs here.
 pub(in crate::carrier) fn sign(algorithm: Algorithm, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     Some(match algorithm {
         Algorithm::Md5 => Md5::digest(text).to_vec(),
@@ -27,21 +32,43 @@ pub(in crate::carrier) fn sign(algorithm: Algorithm, key: &[u8], text: &[u8]) ->
             let pair = Ed25519KeyPair::from_seed_unchecked(key).ok()?;
             pair.sign(text).as_ref().to_vec()
         }
+        Algorithm::RsaSha1 | Algorithm::RsaSha256 | Algorithm::EcdsaP256 => return None,
     })
 }
 
 /// Whether this is the signature of a text. For Ed25519 the key is the public one.
 pub(super) fn is_signed(algorithm: Algorithm, key: &[u8], text: &[u8], given: &[u8]) -> Choice {
     match algorithm {
-        Algorithm::Ed25519 => {
-            let verified = UnparsedPublicKey::new(&ED25519, key).verify(text, given);
-            Choice::from(u8::from(verified.is_ok()))
+        Algorithm::Ed25519 => is_verified(&ED25519, Some(Cow::Borrowed(key)), text, given),
+        Algorithm::RsaSha1 => {
+            let algorithm = &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY;
+            is_verified(algorithm, bare_key(key), text, given)
         }
+        Algorithm::RsaSha256 => {
+            is_verified(&RSA_PKCS1_2048_8192_SHA256, bare_key(key), text, given)
+        }
+        Algorithm::EcdsaP256 => is_verified(&ECDSA_P256_SHA256_ASN1, bare_key(key), text, given),
         computed => match sign(computed, key, text) {
             Some(expected) => expected.ct_eq(given),
             None => Choice::from(0),
         },
     }
+}
+
+fn is_verified(
+    algorithm: &'static dyn VerificationAlgorithm,
+    key: Option<Cow<'_, [u8]>>,
+    text: &[u8],
+    given: &[u8],
+) -> Choice {
+    let verified = key.map(|key| UnparsedPublicKey::new(algorithm, key).verify(text, given));
+    Choice::from(u8::from(matches!(verified, Some(Ok(())))))
+}
+
+/// The key within a `SubjectPublicKeyInfo` (RFC 5280, 4.1.2.7).
+fn bare_key(key: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (_, info) = SubjectPublicKeyInfo::from_der(key).ok()?;
+    Some(info.subject_public_key.data)
 }
 
 /// An HMAC (RFC 2104).

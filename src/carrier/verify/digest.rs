@@ -14,11 +14,10 @@ use zeroize::Zeroizing;
 /// Whether one of the secrets made one of the signatures, by one of the algorithms.
 pub(super) fn prove(digest: &Digest, claim: &Claim<'_>, secrets: &[Secret]) -> Result<(), Denied> {
     let given = claim.signatures(&digest.given, &digest.prefix, digest.written)?;
-    let sorted = in_order(digest, claim.values).ok_or(Denied::BadSignature)?;
     let user = claim.user();
     signed(any(secrets, |secret| {
         let Some(key) = written::read(digest.key, secret.reveal()) else { return Choice::from(0) };
-        let text = text(digest, claim.values, &user, &key, &sorted);
+        let Some(text) = text(digest, claim.values, &user, &key) else { return Choice::from(0) };
         any(&digest.algorithms, |algorithm| {
             any(&given, |given| algorithm::is_signed(*algorithm, &key, &text, given))
         })
@@ -33,25 +32,26 @@ pub(in crate::carrier) fn sign(
     secret: &Secret,
 ) -> Option<Vec<u8>> {
     let key = written::read(digest.key, secret.reveal())?;
-    let text = text(digest, values, user, &key, &in_order(digest, values)?);
+    let text = text(digest, values, user, &key)?;
     let signature = algorithm::sign(*digest.algorithms.first()?, &key, &text)?;
     let signature = written::write(digest.written, &signature);
     Some([digest.prefix.as_bytes(), &signature].concat())
 }
 
-/// The fields in order, where they are signed; `None` if they would leave out anything.
-fn in_order(digest: &Digest, values: &dyn Values) -> Option<Vec<u8>> {
-    digest.sorted.as_ref().map_or(Some(Vec::new()), |by| sorted(by, values))
-}
-
-/// What is signed. It may hold the secret, so it does not stay in memory.
+/// What is signed; `None` if the fields in order would leave out anything. It may hold the secret,
+/// so it does not stay in memory.
 fn text(
     digest: &Digest,
     values: &dyn Values,
     user: &[u8],
     key: &[u8],
-    sorted: &[u8],
-) -> Zeroizing<Vec<u8>> {
-    let special = Special { secret: key, user, sorted, ..Special::default() };
-    Zeroizing::new(render(&digest.over, values, &special))
+) -> Option<Zeroizing<Vec<u8>>> {
+    let special = Special { secret: key, user, ..Special::default() };
+    let in_order = match &digest.sorted {
+        Some(by) => sorted(by, values, &special)?,
+        None => Vec::new(),
+    };
+    let in_order = Zeroizing::new(in_order);
+    let special = Special { sorted: &in_order, ..special };
+    Some(Zeroizing::new(render(&digest.over, values, &special)))
 }

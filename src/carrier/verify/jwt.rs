@@ -3,7 +3,7 @@
 use super::algorithm::hmac;
 use super::validity::Validity;
 use super::{any, signed};
-use crate::carrier::Denied;
+use crate::carrier::{Call, Denied};
 use crate::model::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,28 +16,42 @@ use subtle::ConstantTimeEq as _;
 /// Whether one of the secrets signed the token and the token speaks of this body.
 ///
 /// The algorithm is the token's choice among HS256, HS384 and HS512, all of which take the same
-/// secret. The claim `body_hash` is the hexadecimal SHA-256 of the body.
+/// secret. The claim `body_hash` is the hexadecimal SHA-256 of the body, and `url_hash`, where it
+/// is wanted, that of the URL.
 pub(super) fn prove(
     token: &[u8],
-    body: &[u8],
+    call: &Call<'_>,
     body_hash: &str,
+    url_hash: Option<&str>,
     secrets: &[Secret],
 ) -> Result<Validity, Denied> {
     let token = Token::read(token.trim_ascii()).ok_or(Denied::BadSignature)?;
     signed(any(secrets, |secret| {
         (token.mac)(secret.reveal(), token.signed).ct_eq(&token.signature)
     }))?;
-    if !is_hashed(&token.claims, body_hash, body) {
+    let is_of_url =
+        url_hash.is_none_or(|claim| is_hashed(&token.claims, claim, call.url.as_bytes()));
+    if !is_of_url || !is_hashed(&token.claims, body_hash, call.body) {
         return Err(Denied::BadSignature);
     }
     let time = |claim| token.claims.get(claim).and_then(numeric_date);
     Ok(Validity { at: time("iat"), from: time("nbf"), until: time("exp") })
 }
 
-/// A token of this moment for the body, HS256.
-pub(super) fn sign(body: &[u8], secret: &Secret, body_hash: &str, now: Timestamp) -> String {
+/// A token of this moment for the call, HS256.
+pub(super) fn sign(
+    call: &Call<'_>,
+    secret: &Secret,
+    body_hash: &str,
+    url_hash: Option<&str>,
+    now: Timestamp,
+) -> String {
     let header = json!({ "alg": "HS256", "typ": "JWT" });
-    let claims = json!({ "iat": now.as_second(), body_hash: hex::encode(Sha256::digest(body)) });
+    let hash = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    let mut claims = json!({ "iat": now.as_second(), body_hash: hash(call.body) });
+    if let Some(url_hash) = url_hash {
+        claims[url_hash] = json!(hash(call.url.as_bytes()));
+    }
     let encoded = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let signed = encoded.join(".");
     let signature = hmac::<Hmac<Sha256>>(secret.reveal(), signed.as_bytes());

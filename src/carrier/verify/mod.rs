@@ -89,8 +89,8 @@ pub fn sign(
         Check::Digest(digest) => {
             (digest.given.clone(), digest::sign(digest, claim.values, &claim.user(), secret)?)
         }
-        Check::Jwt { given, prefix, body_hash } => {
-            let token = jwt::sign(call.body, secret, body_hash, now);
+        Check::Jwt { given, prefix, body_hash, url_hash } => {
+            let token = jwt::sign(call, secret, body_hash, url_hash.as_deref(), now);
             (given.clone(), [prefix.as_bytes(), token.as_bytes()].concat())
         }
         Check::SdkHmacSha256 => (at(sdk_hmac::SIGNATURE), sdk_hmac::sign(&claim, secret)?),
@@ -139,10 +139,11 @@ impl Claim<'_> {
                 token::token(self, given, prefix, secrets).map(|()| None)
             }
             Check::Digest(digest) => digest::prove(digest, self, secrets).map(|()| None),
-            Check::Jwt { given, prefix, body_hash } => {
+            Check::Jwt { given, prefix, body_hash, url_hash } => {
                 let token = self.given(given)?;
                 let token = after(prefix, &token).ok_or(Denied::BadSignature)?;
-                jwt::prove(token, self.call.body, body_hash, secrets).map(Some)
+                let url_hash = url_hash.as_deref();
+                jwt::prove(token, self.call, body_hash, url_hash, secrets).map(Some)
             }
             Check::SdkHmacSha256 => sdk_hmac::prove(self, secrets).map(Some),
             Check::Twilio => twilio::prove(self, secrets).map(|()| None),

@@ -5,9 +5,15 @@ use crate::carrier::template::{Special, render};
 use crate::config::dialect::Sorted;
 use std::collections::BTreeMap;
 
-/// The fields as one text: by the bytes of their names, those of one name as sent. `None` if they
-/// are not all that is said, so that nothing would be signed of the rest.
-pub(super) fn sorted(by: &Sorted, values: &dyn Values) -> Option<Vec<u8>> {
+/// The fields as one text: by the bytes of their names, those of one name as sent; or values by
+/// their own bytes. `None` if the fields are not all that is said, so that nothing would be signed
+/// of the rest.
+pub(super) fn sorted(by: &Sorted, values: &dyn Values, special: &Special<'_>) -> Option<Vec<u8>> {
+    if !by.values.is_empty() {
+        let mut texts: Vec<_> = by.values.iter().map(|it| render(it, values, special)).collect();
+        texts.sort();
+        return Some(texts.join(by.join.as_bytes()));
+    }
     let mut fields = values.fields(by.of)?;
     fields.retain(|(name, _)| by.except.iter().all(|except| except.as_bytes() != &**name));
     fields.retain(|(_, value)| !by.skip_empty || !value.is_empty());
@@ -52,6 +58,7 @@ mod tests {
     fn by(pair: &str, join: &str) -> Sorted {
         Sorted {
             of: SortedOf::Document,
+            values: Vec::new(),
             except: vec!["sign".to_owned()],
             pair: Template::read(pair).expect("a template"),
             join: join.to_owned(),
@@ -64,8 +71,8 @@ mod tests {
         let route = route(&[Format::Form]);
         let sample = Sample::post(form).to("/callback/x?z=2&y=1");
         let call = sample.call(&route);
-        let sorted = sorted(by, &Scope::of(&call)).expect("a form says nothing else");
-        String::from_utf8(sorted).expect("UTF-8")
+        let sorted = sorted(by, &Scope::of(&call), &Special::default());
+        String::from_utf8(sorted.expect("a form says nothing else")).expect("UTF-8")
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn time(from: &str, form: TimeForm) -> Option<TimeField> {
         decoding: Decoding::default(),
         map: BTreeMap::new(),
         strip: Vec::new(),
+        until: Vec::new(),
         required: false,
     };
     Some(TimeField { field, form, zone: None })

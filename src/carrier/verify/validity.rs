@@ -1,11 +1,13 @@
 //! When a proof was made, and whether that is now.
 
+use crate::carrier::field::refined;
 use crate::carrier::scope::Values;
 use crate::carrier::template::{Special, render};
 use crate::carrier::{Denied, time};
 use crate::config::dialect::{Origin, TimeField};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What a proof tells about its time, all of it signed.
@@ -32,7 +34,8 @@ impl Validity {
         };
         let text = String::from_utf8(text).ok();
         let at = text.and_then(|text| {
-            time::read(&text, &field.form, field.zone.unwrap_or(offset)).ok().flatten()
+            let text = refined(Cow::Owned(text), &field.field);
+            time::read(text.trim(), &field.form, field.zone.unwrap_or(offset)).ok().flatten()
         });
         Validity { at, ..Validity::default() }
     }

@@ -149,13 +149,17 @@ fn show_route(route: &Route, account: Option<&Account>) -> ShownRoute {
         trust: route.trust().name(),
         proof: route.auth.schemes.iter().map(proof).collect(),
         says: route.events.iter().map(show_rule).collect(),
-        answers: vec![
-            show_answer("accepted", &answers.accepted),
-            show_answer("duplicate", &answers.duplicate),
-            show_answer("busy", &answers.busy),
-            show_answer("refused", &answers.refused),
-            show_answer("unsigned", &answers.unsigned),
-        ],
+        answers: [
+            ("accepted", &answers.accepted),
+            ("duplicate", &answers.duplicate),
+            ("busy", &answers.busy),
+            ("refused", &answers.refused),
+            ("unsigned", &answers.unsigned),
+        ]
+        .into_iter()
+        .chain(answers.cases.iter().map(|case| ("case", &case.form)))
+        .map(|(to, form)| show_answer(to, form))
+        .collect(),
     }
 }
 

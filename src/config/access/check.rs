@@ -79,8 +79,9 @@ fn signs_url(dialect: &Dialect) -> bool {
     let mut schemes = dialect.routes.iter().flat_map(|route| &route.auth.schemes);
     schemes.any(|scheme| match &scheme.check {
         Check::Twilio | Check::PlivoV2 | Check::PlivoV3 => true,
-        Check::Digest(digest) => digest.over.sources().any(|source| source.place == Place::Url),
-        Check::Basic | Check::Token { .. } | Check::Jwt { .. } | Check::SdkHmacSha256 => false,
+        Check::Digest(digest) => digest.signed().any(|source| source.place == Place::Url),
+        Check::Jwt { url_hash, .. } => url_hash.is_some(),
+        Check::Basic | Check::Token { .. } | Check::SdkHmacSha256 => false,
     })
 }
 

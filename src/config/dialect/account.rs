@@ -68,8 +68,8 @@ fn check_secrets(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
             let unfit = |secret: &&At<Secret>| !schemes(dialect).any(|it| fits(it, &secret.value));
             for secret in given.secrets.iter().filter(unfit) {
                 let wrong = "points to something that is not a key as the dialect's `key` has it";
-                let right = "keep it there as `key` says, in hex or Base64; an Ed25519 public key \
-                             has 32 bytes";
+                let right = "keep it there as `key` says, in hex, Base64 or PEM; an Ed25519 public \
+                             key has 32 bytes";
                 section.reject(secret, Fault::new(wrong, right));
             }
         }
@@ -83,7 +83,8 @@ fn fits(scheme: &Scheme, secret: &Secret) -> bool {
     let key = match digest.key {
         Written::Plain => return true,
         Written::Hex => hex::decode(text).ok(),
-        Written::Base64 => {
+        Written::Pem => return text.starts_with(b"-----BEGIN "),
+        Written::Base64 | Written::HexBase64 => {
             let padding = DecodePaddingMode::Indifferent;
             let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(padding);
             [STANDARD, URL_SAFE]
@@ -97,7 +98,7 @@ fn fits(scheme: &Scheme, secret: &Secret) -> bool {
 
 fn check_user(section: &Section<'_>, dialect: &Dialect, given: &Given<'_>) {
     let in_template = |scheme: &Scheme| match &scheme.check {
-        Check::Digest(digest) => digest.over.sources().any(|it| it.place == Place::User),
+        Check::Digest(digest) => digest.signed().any(|it| it.place == Place::User),
         _ => false,
     };
     let compared = |scheme: &Scheme| {

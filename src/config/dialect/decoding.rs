@@ -55,6 +55,8 @@ impl Charset {
 pub enum Step {
     /// Percent-decoding, once more.
     Percent,
+    /// The same as forms have it, where `+` is a space.
+    Form,
     /// Hexadecimal digits.
     Hex,
     /// Base64, standard or URL-safe, padded or not; spaces are the `+` that a form lost.

@@ -1,6 +1,6 @@
 //! Where the fields of a callback stand: the format of a request, and a document within a field.
 
-use super::Step;
+use super::{Segment, Step};
 
 /// Where the fields of a callback stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,11 +31,13 @@ impl Format {
     ];
 }
 
-/// A document within a form field.
+/// A document within a field of another one, or within a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inside {
-    /// The field's name.
-    pub field: String,
+    /// The way to the field in the document around; empty: the body is all there is around.
+    pub field: Vec<Segment>,
+    /// The field as errors name it.
+    pub name: String,
     /// The decodings to try, in order: the first whose result looks like the format is taken.
     pub decode: Vec<Vec<Step>>,
     /// What is inside.
@@ -44,7 +46,7 @@ pub struct Inside {
     pub optional: bool,
 }
 
-/// What is inside a form field.
+/// What is inside a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InsideFormat {
     /// A JSON document.
@@ -60,7 +62,8 @@ pub enum InsideFormat {
 /// Delimited records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Records {
-    /// What ends a record; an empty last record is none.
+    /// What ends a record; an empty last record is none. A line's end takes the `\r` before it.
+    /// Empty: there is one record.
     pub record: String,
     /// What ends a field.
     pub field: String,
@@ -70,4 +73,9 @@ pub struct Records {
     pub surplus: Option<usize>,
     /// Split the form value as sent and percent-decode each field after; else the reverse.
     pub split_encoded: bool,
+    /// What may stand around a field, so that delimiters within it are text; doubled within, it is
+    /// itself (RFC 4180).
+    pub quote: Option<u8>,
+    /// So many records in front say nothing: a heading.
+    pub skip: usize,
 }

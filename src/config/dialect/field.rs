@@ -15,6 +15,8 @@ pub struct Field {
     pub map: BTreeMap<String, String>,
     /// Taken off the front where it stands there, the first that fits.
     pub strip: Vec<String>,
+    /// It ends before the first of these that stands in it.
+    pub until: Vec<String>,
     /// Without it the item is quarantined; a text that must be there may still be empty.
     pub required: bool,
 }

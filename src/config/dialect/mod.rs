@@ -24,7 +24,7 @@ pub use field::{CallerField, Field, Origin, TimeField, TimeForm};
 pub use proof::{Algorithm, Auth, Check, Digest, Scheme, Sorted, SortedOf, Written};
 pub(super) use read::send_url;
 pub(super) use read::{read, read_alone};
-pub use rule::{Condition, DedupePart, EventRule, PartFields, RuleKind, StateField, Test};
+pub use rule::{Condition, DedupePart, Each, EventRule, PartFields, RuleKind, StateField, Test};
 pub use send::{
     AnswerFormat, CarrierId, Code, CodePlace, NumberForm, SendAnswer, SendBody, SendProof,
     Submission, is_value,
@@ -155,6 +155,17 @@ pub struct Answers {
     pub refused: AnswerForm,
     /// It carries no proof at all.
     pub unsigned: AnswerForm,
+    /// What is answered instead of `accepted` and `duplicate`: the first whose conditions hold.
+    pub cases: Vec<AnswerCase>,
+}
+
+/// What is answered to some requests only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerCase {
+    /// All must hold, of the document and what is around it.
+    pub when: Vec<Condition>,
+    /// The answer.
+    pub form: AnswerForm,
 }
 
 /// One answer.

@@ -52,6 +52,9 @@ pub enum Check {
         /// The claim with the hexadecimal SHA-256 of the body, which must be there when there is
         /// a body.
         body_hash: String,
+        /// The claim with the hexadecimal SHA-256 of the URL as the carrier knows it, which then
+        /// must be there.
+        url_hash: Option<String>,
     },
     /// Huawei Cloud's `SDK-HMAC-SHA256` over a canonical request.
     SdkHmacSha256,
@@ -83,6 +86,14 @@ pub struct Digest {
     pub key: Written,
 }
 
+impl Digest {
+    /// The places that are signed.
+    pub fn signed(&self) -> impl Iterator<Item = &Source> {
+        let values = self.sorted.iter().flat_map(|sorted| &sorted.values);
+        self.over.sources().chain(values.flat_map(Template::sources))
+    }
+}
+
 /// How bytes are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Written {
@@ -93,6 +104,10 @@ pub enum Written {
     Hex,
     /// Base64, standard or URL-safe, padded or not.
     Base64,
+    /// Base64 of hexadecimal digits.
+    HexBase64,
+    /// Base64 between lines that begin with `-----` (RFC 7468).
+    Pem,
 }
 
 /// Algorithms of signatures.
@@ -118,13 +133,19 @@ pub enum Algorithm {
     HmacSha512,
     /// HMAC with SM3.
     HmacSm3,
-    /// Ed25519 (RFC 8032); the account's secrets are public keys.
+    /// Ed25519 (RFC 8032); the account's secrets are public keys of 32 bytes.
     Ed25519,
+    /// RSA with PKCS #1 v1.5 and SHA-1; the account's secrets are public keys (RFC 5280).
+    RsaSha1,
+    /// The same with SHA-256.
+    RsaSha256,
+    /// ECDSA on P-256 with SHA-256, the signature in DER; the account's secrets are public keys.
+    EcdsaP256,
 }
 
 impl Algorithm {
     /// All of them, with their names in the configuration.
-    pub const NAMES: [(&'static str, Algorithm); 11] = [
+    pub const NAMES: [(&'static str, Algorithm); 14] = [
         ("md5", Algorithm::Md5),
         ("sha1", Algorithm::Sha1),
         ("sha256", Algorithm::Sha256),
@@ -136,7 +157,19 @@ impl Algorithm {
         ("hmac-sha512", Algorithm::HmacSha512),
         ("hmac-sm3", Algorithm::HmacSm3),
         ("ed25519", Algorithm::Ed25519),
+        ("rsa-sha1", Algorithm::RsaSha1),
+        ("rsa-sha256", Algorithm::RsaSha256),
+        ("ecdsa-p256", Algorithm::EcdsaP256),
     ];
+
+    /// Whether the account's secrets are public keys.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        matches!(
+            self,
+            Algorithm::Ed25519 | Algorithm::RsaSha1 | Algorithm::RsaSha256 | Algorithm::EcdsaP256
+        )
+    }
 
     /// Whether the secret is the key of it, and so need not stand in the template.
     #[must_use]
@@ -157,6 +190,8 @@ impl Algorithm {
 pub struct Sorted {
     /// Of where: the query, the form, or the document (a JSON object, its scalars as sent).
     pub of: SortedOf,
+    /// Values to put in order by themselves, instead of fields by their names.
+    pub values: Vec<Template>,
     /// Fields that are left out: the signature itself.
     pub except: Vec<String>,
     /// One field; `${name}` and `${value}`.

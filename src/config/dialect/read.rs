@@ -173,7 +173,8 @@ fn route(name: &str, section: &mut Section<'_>, transport: Transport) -> Option<
     let charset = decoding::charset(section, "charset");
     let has_inside = section.has("inside");
     let inside = inside::inside(section, &known);
-    let ground = Ground { formats: known, columns: inside::columns(inside.as_ref()) };
+    let columns = inside::columns(inside.as_ref());
+    let ground = Ground { formats: known, columns, within: has_inside, each: false };
     let auth = auth::auth(section, &ground);
     let events = events::events(section, &ground);
     let answers = answers::answers(section, &ground);

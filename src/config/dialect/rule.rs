@@ -16,6 +16,8 @@ pub struct EventRule {
     /// or one object. Empty: the document itself. Rules with a place that is there go before those
     /// without one.
     pub items: Vec<Segment>,
+    /// One event for each of these pieces of the item, not one for the item.
+    pub each: Option<Each>,
     /// The carrier's id of the message or call.
     pub id: Option<Field>,
     /// The id of the call or conversation, where `id` is another one.
@@ -47,6 +49,15 @@ pub struct PartFields {
     pub total: Field,
     /// Which of them it is, from 1.
     pub number: Field,
+}
+
+/// The pieces of an item that are an event each, reached as `each:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Each {
+    /// Where they stand: the elements of an array, repeated fields or XML elements, or one value.
+    pub of: Source,
+    /// What sets the pieces of one value apart; empty pieces are none.
+    pub split: Option<String>,
 }
 
 /// One part of a dedupe key.
@@ -119,6 +130,8 @@ pub struct StateField<T> {
     pub code: Field,
     /// What the words mean; others are unknown.
     pub map: BTreeMap<String, T>,
+    /// What any other word means; `None`: that is unknown.
+    pub other: Option<T>,
     /// What is kept as the carrier's own word, where that is another field.
     pub raw: Option<Field>,
 }

@@ -28,6 +28,12 @@ pub enum Place {
     Query,
     /// The form around a document within it: `form:…`.
     Form,
+    /// The document around the one within it: `outer:…`.
+    Outer,
+    /// So many objects above the item: `../…`.
+    Above(usize),
+    /// The piece of the item that is being read: `each:`.
+    Each,
     /// A header: `header:…`.
     Header(HeaderName),
     /// The whole body: `body:`.
@@ -88,11 +94,17 @@ impl Source {
             Some(("query", name)) => named(Place::Query, name),
             Some(("form", name)) => named(Place::Form, name),
             Some(("header", rest)) => header(rest),
+            Some(("outer", rest)) => within(Place::Outer, rest),
+            Some(("each", rest)) => whole(Place::Each, "each", rest),
             Some(("body", rest)) => whole(Place::Body, "body", rest),
             Some(("method", rest)) => whole(Place::Method, "method", rest),
             Some(("route", rest)) => whole(Place::Route, "route", rest),
             Some(("target", rest)) => whole(Place::Target, "target", rest),
             Some(("url", rest)) => whole(Place::Url, "url", rest),
+            _ if text.starts_with("../") => {
+                let rest = text.trim_start_matches("../");
+                within(Place::Above((text.len() - rest.len()) / 3), rest)
+            }
             _ => match text.strip_prefix('/') {
                 Some(rest) => within(Place::Document, rest),
                 None => within(Place::Item, text),
@@ -156,6 +168,9 @@ impl fmt::Display for Source {
             Place::Document => f.write_str("/")?,
             Place::Query => f.write_str("query:")?,
             Place::Form => f.write_str("form:")?,
+            Place::Outer => f.write_str("outer:")?,
+            Place::Above(levels) => f.write_str(&"../".repeat(*levels))?,
+            Place::Each => f.write_str("each:")?,
             Place::Header(name) => write!(f, "header:{name}")?,
             Place::Body => f.write_str("body:")?,
             Place::Method => f.write_str("method:")?,
@@ -188,6 +203,10 @@ mod tests {
             "/eventType",
             "query:menu",
             "form:seqid",
+            "outer:data.id",
+            "../code",
+            "../../batch.id",
+            "each:",
             "header:x-aksk#Nonce",
             "body:",
             "method:",
@@ -202,7 +221,19 @@ mod tests {
 
     #[test]
     fn what_names_no_place_is_refused() {
-        for text in ["", "/", "a..b", "header:", "header:a b", "body:x", "query:"] {
+        for text in [
+            "",
+            "/",
+            "..",
+            "../",
+            "a..b",
+            "each:x",
+            "outer:",
+            "header:",
+            "header:a b",
+            "body:x",
+            "query:",
+        ] {
             assert!(Source::read(text).is_err(), "{text}");
         }
     }

@@ -30,6 +30,8 @@ pub enum Filter {
     Sha1,
     /// The 32 bytes of its SHA-256.
     Sha256,
+    /// The 64 bytes of its SHA-512.
+    Sha512,
     /// The 32 bytes of its SM3.
     Sm3,
     /// Lower-case hexadecimal digits.
@@ -54,10 +56,11 @@ pub enum Filter {
 
 impl Filter {
     /// All of them, with their names.
-    pub const NAMES: [(&'static str, Filter); 13] = [
+    pub const NAMES: [(&'static str, Filter); 14] = [
         ("md5", Filter::Md5),
         ("sha1", Filter::Sha1),
         ("sha256", Filter::Sha256),
+        ("sha512", Filter::Sha512),
         ("sm3", Filter::Sm3),
         ("hex", Filter::Hex),
         ("base64", Filter::Base64),

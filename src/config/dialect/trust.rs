@@ -1,6 +1,8 @@
 //! How far a request may be trusted: what proves that its carrier sent it, and what of it is proven.
 
-use super::{Check, Dialect, Digest, Filter, Format, Piece, Place, Route, Scheme, SortedOf};
+use super::{
+    Check, Dialect, Digest, Filter, Format, Piece, Place, Route, Scheme, Sorted, SortedOf,
+};
 
 /// What proves that a request comes from the carrier; more is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +67,7 @@ impl Scheme {
     fn covers(&self, format: Format) -> bool {
         match &self.check {
             Check::SdkHmacSha256 | Check::Twilio | Check::PlivoV3 => true,
-            Check::Jwt { .. } => format != Format::Query,
+            Check::Jwt { url_hash, .. } => format != Format::Query || url_hash.is_some(),
             Check::Digest(digest) => digest.covers(format),
             Check::Basic | Check::Token { .. } | Check::PlivoV2 => false,
         }
@@ -81,10 +83,17 @@ impl Digest {
                 Place::Url | Place::Target => {
                     format == Format::Query && !filters.contains(&Filter::Path)
                 }
-                Place::Sorted => self.sorted.as_ref().is_some_and(|it| it.of.covers(format)),
+                Place::Sorted => self.sorted.as_ref().is_some_and(|it| it.covers(format)),
                 _ => false,
             },
         })
+    }
+}
+
+impl Sorted {
+    /// Values in order are those that are named, never all that is said.
+    fn covers(&self, format: Format) -> bool {
+        self.values.is_empty() && self.of.covers(format)
     }
 }
 

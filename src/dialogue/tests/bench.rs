@@ -2,7 +2,7 @@
 
 use crate::clock::Entropy;
 use crate::config::conversation::{Second, Wording};
-use crate::config::{Account, Campaign, Conversation};
+use crate::config::{Account, Campaign, Conversation, samples};
 use crate::dialogue::interpret::tests::{account, campaign};
 use crate::dialogue::memory::{CallerMemory, Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted};
@@ -67,6 +67,12 @@ pub(super) fn invitation(id: &str, service: &str, expires_at: Timestamp) -> Invi
     }
 }
 
+/// The account through which citizens are heard and written to.
+fn sender() -> Account {
+    let account = account();
+    Account { send: Some(samples::sending(account.name.as_str())), ..account }
+}
+
 /// What was concluded, and what was sent.
 #[derive(Clone)]
 pub(super) struct Bench {
@@ -91,7 +97,7 @@ impl Bench {
         };
         Bench {
             campaigns: vec![Arc::new(campaign)],
-            accounts: BTreeMap::from([(account().name, Arc::new(account()))]),
+            accounts: BTreeMap::from([(account().name, Arc::new(sender()))]),
             store: BTreeMap::new(),
             entropy: Entropy::seeded(1),
             heard: 0,

@@ -255,6 +255,10 @@ impl<Q: Queue> Driver<Q> {
             Became::Sent { carrier_id } => {
                 News::Sent { message, carrier_id: carrier_id.clone(), at: self.clock.now() }
             }
+            // The citizen may have it, and answer.
+            Became::Dead { class: DeadClass::Unknown, .. } => {
+                News::Sent { message, carrier_id: None, at: self.clock.now() }
+            }
             Became::Dropped { .. } | Became::Dead { .. } => News::NotSent(message),
             Became::Retry { .. } | Became::Released => return None,
         };

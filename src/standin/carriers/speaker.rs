@@ -14,7 +14,9 @@ pub use proof::{KeyPair, is_asymmetric};
 
 use crate::carrier::{self, Answer, Call, Reply};
 use crate::config::Account;
-use crate::config::dialect::{EventRule, Format, InsideFormat, Route, RuleKind, Source, Transport};
+use crate::config::dialect::{
+    EventRule, Format, Inside, InsideFormat, Route, RuleKind, Source, Transport,
+};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
@@ -44,7 +46,7 @@ pub struct Way<'a> {
     pub method: Method,
     /// Where the fields stand.
     pub format: Format,
-    /// For a document within a form field: which of the packings that are tried. `None`: the
+    /// For a document within another: which of the packings that are tried. `None`: the
     /// document stands alone.
     pub packing: Option<usize>,
 }
@@ -171,9 +173,12 @@ impl<'a> Speaker<'a> {
             let bodiless = [Method::GET, Method::HEAD].contains(method) && !is_link || only_query;
             let fits = |format: &&Format| (**format == Format::Query) == bodiless;
             for format in route.formats.iter().filter(fits) {
-                let around = matches!(format, Format::Query | Format::Form | Format::Multipart);
-                let packings = packings.as_ref().filter(|_| around);
-                for packing in packings.map_or(&[None][..], Vec::as_slice) {
+                // A text is the whole of what is inside, and has no fields.
+                let has_field =
+                    |inside: &&Inside| inside.field.is_empty() == (*format == Format::Text);
+                let fits = route.inside.as_ref().is_none_or(|it| has_field(&it));
+                let packings = packings.as_deref().unwrap_or(&[None]).iter();
+                for packing in packings.filter(|packing| fits || packing.is_none()) {
                     let (method, format, packing) = (method.clone(), *format, *packing);
                     ways.push(Way { route, rule, method, format, packing });
                 }

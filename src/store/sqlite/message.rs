@@ -242,7 +242,7 @@ pub(in crate::store) async fn replay(
     let done = sqlx::query(
         "UPDATE message SET state = 0, due_at = ?1, attempts = 0, in_doubt = 0, queued_at = ?1,
             ended_at = NULL, class = NULL
-         WHERE id IN (SELECT unhex(value) FROM json_each(?2)) AND state = 3",
+         WHERE id IN (SELECT unhex(value) FROM json_each(?2)) AND state = 3 AND news IS NULL",
     )
     .bind(now.as_millisecond())
     .bind(json_keys(ids)?)

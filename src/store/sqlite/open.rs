@@ -85,6 +85,10 @@ pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePoo
     }
     Ok(SqlitePoolOptions::new()
         .max_connections(READERS)
+        // A file next door needs no fresh connections, and the pool's task that closes old ones may
+        // spin for ever (sqlx issue 3645, in 0.9.0 too).
+        .idle_timeout(None)
+        .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options(directory).pragma("query_only", "on").pragma("cache_size", "-1024"))
         .await?)

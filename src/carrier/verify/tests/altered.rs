@@ -10,6 +10,7 @@ fn jwt() -> Scheme {
         given: place("header:Authorization"),
         prefix: "Bearer ".to_owned(),
         body_hash: "payload_hash".to_owned(),
+        url_hash: None,
     })
 }
 

@@ -78,6 +78,7 @@ fn jwt() -> Scheme {
         given: place("header:Authorization"),
         prefix: "Bearer ".to_owned(),
         body_hash: "payload_hash".to_owned(),
+        url_hash: None,
     })
 }
 
@@ -134,6 +135,7 @@ fn a_token_without_a_digest_does_not_vouch_for_a_body() {
         given: place("header:Authorization"),
         prefix: "Bearer ".to_owned(),
         body_hash: "body_hash".to_owned(),
+        url_hash: None,
     });
     assert_eq!(believed(&sample, other), Err(Denied::BadSignature));
 }

@@ -104,6 +104,7 @@ fn submail_signs_a_token_that_must_be_remembered() {
 #[test]
 fn yunpian_signs_the_values_of_a_document_within_a_form() {
     let sorted = Sorted {
+        values: Vec::new(),
         of: SortedOf::Document,
         except: vec!["_sign".to_owned()],
         pair: Template::read("${value}").expect("a template"),
@@ -115,7 +116,8 @@ fn yunpian_signs_the_values_of_a_document_within_a_form() {
     let scheme = scheme(Check::Digest(Digest { sorted: Some(sorted), ..digest }));
     let mut route = proven_by(vec![scheme]);
     route.inside = Some(Inside {
-        field: "sms_reply".to_owned(),
+        field: vec!["sms_reply".to_owned()],
+        name: "sms_reply".to_owned(),
         decode: vec![Vec::new()],
         format: InsideFormat::Json,
         optional: false,
@@ -130,6 +132,7 @@ fn yunpian_signs_the_values_of_a_document_within_a_form() {
 fn vonage_signs_sorted_fields_by_md5_or_hmac() {
     let signed = |algorithms: &[Algorithm], over: &str| {
         let sorted = Sorted {
+            values: Vec::new(),
             of: SortedOf::Document,
             except: vec!["sig".to_owned()],
             pair: Template::read("&${name}=${value}").expect("a template"),
@@ -156,6 +159,7 @@ fn vonage_signs_calls_by_a_token_with_a_digest_of_the_body() {
             given: place("header:Authorization"),
             prefix: "Bearer ".to_owned(),
             body_hash: "payload_hash".to_owned(),
+            url_hash: None,
         })
     };
     for mut sample in [recorded!("vonage/ivr_keypad"), recorded!("vonage/recording")] {

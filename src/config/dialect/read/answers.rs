@@ -1,10 +1,11 @@
 //! What is answered: four words of ours, in the carrier's.
 
-use super::super::{AnswerForm, Answers, Template};
+use super::super::{AnswerCase, AnswerForm, Answers, Template};
+use super::events::conditions;
 use super::places::{Ground, Use};
-use super::values::named;
+use super::values::{flag, named, wrong_shape};
 use crate::config::problem::Fault;
-use crate::config::raw::Section;
+use crate::config::raw::{Node, Section};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// What an answer must never be taken for.
@@ -14,6 +15,8 @@ enum Meaning {
     Taken,
     /// We have it not.
     NotTaken,
+    /// We have it not, which the carrier takes from the body whatever the status.
+    NotTakenByBody,
 }
 
 /// Headers that the gateway writes itself.
@@ -24,27 +27,77 @@ const OURS: [&str; 5] =
 /// one, key by key where nothing else is said.
 pub(super) fn answers(section: &mut Section<'_>, ground: &Ground) -> Option<Answers> {
     section.table("answers", |section| {
+        let not_taken = match flag(section, "body_decides") {
+            true => Meaning::NotTakenByBody,
+            false => Meaning::NotTaken,
+        };
         let taken =
             |section: &mut Section<'_>| form(section, ground, StatusCode::OK, Meaning::Taken);
         let busy = |section: &mut Section<'_>| {
-            form(section, ground, StatusCode::SERVICE_UNAVAILABLE, Meaning::NotTaken)
+            form(section, ground, StatusCode::SERVICE_UNAVAILABLE, not_taken)
         };
-        let refused = |section: &mut Section<'_>| {
-            form(section, ground, StatusCode::FORBIDDEN, Meaning::NotTaken)
-        };
+        let refused =
+            |section: &mut Section<'_>| form(section, ground, StatusCode::FORBIDDEN, not_taken);
         let accepted = section.table("accepted", taken);
         let duplicate = section.table_else("duplicate", "accepted", taken);
         let busy = section.table("busy", busy);
         let denied = section.table("refused", refused);
         let unsigned = section.table_else("unsigned", "refused", refused);
-        Some(Answers {
+        let cases = cases(section, ground);
+        let answers = Answers {
             accepted: accepted?,
             duplicate: duplicate?,
             busy: busy?,
             refused: denied?,
             unsigned: unsigned?,
-        })
+            cases: cases?,
+        };
+        if not_taken == Meaning::NotTakenByBody {
+            reject_alike(section, &answers);
+        }
+        Some(answers)
     })
+}
+
+/// Reads `cases`: what is answered to some requests only.
+fn cases(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<AnswerCase>> {
+    let Some(node) = section.node("cases") else { return Some(Vec::new()) };
+    let right = "write [[answers.cases]] with `when` and what is answered then";
+    let Some(items) = node.items() else {
+        wrong_shape(&node, "an array of tables", right);
+        return None;
+    };
+    let case = |item: Node<'_>| {
+        let read = item.section(|section| {
+            section.demand("when", "write when = { type = \"verify\" }");
+            let when = conditions(section, ground);
+            let form = form(section, ground, StatusCode::OK, Meaning::Taken);
+            Some(AnswerCase { when: when?, form: form? })
+        });
+        if read.is_none() {
+            wrong_shape(&item, "a table", right);
+        }
+        read.flatten()
+    };
+    let cases: Vec<Option<AnswerCase>> = items.map(case).collect();
+    cases.into_iter().collect()
+}
+
+/// Reports an answer with a status of success that says the same as one that means it.
+fn reject_alike(section: &mut Section<'_>, answers: &Answers) {
+    let taken = || {
+        let always = [&answers.accepted, &answers.duplicate];
+        always.into_iter().chain(answers.cases.iter().map(|case| &case.form))
+    };
+    for (key, form) in
+        [("busy", &answers.busy), ("refused", &answers.refused), ("unsigned", &answers.unsigned)]
+    {
+        if form.status.is_success() && taken().any(|it| it.body == form.body) {
+            let wrong = "says the same as success, and the carrier would not come again";
+            let right = "give it a `body` of its own, or a status such as 503";
+            section.refuse(key, || Fault::new(wrong, right));
+        }
+    }
 }
 
 fn form(
@@ -80,7 +133,11 @@ fn status(section: &mut Section<'_>, usual: StatusCode, meaning: Meaning) -> Opt
     match meaning {
         Meaning::NotTaken if status.is_success() => {
             let wrong = format!("{status} would tell the carrier that we have it");
-            let right = format!("write for example {}", usual.as_u16());
+            let right = format!(
+                "write for example {}; if the carrier looks at the body only, add \
+                 answers.body_decides = true",
+                usual.as_u16()
+            );
             section.reject(&number, Fault::new(wrong, right));
         }
         Meaning::Taken if status.is_redirection() => {

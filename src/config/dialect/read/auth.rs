@@ -19,7 +19,7 @@ const SCHEMES: [&str; 8] =
     ["basic", "token", "digest", "jwt", "sdk-hmac-sha256", "twilio", "plivo-v2", "plivo-v3"];
 
 /// The keys that only some schemes have, and those schemes.
-const OWN: [(&str, &[&str]); 8] = [
+const OWN: [(&str, &[&str]); 9] = [
     ("given", &["token", "digest", "jwt"]),
     ("prefix", &["token", "digest", "jwt"]),
     ("algorithm", &["digest"]),
@@ -28,6 +28,7 @@ const OWN: [(&str, &[&str]); 8] = [
     ("key", &["digest"]),
     ("sorted", &["digest"]),
     ("body_hash", &["jwt"]),
+    ("url_hash", &["jwt"]),
 ];
 
 /// The schemes that sign nothing, so that a time or a one-time value with them proves nothing.
@@ -148,7 +149,8 @@ fn check(section: &mut Section<'_>, ground: &Ground, name: &str) -> Option<Check
             let (given, prefix) = bearer(section, ground)?;
             let body_hash = section.text("body_hash", "\"payload_hash\"", |it| Ok(it.to_owned()));
             let body_hash = body_hash.map_or_else(|| "payload_hash".to_owned(), |it| it.value);
-            Check::Jwt { given, prefix, body_hash }
+            let url_hash = section.text("url_hash", "\"url_hash\"", |it| Ok(it.to_owned()));
+            Check::Jwt { given, prefix, body_hash, url_hash: url_hash.map(|it| it.value) }
         }
         "sdk-hmac-sha256" => Check::SdkHmacSha256,
         "twilio" => Check::Twilio,
@@ -196,13 +198,14 @@ fn warn_unproven(
     }
     let Check::Digest(digest) = &scheme.check else { return };
     if let Some(nonce) = nonce
-        && !covers(digest, &nonce.value)
+        && !covers(digest, &nonce.value, ground)
     {
         let wrong = format!("`{}` is not signed, so anybody can change it", nonce.value);
         section.warn(nonce, Fault::new(wrong, "put it into `over` if the carrier signs it"));
     }
     let times = scheme.time.as_ref().map(|time| super::events::places_of(&time.field));
-    if let Some(time) = times.unwrap_or_default().iter().find(|time| !covers(digest, time)) {
+    if let Some(time) = times.unwrap_or_default().iter().find(|time| !covers(digest, time, ground))
+    {
         let wrong = format!("the time `{time}` is not signed, so anybody can change it");
         let here = section.here();
         section.warn(&here, Fault::new(wrong, "put it into `over` if the carrier signs it"));

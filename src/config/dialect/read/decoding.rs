@@ -8,8 +8,12 @@ use crate::config::raw::{At, Section};
 use crate::config::values::text;
 use std::collections::BTreeMap;
 
-const STEPS: [(&str, Step); 3] =
-    [("percent", Step::Percent), ("hex", Step::Hex), ("base64", Step::Base64)];
+const STEPS: [(&str, Step); 4] = [
+    ("percent", Step::Percent),
+    ("form", Step::Form),
+    ("hex", Step::Hex),
+    ("base64", Step::Base64),
+];
 
 const EXAMPLE: &str = "\"base64 gbk\"";
 

@@ -1,15 +1,20 @@
 //! Digests, HMACs and signatures: what they are over, and with which keys.
 
-use super::super::{Algorithm, Digest, Place, Sorted, SortedOf, Source, Template, Written};
+use super::super::{Algorithm, Digest, Format, Place, Sorted, SortedOf, Source, Template, Written};
 use super::places::{Ground, Use};
 use super::values::{any_text, flag, map, texts, wrong_shape};
 use crate::config::problem::{Fault, one_of};
 use crate::config::raw::{At, Section};
 
-const WRITTEN: [(&str, Written); 2] = [("hex", Written::Hex), ("base64", Written::Base64)];
+const WRITTEN: [(&str, Written); 3] =
+    [("hex", Written::Hex), ("base64", Written::Base64), ("hex base64", Written::HexBase64)];
 
-const KEYS: [(&str, Written); 3] =
-    [("plain", Written::Plain), ("hex", Written::Hex), ("base64", Written::Base64)];
+const KEYS: [(&str, Written); 4] = [
+    ("plain", Written::Plain),
+    ("hex", Written::Hex),
+    ("base64", Written::Base64),
+    ("pem", Written::Pem),
+];
 
 const SORTED_OF: [(&str, SortedOf); 3] =
     [("query", SortedOf::Query), ("form", SortedOf::Form), ("document", SortedOf::Document)];
@@ -40,14 +45,15 @@ fn keys(section: &mut Section<'_>, ground: &Ground, given: Option<&At<Source>>) 
     let written = section
         .text("written", "\"hex\"", |name| one_of(name, "how a signature is written", &WRITTEN));
     let key = section.text("key", "\"base64\"", |name| one_of(name, "how a key is written", &KEYS));
-    let sorted = sorted(section);
+    let sorted = sorted(section, ground);
     let (algorithms, over) = (algorithms?, over?);
-    check_secret(section, &algorithms, &over);
-    check_sorted(section, &over, sorted.as_ref(), given);
+    check_secret(section, &algorithms, &over, sorted.as_ref());
+    check_sorted(section, ground, &over, sorted.as_ref(), given);
     let key = key.map_or(Written::Plain, |key| key.value);
-    if algorithms.value.contains(&Algorithm::Ed25519) && key == Written::Plain {
-        let wrong = "an Ed25519 public key is 32 bytes, which no text file holds as they are";
-        section.reject(&algorithms, Fault::new(wrong, "add key = \"base64\" or key = \"hex\""));
+    if algorithms.value.iter().any(|it| it.is_public()) && key == Written::Plain {
+        let wrong = "a public key is bytes, which no text file holds as they are";
+        let right = "add key = \"base64\", \"hex\" or, but for Ed25519, \"pem\"";
+        section.reject(&algorithms, Fault::new(wrong, right));
     }
     Some(Digest {
         algorithms: algorithms.value,
@@ -62,8 +68,15 @@ fn keys(section: &mut Section<'_>, ground: &Ground, given: Option<&At<Source>>) 
 
 /// Without a key, a digest proves something only with the secret in it; with one, the secret has
 /// no business there.
-fn check_secret(section: &Section<'_>, algorithms: &At<Vec<Algorithm>>, over: &At<Template>) {
-    let named = over.value.sources().any(|source| source.place == Place::Secret);
+fn check_secret(
+    section: &Section<'_>,
+    algorithms: &At<Vec<Algorithm>>,
+    over: &At<Template>,
+    sorted: Option<&At<Sorted>>,
+) {
+    let values = sorted.iter().flat_map(|sorted| &sorted.value.values);
+    let mut sources = over.value.sources().chain(values.flat_map(Template::sources));
+    let named = sources.any(|source| source.place == Place::Secret);
     let keyed = |algorithm: &&Algorithm| algorithm.is_keyed();
     if !named && algorithms.value.iter().any(|algorithm| !algorithm.is_keyed()) {
         let wrong = "has no ${secret}, so anybody could make this digest";
@@ -79,6 +92,7 @@ fn check_secret(section: &Section<'_>, algorithms: &At<Vec<Algorithm>>, over: &A
 
 fn check_sorted(
     section: &Section<'_>,
+    ground: &Ground,
     over: &At<Template>,
     sorted: Option<&At<Sorted>>,
     given: Option<&At<Source>>,
@@ -94,7 +108,7 @@ fn check_sorted(
             section.reject(sorted, Fault::new("is not used: `over` has no ${sorted}", right));
         }
         Some(sorted) => {
-            let own = given.and_then(|given| of(&sorted.value, &given.value));
+            let own = given.and_then(|given| of(&sorted.value, &given.value, ground));
             let own = own.filter(|own| !sorted.value.except.contains(own));
             if let Some(own) = own {
                 let wrong = format!("would sign the signature `{own}` itself");
@@ -106,11 +120,21 @@ fn check_sorted(
 }
 
 /// The name of a field as it stands among the sorted ones, if it does.
-fn of(sorted: &Sorted, source: &Source) -> Option<String> {
-    let there = match sorted.of {
-        SortedOf::Query => source.place == Place::Query,
-        SortedOf::Form => source.place == Place::Form,
-        SortedOf::Document => matches!(source.place, Place::Item | Place::Document),
+fn of(sorted: &Sorted, source: &Source, ground: &Ground) -> Option<String> {
+    if !sorted.values.is_empty() {
+        return None;
+    }
+    let only = |formats: &[Format]| {
+        !ground.within && ground.formats.iter().all(|format| formats.contains(format))
+    };
+    let there = match (&source.place, sorted.of) {
+        // The document may be the query or the form itself.
+        (Place::Item | Place::Document, SortedOf::Query) => only(&[Format::Query]),
+        (Place::Item | Place::Document, SortedOf::Form) => only(&[Format::Form, Format::Multipart]),
+        (Place::Item | Place::Document, SortedOf::Document) => true,
+        (Place::Query, of) => of == SortedOf::Query,
+        (Place::Form, of) => of == SortedOf::Form,
+        _ => false,
     };
     match source.path.as_slice() {
         [name] if there => Some(name.clone()),
@@ -118,46 +142,71 @@ fn of(sorted: &Sorted, source: &Source) -> Option<String> {
     }
 }
 
-/// Whether a change of this value would be noticed.
-pub(super) fn covers(digest: &Digest, source: &Source) -> bool {
+/// Whether a change of this value would be noticed; the signature itself tells for itself.
+pub(super) fn covers(digest: &Digest, source: &Source, ground: &Ground) -> bool {
     let of_body = matches!(source.place, Place::Item | Place::Document | Place::Form | Place::Body);
     let of_url = source.place == Place::Query;
     let in_document = |it: &Source| matches!(it.place, Place::Item | Place::Document);
-    digest.over.sources().any(|signed| {
-        signed == source
-            || match signed.place {
-                Place::Body => of_body,
-                Place::Url | Place::Target => of_url,
-                Place::Sorted => digest.sorted.as_ref().is_some_and(|it| of(it, source).is_some()),
-                // The same place, written otherwise.
-                _ => in_document(signed) && in_document(source) && signed.path == source.path,
-            }
-    })
+    *source == digest.given
+        || digest.signed().any(|signed| {
+            signed == source
+                || match signed.place {
+                    Place::Body => of_body,
+                    Place::Url | Place::Target => of_url,
+                    Place::Sorted => {
+                        digest.sorted.as_ref().is_some_and(|it| of(it, source, ground).is_some())
+                    }
+                    // The same place, written otherwise.
+                    _ => in_document(signed) && in_document(source) && signed.path == source.path,
+                }
+        })
 }
 
-fn sorted(section: &mut Section<'_>) -> Option<At<Sorted>> {
+fn sorted(section: &mut Section<'_>, ground: &Ground) -> Option<At<Sorted>> {
     let node = section.node("sorted")?;
     if !node.value.is_table() {
         wrong_shape(&node, "a table", "write sorted = { of = \"document\", except = [\"sign\"] }");
         return None;
     }
     let sorted = section.table("sorted", |section| {
+        let values = values(section, ground);
         let of = section
             .text("of", "\"document\"", |name| one_of(name, "where fields are sorted", &SORTED_OF));
         let except = texts(section, "except", "[\"sign\"]", |name| Ok(name.to_owned()));
         let pair = section.text("pair", "\"${name}=${value}\"", pair);
         let join = section.text("join", "\"&\"", |text| Ok(text.to_owned()));
         let fallback = pair_of_name_and_value();
+        let between = if values.is_empty() { "&" } else { "" };
         Some(Sorted {
             of: of.map_or(SortedOf::Document, |of| of.value),
             except: except.map(|except| except.value).unwrap_or_default(),
             pair: pair.map_or(fallback, |pair| pair.value),
-            join: join.map_or_else(|| "&".to_owned(), |join| join.value),
+            join: join.map_or_else(|| between.to_owned(), |join| join.value),
+            values,
             skip_empty: flag(section, "skip_empty"),
             replace: map(section, "replace"),
         })
     })?;
     Some(node.at(sorted))
+}
+
+/// Values that are put in order by themselves; the keys about fields then say nothing.
+fn values(section: &mut Section<'_>, ground: &Ground) -> Vec<Template> {
+    let example = "[\"${secret}\", \"${query:timestamp}\", \"${query:nonce}\"]";
+    let values =
+        texts(section, "values", example, |text| match ground.template(text, Use::Proof) {
+            Ok(template) if template.sources().any(|it| it.place == Place::Sorted) => {
+                Err(Fault::new("holds itself", "name the values, without ${sorted}"))
+            }
+            read => read,
+        });
+    if values.is_some() {
+        for key in ["of", "except", "pair", "skip_empty", "replace"] {
+            let right = "remove it, or name fields and not `values`";
+            section.refuse(key, || Fault::new("is about fields, and `values` names none", right));
+        }
+    }
+    values.map(|values| values.value).unwrap_or_default()
 }
 
 fn pair(text: &str) -> Result<Template, Fault> {

@@ -1,8 +1,8 @@
 //! What is said: the rules of a route, each a kind of item and where its parts stand.
 
 use super::super::{
-    Condition, DedupePart, EventRule, Field, Origin, PartFields, RuleKind, Segment, Source, Test,
-    TimeField, read_path,
+    Condition, DedupePart, Each, EventRule, Field, Origin, PartFields, Place, RuleKind, Segment,
+    Source, Test, TimeField, read_path,
 };
 use super::fields::{Need, caller, field, state};
 use super::places::{Ground, Use};
@@ -43,7 +43,8 @@ const OWN: [(&str, &[&str]); 6] = [
 ];
 
 /// The keys that say nothing of what is ignored.
-const UNREAD: [&str; 9] = [
+const UNREAD: [&str; 10] = [
+    "each",
     "id",
     "call",
     "caller",
@@ -110,7 +111,9 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<EventRule>> {
         section.text("kind", "\"sms_reply\"", |kind| one_of(kind, "a kind of event", &kinds));
     let name = section.text("name", "\"reply\"", name);
     let items = items(section, ground);
-    let when = when(section, ground);
+    let when = conditions(section, ground);
+    let each = each(section, ground);
+    let ground = &Ground { each: section.has("each"), ..ground.clone() };
     let Some(kind) = kind else {
         // Which of the others belong to it cannot be told.
         for key in OWN.map(|(key, _)| key).into_iter().chain(UNREAD) {
@@ -137,6 +140,7 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<EventRule>> {
         name: name.map_or_else(|| kind.value.to_owned(), |name| name.value),
         when: when?,
         items: Vec::new(),
+        each: each?,
         id,
         call,
         caller,
@@ -183,7 +187,30 @@ fn items(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Vec<Segment>>
     })
 }
 
-fn when(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Condition>> {
+/// Reads `each`: the pieces of an item that are an event each.
+fn each(section: &mut Section<'_>, ground: &Ground) -> Option<Option<Each>> {
+    let right = "write each = { of = \"mobiles\", split = \",\" }, without `split` for an array";
+    let Some(node) = section.node("each") else { return Some(None) };
+    let read = node.section(|section| {
+        section.demand("of", right);
+        let of = section.text("of", "\"mobiles\"", |text| ground.source(text, Use::Event));
+        let split = section.text("split", "\",\"", |text| match text {
+            "" => Err(Fault::new("is empty", "write what stands between two pieces, \",\"")),
+            text => Ok(text.to_owned()),
+        });
+        Some(Each { of: of?.value, split: split.map(|split| split.value) })
+    });
+    match read {
+        Some(each) => each.map(Some),
+        None => {
+            wrong_shape(&node, "a table", right);
+            None
+        }
+    }
+}
+
+/// Reads `when`.
+pub(super) fn conditions(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<Condition>> {
     let Some(node) = section.node("when") else { return Some(Vec::new()) };
     let right = "write when = { type = \"mo\" }, or [\"mo\", \"up\"], or true for: is there";
     let Some(entries) = node.entries() else {
@@ -317,11 +344,21 @@ fn dedupe(
     let example = "[\"mobile\", \"content\", \"time\"]";
     let written = texts(section, "dedupe", example, |text| ground.source(text, Use::Event));
     let resolution = section.duration("time_resolution", SPAN);
-    let sources = match written {
-        Some(sources) => sources.value,
+    let mut sources = match &written {
+        Some(sources) => sources.value.clone(),
         None if section.has("dedupe") => return None,
         None => id.map(places_of).unwrap_or_default(),
     };
+    let piece = Source::of(Place::Each);
+    if ground.each && !sources.is_empty() && !sources.contains(&piece) {
+        match &written {
+            None => sources.push(piece),
+            Some(written) => {
+                let wrong = "does not tell the pieces of `each` from each other";
+                section.reject(written, Fault::new(wrong, "add \"each:\" to it"));
+            }
+        }
+    }
     if sources.is_empty() {
         if !section.has("id") || id.is_some() {
             let wrong = "has no id, and no `dedupe` tells a repeat from another answer";

@@ -53,8 +53,14 @@ pub(super) fn state<T: Copy>(
     let example = format!("{{ \"0\" = \"{}\" }}", states.first()?.0);
     let meaning = |text: &str| one_of(text, "a state", states);
     let read = shaped(section, "state", ground, Need::Required, |table| {
-        named(table, "map", &example, |_, state| meaning(state))
+        let map = named(table, "map", &example, |_, state| meaning(state));
+        let other = table.text("other", "\"failed\"", meaning);
+        (map, other.map(|other| other.value))
     })?;
+    let (read, other) = match read {
+        (code, Some((map, other))) => ((code, Some(map)), other),
+        (code, None) => ((code, None), None),
+    };
     let node = section.node("state")?;
     let (code, map) = match read {
         (code, Some(Some(map))) => (code, map.into_iter().collect()),
@@ -74,7 +80,7 @@ pub(super) fn state<T: Copy>(
             }
         },
     };
-    Some(StateField { code, map, raw })
+    Some(StateField { code, map, other, raw })
 }
 
 /// A field in whichever shape it has; `rest` reads what its table may hold besides.
@@ -109,6 +115,7 @@ fn plain(from: Origin, need: Need) -> Field {
         decoding: Decoding::default(),
         map: BTreeMap::new(),
         strip: Vec::new(),
+        until: Vec::new(),
         required: need == Need::Required,
     }
 }
@@ -126,10 +133,15 @@ fn of_table(table: &mut Section<'_>, ground: &Ground, need: Need) -> Option<Fiel
         _ => decoding(table, ground),
     };
     let strip = texts(table, "strip", "[\"+86\", \"86\"]", |text| Ok(text.to_owned()));
+    let until = texts(table, "until", "[\"@\", \";\"]", |text| match text {
+        "" => Err(Fault::new("is empty", "write what a value ends before, \"@\"")),
+        text => Ok(text.to_owned()),
+    });
     let required = table.flag("required");
     Some(Field {
         decoding: decoding?,
         strip: strip.map(|strip| strip.value).unwrap_or_default(),
+        until: until.map(|until| until.value).unwrap_or_default(),
         required: required.map_or(need == Need::Required, |required| required.value),
         ..plain(from?, need)
     })

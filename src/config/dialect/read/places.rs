@@ -10,6 +10,10 @@ pub(super) struct Ground {
     pub(super) formats: Vec<Format>,
     /// The columns of its records; empty if there are none.
     pub(super) columns: Vec<String>,
+    /// Whether the document is within another.
+    pub(super) within: bool,
+    /// Whether each piece of an item is an event.
+    pub(super) each: bool,
 }
 
 /// What a text with places is for.
@@ -28,7 +32,8 @@ pub(super) enum Use {
 }
 
 /// The parts of a request, with their names.
-const PLACES: [&str; 8] = ["query", "form", "header", "body", "method", "route", "target", "url"];
+const PLACES: [&str; 9] =
+    ["query", "form", "outer", "header", "body", "method", "route", "target", "url"];
 
 impl Ground {
     /// Reads a place.
@@ -72,10 +77,24 @@ impl Ground {
                 format!("`{text}` is a form's field, and the formats are {formats}"),
                 "add \"form\" to `formats`, or name a field of the document without `form:`",
             )),
-            Place::Item | Place::Document if self.formats == [Format::Text] => Err(Fault::new(
-                format!("`{text}` is a field, and a text has none"),
-                "write \"body:\" for the text, and \"header:…\" or \"query:…\" for the rest",
+            Place::Outer if !self.within => Err(Fault::new(
+                format!("`{text}` is around a document within, and no `inside` names one"),
+                "name a field of the document without `outer:`, or add `inside`",
             )),
+            Place::Above(_) if of != Use::Event => Err(Fault::new(
+                format!("`{text}` is above an item, and only events are read of items"),
+                "name the field from the top, \"/data.id\"",
+            )),
+            Place::Each if !self.each => Err(Fault::new(
+                "`each:` is a piece of the item, and no `each` says which",
+                "add each = { of = \"mobiles\", split = \",\" }, or name a field",
+            )),
+            Place::Item | Place::Document if self.formats == [Format::Text] && !self.within => {
+                Err(Fault::new(
+                    format!("`{text}` is a field, and a text has none"),
+                    "write \"body:\" for the text, and \"header:…\" or \"query:…\" for the rest",
+                ))
+            }
             Place::Item | Place::Document if !some(&[Format::Xml]) => known_part(text),
             _ => Ok(()),
         }?;
@@ -137,7 +156,7 @@ fn suits(source: &Source, of: Use) -> Result<(), Fault> {
 /// Whether filters end in a text.
 pub(super) fn written(source: &Source, filters: &[Filter]) -> Result<(), Fault> {
     let bytes = filters.iter().fold(false, |bytes, filter| match filter {
-        Filter::Md5 | Filter::Sha1 | Filter::Sha256 | Filter::Sm3 => true,
+        Filter::Md5 | Filter::Sha1 | Filter::Sha256 | Filter::Sha512 | Filter::Sm3 => true,
         Filter::Gb18030 | Filter::Utf16Be => true,
         Filter::Hex | Filter::Base64 | Filter::Percent => false,
         _ => bytes,

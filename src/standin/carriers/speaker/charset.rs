@@ -5,6 +5,7 @@ use crate::model::segments::{GSM7, GSM7_EXTENSION};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use encoding_rs::GB18030;
+use form_urlencoded::byte_serialize;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 /// A mark in front of a text is taken off by readers; one that is content needs another before it.
@@ -55,6 +56,7 @@ fn gsm7(character: char) -> Option<Vec<u8>> {
 /// Packs bytes so that these steps, in order, unpack them.
 pub(super) fn pack(bytes: Vec<u8>, steps: &[Step]) -> Vec<u8> {
     steps.iter().rev().fold(bytes, |bytes, step| match step {
+        Step::Form => byte_serialize(&bytes).collect::<String>().into_bytes(),
         Step::Percent => percent_encode(&bytes, NON_ALPHANUMERIC).to_string().into_bytes(),
         Step::Hex => hex::encode(bytes).into_bytes(),
         Step::Base64 => BASE64_STANDARD.encode(bytes).into_bytes(),

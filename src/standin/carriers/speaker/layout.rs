@@ -11,6 +11,8 @@ use http::HeaderName;
 pub(super) enum Slot {
     /// A path through JSON or XML, or a field within a form field.
     Document(Vec<Segment>),
+    /// A path through the JSON or XML that the document stands in.
+    Outer(Vec<Segment>),
     /// A field of the query.
     Query(String),
     /// A field of the form or of a multipart body.
@@ -46,9 +48,20 @@ impl<'w> Layout<'w> {
     /// Whether the document is read as a whole, so that its values need no charset of their own.
     pub(super) fn is_decoded(&self) -> bool {
         match self.inside() {
+            Some(InsideFormat::Records(_)) => self.is_within_characters(),
             Some(inside) => matches!(inside, InsideFormat::Json | InsideFormat::Xml),
             None => matches!(self.way.format, Format::Json | Format::Xml),
         }
+    }
+
+    /// Whether a document within stands as it is in JSON or XML, which has its own charset.
+    pub(super) fn is_within_characters(&self) -> bool {
+        let steps = self.way.route.inside.as_ref().zip(self.way.packing);
+        let steps = steps.and_then(|(inside, packing)| inside.decode.get(packing));
+        let is_packed = steps.is_some_and(|steps| !steps.is_empty());
+        self.inside().is_some()
+            && !is_packed
+            && matches!(self.way.format, Format::Json | Format::Xml)
     }
 
     /// The slot of a place for an item at this path; `None` if this form has none.
@@ -59,6 +72,16 @@ impl<'w> Layout<'w> {
             Place::Item if !items.is_empty() && !self.is_decoded() => None,
             Place::Item => self.document([items, &source.path].concat()),
             Place::Document => self.document(source.path.clone()),
+            Place::Above(levels) => {
+                let above = items.len().checked_sub(*levels)?;
+                self.document([&items[..above], &source.path].concat())
+            }
+            Place::Each => self.slot(items, &self.way.rule.each.as_ref()?.of),
+            Place::Outer if self.inside().is_none() => None,
+            Place::Outer => match self.way.format {
+                Format::Json | Format::Xml => Some(Slot::Outer(source.path.clone())),
+                _ => self.field(name()),
+            },
             Place::Query => Some(Slot::Query(name())),
             Place::Form => self.field(name()),
             Place::Header(header) => Some(match &source.parameter {

@@ -3,9 +3,7 @@
 use super::layout::Layout;
 use super::{Speaker, Unspoken, rule};
 use crate::config::Account;
-use crate::config::dialect::{
-    Algorithm, Check, Digest, Place, Route, Scheme, Source, Template, Written,
-};
+use crate::config::dialect::{Algorithm, Check, Digest, Place, Route, Scheme, Source, Written};
 use crate::model::Secret;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -60,6 +58,11 @@ fn write(written: Written, bytes: &[u8]) -> Vec<u8> {
         Written::Plain => bytes.to_vec(),
         Written::Hex => hex::encode(bytes).into_bytes(),
         Written::Base64 => BASE64_STANDARD.encode(bytes).into_bytes(),
+        Written::HexBase64 => BASE64_STANDARD.encode(hex::encode(bytes)).into_bytes(),
+        Written::Pem => {
+            let key = BASE64_STANDARD.encode(bytes);
+            format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n").into_bytes()
+        }
     }
 }
 
@@ -74,7 +77,9 @@ pub(super) fn signing<'r>(
         return if route.auth.optional { Ok(None) } else { Err(Unspoken::NoSecret) };
     };
     let Some(digest) = asymmetric(scheme) else { return Ok(Some((scheme, first.clone()))) };
-    let keys = speaker.keys.ok_or(Unspoken::NoPair)?;
+    // The pair at hand is one of Ed25519.
+    let has_pair = digest.algorithms.first() == Some(&Algorithm::Ed25519);
+    let keys = speaker.keys.filter(|_| has_pair).ok_or(Unspoken::NoPair)?;
     let public = keys.public(digest.key);
     if secrets.iter().any(|secret| secret.reveal() == public) {
         return Ok(Some((scheme, Secret::new(write(digest.key, &keys.seed)))));
@@ -95,8 +100,8 @@ pub(super) fn tells_time(scheme: &Scheme) -> bool {
 
 fn asymmetric(scheme: &Scheme) -> Option<&Digest> {
     match &scheme.check {
-        Check::Digest(digest) if digest.algorithms.first() == Some(&Algorithm::Ed25519) => {
-            Some(digest)
+        Check::Digest(digest) => {
+            digest.algorithms.first().is_some_and(|it| it.is_public()).then_some(digest)
         }
         _ => None,
     }
@@ -126,18 +131,18 @@ pub(super) fn prepare(
         Check::PlivoV2 => header(PLIVO_V2_NONCE, once),
         Check::PlivoV3 => header(PLIVO_V3_NONCE, once),
         Check::SdkHmacSha256 => header(SDK_DATE, &sdk_date(now)),
-        Check::Digest(digest) => fill(layout, &digest.over, &digest.given, once),
+        Check::Digest(digest) => fill(layout, digest, once),
         Check::Basic | Check::Token { .. } | Check::Jwt { .. } | Check::Twilio => {}
     }
     Ok(())
 }
 
 /// What is signed and would be empty is something that is good for once.
-fn fill(layout: &mut Layout<'_>, over: &Template, given: &Source, once: &str) {
+fn fill(layout: &mut Layout<'_>, digest: &Digest, once: &str) {
     let own = |source: &&Source| {
         matches!(source.place, Place::Item | Place::Document | Place::Query | Place::Header(_))
     };
-    for source in over.sources().filter(own).filter(|source| *source != given) {
+    for source in digest.signed().filter(own).filter(|source| **source != digest.given) {
         layout.put_if_free(&[], source, once);
     }
 }

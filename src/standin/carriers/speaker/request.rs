@@ -28,12 +28,23 @@ pub(super) fn request(
         }
     }
     let inside = layout.way.route.inside.as_ref();
-    if let (Some(inside), Some(packing)) = (inside, layout.way.packing) {
-        let value = packed(layout, inside, packing)?;
-        let fields = if layout.way.format == Format::Query { &mut query } else { &mut form };
-        fields.push((&inside.field, value));
-    }
-    let (content_type, body) = body(layout, &form)?;
+    let inner = match (inside, layout.way.packing) {
+        (Some(inside), Some(packing)) => Some((inside, packed(layout, inside, packing)?)),
+        _ => None,
+    };
+    let name = inside.map(|inside| inside.field.join(".")).unwrap_or_default();
+    let within = match (layout.way.format, inner) {
+        (Format::Query, Some((_, value))) => {
+            query.push((&name, value));
+            None
+        }
+        (Format::Form | Format::Multipart, Some((_, value))) => {
+            form.push((&name, value));
+            None
+        }
+        (_, inner) => inner.map(|(inside, value)| (inside, value.bytes().to_vec())),
+    };
+    let (content_type, body) = body(layout, &form, within)?;
     let mut headers = headers(layout)?;
     if let Some(content_type) = content_type {
         let content_type = HeaderValue::try_from(content_type);
@@ -85,6 +96,7 @@ fn joined(fields: &[(&str, FormValue)]) -> String {
 fn body(
     layout: &Layout<'_>,
     form: &[(&str, FormValue)],
+    within: Option<(&Inside, Vec<u8>)>,
 ) -> Result<(Option<String>, Vec<u8>), Unspoken> {
     let announced = |kind: &str| {
         let utf8 = matches!(
@@ -100,10 +112,15 @@ fn body(
             let (boundary, body) = multipart(form);
             (Some(format!("multipart/form-data; boundary={boundary}")), body)
         }
-        Format::Json => (announced("application/json"), document(layout, &InsideFormat::Json)?),
-        Format::Xml => (announced("text/xml"), document(layout, &InsideFormat::Xml)?),
+        Format::Json => {
+            (announced("application/json"), around(layout, &InsideFormat::Json, within.as_ref())?)
+        }
+        Format::Xml => {
+            (announced("text/xml"), around(layout, &InsideFormat::Xml, within.as_ref())?)
+        }
         Format::Text => {
-            (announced("text/plain"), layout.at(&Slot::Body).unwrap_or_default().to_vec())
+            let body = layout.at(&Slot::Body).unwrap_or_default();
+            (announced("text/plain"), within.map_or_else(|| body.to_vec(), |(_, value)| value))
         }
     })
 }
@@ -116,10 +133,32 @@ fn within<'l>(layout: &'l Layout<'_>) -> impl Iterator<Item = (&'l [String], &'l
     })
 }
 
-/// A JSON or XML document in the route's charset; of the other formats, their fields.
-fn document(layout: &Layout<'_>, format: &InsideFormat) -> Result<Vec<u8>, Unspoken> {
+/// The document of a request, or what is around the one within it.
+fn around(
+    layout: &Layout<'_>,
+    format: &InsideFormat,
+    inner: Option<&(&Inside, Vec<u8>)>,
+) -> Result<Vec<u8>, Unspoken> {
+    let charset = layout.way.route.charset;
+    let Some((inside, value)) = inner else {
+        return document(within(layout), format, charset);
+    };
+    let outer = layout.values.iter().filter_map(|(slot, value)| match slot {
+        Slot::Outer(path) => Some((path.as_slice(), value.as_slice())),
+        _ => None,
+    });
+    let inner = std::iter::once((inside.field.as_slice(), value.as_slice()));
+    document(outer.chain(inner), format, charset)
+}
+
+/// A JSON or XML document in this charset.
+fn document<'l>(
+    values: impl Iterator<Item = (&'l [String], &'l [u8])>,
+    format: &InsideFormat,
+    charset: Charset,
+) -> Result<Vec<u8>, Unspoken> {
     let mut tree = Value::Object(serde_json::Map::new());
-    for (path, value) in within(layout) {
+    for (path, value) in values {
         let source = Source { place: Place::Document, path: path.to_vec(), parameter: None };
         let text = std::str::from_utf8(value).ok();
         let allowed = |text: &&str| match format {
@@ -135,13 +174,12 @@ fn document(layout: &Layout<'_>, format: &InsideFormat) -> Result<Vec<u8>, Unspo
         InsideFormat::Xml => tree::xml(&tree),
         _ => tree.to_string(),
     };
-    let charset = layout.way.route.charset;
     let bytes = charset::encode(&text, charset);
     let bytes = bytes.ok_or_else(|| Unspoken::Characters(Source::of(Place::Body)))?;
     Ok(charset::broken(bytes, charset))
 }
 
-/// The value of the form field that the document stands in.
+/// The value of the field that the document stands in.
 fn packed(layout: &Layout<'_>, inside: &Inside, packing: usize) -> Result<FormValue, Unspoken> {
     let bytes = match &inside.format {
         InsideFormat::Records(records) => record(layout, records)?,
@@ -150,7 +188,11 @@ fn packed(layout: &Layout<'_>, inside: &Inside, packing: usize) -> Result<FormVa
                 within(layout).map(|(path, value)| (path[0].as_str(), form_value(value))).collect();
             joined(&fields).into_bytes()
         }
-        format => document(layout, format)?,
+        format => {
+            let own = layout.way.route.charset;
+            let charset = if layout.is_within_characters() { Charset::Utf8 } else { own };
+            document(within(layout), format, charset)?
+        }
     };
     let none = Vec::new();
     let steps = inside.decode.get(packing).unwrap_or(&none);
@@ -166,13 +208,20 @@ fn packed(layout: &Layout<'_>, inside: &Inside, packing: usize) -> Result<FormVa
 
 /// One record; fields that may hold anything are percent-encoded first where they are split first.
 fn record(layout: &Layout<'_>, records: &Records) -> Result<Vec<u8>, Unspoken> {
-    let delimiters = [&records.record, &records.field];
+    // What is quoted may hold delimiters.
+    let delimiters: &[&String] = match records.quote {
+        Some(_) => &[],
+        None => &[&records.record, &records.field],
+    };
     let mut fields = Vec::new();
     for (index, column) in records.columns.iter().enumerate() {
         let value = layout.at(&Slot::Document(vec![column.clone()])).unwrap_or_default();
         let value = match records.split_encoded {
             true => byte_serialize(value).collect::<String>().into_bytes(),
-            false => value.to_vec(),
+            false => match records.quote {
+                Some(quote) => quoted(value, quote),
+                None => value.to_vec(),
+            },
         };
         let takes_surplus = records.surplus == Some(index);
         let splits = |delimiter: &&&String| {
@@ -185,7 +234,17 @@ fn record(layout: &Layout<'_>, records: &Records) -> Result<Vec<u8>, Unspoken> {
         }
         fields.push(value);
     }
-    Ok(fields.join(records.field.as_bytes()))
+    let heading = format!("-{}", records.record).repeat(records.skip).into_bytes();
+    Ok([heading, fields.join(records.field.as_bytes())].concat())
+}
+
+/// A field in quotes, those within doubled.
+fn quoted(value: &[u8], quote: u8) -> Vec<u8> {
+    let doubled = value.iter().flat_map(|byte| match *byte == quote {
+        true => vec![quote, quote],
+        false => vec![*byte],
+    });
+    std::iter::once(quote).chain(doubled).chain([quote]).collect()
 }
 
 /// A multipart body with a boundary that stands nowhere within.

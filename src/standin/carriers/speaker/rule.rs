@@ -201,6 +201,9 @@ impl Item<'_, '_> {
     fn put(&mut self, field: &Field, meant: &str) -> Result<(), Unspoken> {
         let text = unmapped(field, meant).ok_or_else(|| meaning(field))?;
         let text = [field.strip.first().map_or("", String::as_str), text].concat();
+        if field.until.iter().any(|end| text.contains(end.as_str())) {
+            return Err(meaning(field));
+        }
         match &field.from {
             Origin::Constant(_) => Ok(()),
             Origin::Places(places) => {
@@ -265,7 +268,7 @@ fn unmapped<'t>(field: &'t Field, meant: &'t str) -> Option<&'t str> {
 }
 
 fn in_document(source: &Source) -> bool {
-    matches!(source.place, Place::Item | Place::Document)
+    matches!(source.place, Place::Item | Place::Document | Place::Above(_) | Place::Each)
 }
 
 /// All places that the parts of an event may be read from.

@@ -263,6 +263,29 @@ formats = ["text"]
 charset = "utf-16le"
 auth = { scheme = "digest", algorithm = "ed25519", over = "${method:} ${target:}\n${body:|sha256|hex}", given = "header:X-Sign", key = "base64", time = { from = "query:at", form = "iso", decode = "utf-8" } }
 events = [{ kind = "sms_reply", id = { from = "query:id", decode = "utf-8" }, caller = { from = "header:X-From", decode = "utf-8" }, text = "body:" }]
+
+[accounts.lines]
+carrier = "generic"
+[accounts.lines.dialect]
+formats = ["text"]
+inside = { field = "body:", records = { record = "\n", field = ",", quote = "'", skip = 2, columns = ["id", "mobile", "text"] } }
+events = [{ kind = "sms_reply", id = "id", caller = "mobile", text = "text" }]
+
+[accounts.enveloped]
+carrier = "generic"
+secrets = ["env:CARRIER_SECRET"]
+[accounts.enveloped.dialect]
+formats = ["xml", "json"]
+charset = "gbk"
+inside = { field = "Body.message", format = "json", decode = ["base64", ""] }
+auth = { scheme = "digest", algorithm = "sha1", over = "${sorted}", sorted = { values = ["${secret}", "${query:at}", "${query:nonce}"] }, given = "query:sign", written = "hex base64", time = { from = "query:at", form = "epoch_s" }, nonce = "query:nonce" }
+events = [{ kind = "sms_reply", items = "groups.list", id = "id", call = "outer:Header.call", caller = "from", service = "../code", text = { from = "text", decode = "form utf-8" } }]
+
+[accounts.pieces]
+carrier = "generic"
+[accounts.pieces.dialect]
+formats = ["json", "form"]
+events = [{ kind = "sms_reply", each = { of = "to", split = ";" }, id = "id", caller = { from = "each:", strip = "+" }, text = "text" }]
 "#;
 
 static OPERATORS: LazyLock<Config> = LazyLock::new(|| {
