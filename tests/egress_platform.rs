@@ -12,7 +12,7 @@ use bridge8890::egress::platform::Platform;
 use bridge8890::egress::verdict::{ItemVerdict, Verdict};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Channel, Comment, LaneName, Level, Meaning, MessageId, Record, RecordSeq,
+    AccountName, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Record, RecordSeq,
     Revision, Rule, Scheme, Secret, Target, TargetType,
 };
 use bridge8890::standin::faults::{Faults, Mishap};
@@ -132,6 +132,7 @@ fn batch(size: i64) -> Vec<Leased> {
             received_at: now(),
             comment: Comment::default(),
             rule: Rule("A1".into()),
+            context: Context::default(),
         },
     };
     (0..size).map(leased).collect()

@@ -6,8 +6,8 @@ use anyhow::Context;
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, LaneName, Level, Meaning, MessageId, Outcome, Record,
-    Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
+    AccountName, Caller, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Outcome,
+    Record, Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
@@ -212,6 +212,7 @@ impl Filler {
             received_at: now,
             comment: Comment("接线员语气温和，把流程一步一步说给我听，第二天就有人上门".to_owned()),
             rule: Rule("C2".into()),
+            context: Context::default(),
         })
     }
 }

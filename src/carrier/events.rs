@@ -6,8 +6,12 @@ use super::field::{Reader, TOO_MUCH};
 use super::scope::Scope;
 use super::{Call, Decoded, Garbled, inflate};
 use crate::config::Account;
-use crate::config::dialect::{DedupePart, EventRule, Field, RuleKind, Segment, StateField};
-use crate::model::{CallStatus, DeliveryStatus, Event, EventBody, MessageId, ServiceNumber};
+use crate::config::dialect::{
+    DedupePart, EventRule, Field, PartFields, RuleKind, Segment, StateField,
+};
+use crate::model::{
+    CallStatus, DeliveryStatus, Event, EventBody, MessageId, ServiceNumber, TextPart,
+};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -162,6 +166,10 @@ fn event<'s>(rule: &'s EventRule, reader: &Reader<'s, '_>) -> Result<Option<Even
         None => None,
     };
     let pass_through = filled(&rule.pass_through)?;
+    let part = match &rule.part {
+        Some(fields) => part(fields, reader)?,
+        None => None,
+    };
     Ok(Some(Event {
         message_id: message_id.map(|id| MessageId(id.into_owned())),
         call: call.map(|id| MessageId(id.into_owned())),
@@ -171,7 +179,23 @@ fn event<'s>(rule: &'s EventRule, reader: &Reader<'s, '_>) -> Result<Option<Even
         dedupe: dedupe(rule, reader, occurred_at)?,
         resend_window: rule.resend_window,
         pass_through: pass_through.map(Cow::into_owned),
+        part,
         body,
+    }))
+}
+
+/// The place of a text in a longer one; what is no such place makes it a text of its own.
+fn part<'s>(fields: &'s PartFields, reader: &Reader<'s, '_>) -> Result<Option<TextPart>, Garbled> {
+    let count = |field: &'s Field| -> Result<Option<u8>, Garbled> {
+        Ok(reader.filled(field)?.and_then(|count| count.trim().parse().ok()))
+    };
+    let reference = reader.filled(&fields.reference)?;
+    let (total, number) = (count(&fields.total)?, count(&fields.number)?);
+    let place = reference.zip(total).zip(number);
+    Ok(place.map(|((reference, total), number)| TextPart {
+        reference: reference.into_owned(),
+        total,
+        number,
     }))
 }
 

@@ -45,6 +45,7 @@ impl Shown {
             Meaning::Rating { level, .. } => ("rating", Some(level.number())),
             Meaning::Complaint { kind: ComplaintKind::BadRating, .. } => ("bad rating", None),
             Meaning::Complaint { kind: ComplaintKind::Grievance, .. } => ("grievance", None),
+            Meaning::NotRated { .. } => ("not rated", None),
         };
         Shown {
             id: record.id.to_string(),

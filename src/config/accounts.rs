@@ -3,6 +3,7 @@
 
 use super::access;
 use super::check::KEEPING;
+use super::conversation::conversation;
 use super::dialect;
 use super::problem::{Fault, listed, nearest};
 use super::raw::{At, Section};
@@ -184,6 +185,7 @@ fn campaign(
     section.demand("target", "write target = \"call\" (一次一评) or \"case\" (一事一评)");
     let sms_channel_code = section.count("sms_channel_code", 0..=u8::MAX);
     let ivr_channel_code = section.count("ivr_channel_code", 0..=u8::MAX);
+    let conversation = conversation(section);
     Some(Arc::new(Campaign {
         name: name.to_owned(),
         service_numbers,
@@ -191,6 +193,7 @@ fn campaign(
         target: target?.value,
         sms_channel_code: sms_channel_code.map(|code| code.value),
         ivr_channel_code: ivr_channel_code.map(|code| code.value),
+        conversation,
     }))
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod carriers;
 mod check;
+pub mod conversation;
 mod destination;
 pub mod dialect;
 mod environment;
@@ -22,6 +23,7 @@ pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
 };
 pub use carriers::{built_in, load_built_in};
+pub use conversation::Conversation;
 pub use environment::Environment;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
@@ -272,6 +274,8 @@ pub struct Campaign {
     pub sms_channel_code: Option<u8>,
     /// The platform's channel code for ratings by keypad; there is no silent default.
     pub ivr_channel_code: Option<u8>,
+    /// How it talks with those it asks; `None`: it only reads answers, each for itself.
+    pub conversation: Option<Conversation>,
 }
 
 /// A destination and how it is treated.

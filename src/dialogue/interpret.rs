@@ -2,8 +2,8 @@
 
 use crate::config::{Account, Campaign};
 use crate::model::{
-    Channel, Comment, ComplaintKind, Event, EventBody, Level, Meaning, Outcome, Record, RecordId,
-    Revision, Rule, Target, TargetType,
+    AccountName, Channel, Comment, ComplaintKind, Context, Event, EventBody, Level, Meaning,
+    Outcome, Record, RecordId, Revision, Rule, Target, TargetType,
 };
 use crate::normalize::{self, Reading, ReadingKind};
 use jiff::Timestamp;
@@ -48,21 +48,26 @@ pub fn interpret(
         return Interpretation::only(Outcome::Unmatched);
     };
     let reading = normalize::read(channel, campaign.scheme, text);
-    Answer { event, account, campaign, channel, received_at }.records(reading, new_id)
+    Answer { event, account: &account.name, campaign, channel, received_at }
+        .records(reading, new_id)
 }
 
 /// A citizen's answer to a campaign, before what it says is known.
-struct Answer<'a> {
-    event: &'a Event,
-    account: &'a Account,
-    campaign: &'a Campaign,
-    channel: Channel,
-    received_at: Timestamp,
+pub(super) struct Answer<'a> {
+    pub(super) event: &'a Event,
+    pub(super) account: &'a AccountName,
+    pub(super) campaign: &'a Campaign,
+    pub(super) channel: Channel,
+    pub(super) received_at: Timestamp,
 }
 
 impl Answer<'_> {
     /// What is recorded of an answer that was read like this.
-    fn records(&self, reading: Reading, new_id: impl FnMut() -> RecordId) -> Interpretation {
+    pub(super) fn records(
+        &self,
+        reading: Reading,
+        new_id: impl FnMut() -> RecordId,
+    ) -> Interpretation {
         let outcome = match reading.kind {
             ReadingKind::Rated => Outcome::Rated,
             ReadingKind::Complaint => Outcome::Complaint,
@@ -119,7 +124,7 @@ impl Answer<'_> {
             id: new_id(),
             revision: Revision::FIRST,
             meaning,
-            account: self.account.name.clone(),
+            account: self.account.clone(),
             channel: self.channel,
             campaign: self.campaign.name.clone(),
             channel_code: match self.channel {
@@ -133,6 +138,7 @@ impl Answer<'_> {
             received_at: self.received_at,
             comment: Comment(comment),
             rule,
+            context: Context::default(),
         }
     }
 }

@@ -3,8 +3,25 @@
 //! Layer 1: it knows the words, the configured campaigns and how replies are read; it stores
 //! nothing and asks no clock.
 
+mod answering;
+mod asking;
+mod calls;
 mod campaign;
+mod decide;
+mod integrity;
 mod interpret;
+mod known;
+mod limits;
+mod matching;
+pub mod memory;
+mod often;
+mod parts;
+mod talk;
+#[cfg(test)]
+mod tests;
 
 pub use campaign::choose_campaign;
+pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
 pub use interpret::{Interpretation, interpret};
+pub use known::Known;
+pub use limits::may_send;

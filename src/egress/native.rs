@@ -143,6 +143,8 @@ struct WireRecord<'a> {
     rating: Option<WireRating<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     complaint: Option<WireComplaint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_rated: Option<WireUnrated<'a>>,
     comment: &'a str,
     channel: crate::model::Channel,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +183,12 @@ struct WireTarget<'a> {
 }
 
 #[derive(Derive)]
+struct WireUnrated<'a> {
+    why: &'static str,
+    target: WireTarget<'a>,
+}
+
+#[derive(Derive)]
 struct WireComplaint {
     kind: crate::model::ComplaintKind,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +197,7 @@ struct WireComplaint {
 
 impl<'a> WireRecord<'a> {
     fn of(record: &'a Record) -> WireRecord<'a> {
-        let (kind, rating, complaint) = match &record.meaning {
+        let (kind, rating, complaint, not_rated) = match &record.meaning {
             Meaning::Rating { level, target, scheme } => {
                 let reference = target.reference.as_deref();
                 let rating = WireRating {
@@ -199,11 +207,16 @@ impl<'a> WireRecord<'a> {
                     target: WireTarget { target_type: target.target_type, reference },
                     scheme: *scheme,
                 };
-                ("rating", Some(rating), None)
+                ("rating", Some(rating), None, None)
             }
             Meaning::Complaint { kind, rating } => {
                 let complaint = WireComplaint { kind: *kind, rating_id: *rating };
-                ("complaint", None, Some(complaint))
+                ("complaint", None, Some(complaint), None)
+            }
+            Meaning::NotRated { why, target } => {
+                let reference = target.reference.as_deref();
+                let target = WireTarget { target_type: target.target_type, reference };
+                ("not_rated", None, None, Some(WireUnrated { why: why.name(), target }))
             }
         };
         let readable = |caller: &Caller| matches!(caller, Caller::Number(_));
@@ -214,6 +227,7 @@ impl<'a> WireRecord<'a> {
             kind,
             rating,
             complaint,
+            not_rated,
             comment: &record.comment.0,
             channel: record.channel,
             channel_code: record.channel_code,
@@ -246,7 +260,7 @@ fn as_text<S: Serializer>(key: &Key, serializer: S) -> Result<S::Ok, S::Error> {
 mod tests {
     use super::*;
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
-    use crate::model::{Caller, ComplaintKind};
+    use crate::model::{Caller, ComplaintKind, Target, Unrated};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
 
@@ -302,10 +316,13 @@ mod tests {
         let bad_rating =
             Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating(1).id) };
         let anonymous = Some(Caller::read("anonymous", "86"));
+        let target = Target { target_type: TargetType::Case, reference: None };
+        let not_rated = Meaning::NotRated { why: Unrated::Expired, target };
         let records = [
             rating(1),
             bare_complaint(),
             Record { meaning: bad_rating, caller: anonymous, ..rating(2) },
+            Record { meaning: not_rated, ..rating(3) },
         ];
         let batch: Vec<Leased> =
             records.iter().map(|record| Leased { record: record.clone(), ..leased(0) }).collect();

@@ -2,8 +2,9 @@
 
 use crate::config::{Backoff, Breaker, Destination};
 use crate::model::{
-    AccountName, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning, MessageId,
-    Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target, TargetType,
+    AccountName, Caller, Channel, Comment, ComplaintKind, Context, LaneName, Level, Meaning,
+    MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
+    TargetType,
 };
 use crate::store::Leased;
 use jiff::Timestamp;
@@ -47,6 +48,7 @@ pub(super) fn rating(number: u32) -> Record {
         received_at: "2026-03-05T02:20:30.125Z".parse().expect("a time"),
         comment: Comment("等了\n两个小时".to_owned()),
         rule: Rule("C1".into()),
+        context: Context::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One thing that a carrier told us. A callback holds any number of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The carrier's id of the message; for calls, the call id. `None` when it sends none.
     pub message_id: Option<MessageId>,
@@ -26,8 +26,21 @@ pub struct Event {
     pub resend_window: Option<Duration>,
     /// What we gave the carrier to hand back (`out_id`, `userData`, …).
     pub pass_through: Option<String>,
+    /// Where the text belongs, if it is a part of a longer one.
+    pub part: Option<TextPart>,
     /// What happened.
     pub body: EventBody,
+}
+
+/// The place of a text in a longer one that the carrier hands over in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextPart {
+    /// What all parts of one text have in common; the sender uses it again for later texts.
+    pub reference: String,
+    /// How many parts there are.
+    pub total: u8,
+    /// Which of them this is, from 1.
+    pub number: u8,
 }
 
 /// The citizen's number, as far as it could be read.
@@ -80,7 +93,7 @@ impl Caller {
 }
 
 /// What happened, by kind.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventBody {
     /// The citizen sent a text (MO).
     SmsReply {

@@ -1,7 +1,8 @@
 //! What an event means: a rating or a complaint, with a revision and a history.
 
 use super::{
-    AccountName, Caller, Level, MessageId, RecordId, Revision, Scheme, ServiceNumber, TargetType,
+    AccountName, Caller, InvitationId, Level, Matter, MessageId, RecordId, Revision, Scheme,
+    ServiceNumber, TargetType, Unrated,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,43 @@ pub struct Record {
     pub comment: Comment,
     /// The rule that decided the reading, for example `C1`.
     pub rule: Rule,
+    /// What the gateway remembered when it was made.
+    pub context: Context,
+}
+
+/// What the gateway's memory adds to a record. Empty for an answer that needed no memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The invitation it answers.
+    pub invitation: Option<InvitationId>,
+    /// What the platform told us of the call or case.
+    pub matter: Option<Matter>,
+    /// How many times the matter was rated, this time included (`assessNumber`); 0 if not counted.
+    pub assess_number: u8,
+    /// The first rating that this one is a follow-up (追评) of.
+    pub follows: Option<RecordId>,
+    /// What a human who judges ratings should know.
+    pub marks: Vec<Mark>,
+}
+
+/// What casts doubt on a record, or tells how it came about. It never changes what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// It came after the invitation's end.
+    Late,
+    /// It could have answered so many invitations; the newest was taken.
+    Ambiguous(u8),
+    /// Parts of its text never came.
+    Partial,
+    /// The number of the call never came.
+    NoCaller,
+    /// It came before the question could have been heard or read.
+    TooFast,
+    /// The same phone rated so many cases within the campaign's window.
+    ManyCases(u8),
+    /// The phone is a listed staff line.
+    StaffLine,
 }
 
 /// What a record is.
@@ -59,6 +97,13 @@ pub enum Meaning {
         kind: ComplaintKind,
         /// The bad rating that opened it.
         rating: Option<RecordId>,
+    },
+    /// An invitation ended without a rating; one that comes late is its next revision.
+    NotRated {
+        /// Why.
+        why: Unrated,
+        /// What was to be rated.
+        target: Target,
     },
 }
 
@@ -146,11 +191,19 @@ pub enum Outcome {
     Noted,
     /// A part of the callback that its carrier's file could not read; quarantined.
     Garbled,
+    /// What was wrong, asked after a bad rating: the comment of that rating.
+    Reason,
+    /// A further rating of what was rated; kept, and by the campaign's rule not forwarded.
+    Surplus,
+    /// A part of a longer text, read when the others are there.
+    Part,
+    /// An invitation that ended without a rating.
+    NotRated,
 }
 
 impl Outcome {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Rated,
         Outcome::Complaint,
         Outcome::Unrecognised,
@@ -158,6 +211,10 @@ impl Outcome {
         Outcome::OptOut,
         Outcome::Noted,
         Outcome::Garbled,
+        Outcome::Reason,
+        Outcome::Surplus,
+        Outcome::Part,
+        Outcome::NotRated,
     ];
 
     /// The name, as metrics and lists show it.
@@ -171,6 +228,10 @@ impl Outcome {
             Outcome::OptOut => "opt_out",
             Outcome::Noted => "noted",
             Outcome::Garbled => "garbled",
+            Outcome::Reason => "reason",
+            Outcome::Surplus => "surplus",
+            Outcome::Part => "part",
+            Outcome::NotRated => "not_rated",
         }
     }
 }

@@ -309,7 +309,7 @@ impl Store {
                 urgent: record.is_urgent(),
                 level: match record.meaning {
                     Meaning::Rating { level, .. } => Some(level.number()),
-                    Meaning::Complaint { .. } => None,
+                    Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
                 },
                 caller: record.caller.as_ref().map(|caller| self.prints.caller(caller.reveal())),
                 sealed: self.shared.ring.seal(&place, &plain, &self.shared.entropy),

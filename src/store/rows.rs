@@ -4,8 +4,8 @@
 
 use super::{Callback, RawRequest};
 use crate::model::{
-    AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Level, Meaning, MessageId,
-    Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target,
+    AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context, Level, Meaning,
+    MessageId, Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target, Unrated,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 const VERSION: u8 = 1;
+
+/// A record of the first layout, and what the gateway's memory adds to it.
+const WITH_CONTEXT: u8 = 2;
 
 /// Bytes that were opened but do not hold what they should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +44,7 @@ struct SealedRecord<'a> {
 enum SealedMeaning {
     Rating { level: u8, target: Target, scheme: Scheme },
     Complaint { kind: ComplaintKind, rating: Option<[u8; 16]> },
+    NotRated { why: Unrated, target: Target },
 }
 
 /// The columns of a record that are not sealed.
@@ -76,6 +80,9 @@ pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error>
         Meaning::Complaint { kind, rating } => {
             SealedMeaning::Complaint { kind: *kind, rating: rating.map(|id| id.0.into_bytes()) }
         }
+        Meaning::NotRated { why, target } => {
+            SealedMeaning::NotRated { why: *why, target: target.clone() }
+        }
     };
     let sealed = SealedRecord {
         channel: record.channel,
@@ -89,7 +96,10 @@ pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error>
         rule: Cow::Borrowed(&record.rule.0),
         meaning,
     };
-    postcard::to_extend(&sealed, vec![VERSION])
+    if record.context == Context::default() {
+        return postcard::to_extend(&sealed, vec![VERSION]);
+    }
+    postcard::to_extend(&(sealed, &record.context), vec![WITH_CONTEXT])
 }
 
 /// Reads a record back from its columns and opened bytes.
@@ -97,7 +107,13 @@ pub(super) fn decode_record(
     columns: RecordColumns<'_>,
     bytes: &[u8],
 ) -> Result<Record, UnknownLayout> {
-    let sealed: SealedRecord<'_> = decode(bytes)?;
+    let (sealed, context): (SealedRecord<'_>, Context) = match split_version(bytes)? {
+        (VERSION, rest) => {
+            (postcard::from_bytes(rest).map_err(|_| UnknownLayout)?, Context::default())
+        }
+        (WITH_CONTEXT, rest) => postcard::from_bytes(rest).map_err(|_| UnknownLayout)?,
+        _ => return Err(UnknownLayout),
+    };
     let meaning = match sealed.meaning {
         SealedMeaning::Rating { level, target, scheme } => Meaning::Rating {
             level: Level::from_number(level).ok_or(UnknownLayout)?,
@@ -108,6 +124,7 @@ pub(super) fn decode_record(
             kind,
             rating: rating.map(|bytes| RecordId(uuid::Uuid::from_bytes(bytes))),
         },
+        SealedMeaning::NotRated { why, target } => Meaning::NotRated { why, target },
     };
     Ok(Record {
         id: columns.id,
@@ -124,6 +141,7 @@ pub(super) fn decode_record(
         received_at: timestamp(columns.received_at),
         comment: Comment(sealed.comment.into_owned()),
         rule: Rule(Cow::Owned(sealed.rule.into_owned())),
+        context,
     })
 }
 
@@ -222,13 +240,6 @@ pub(super) fn decode_page(
     Ok(callbacks)
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, UnknownLayout> {
-    match split_version(bytes)? {
-        (VERSION, rest) => postcard::from_bytes(rest).map_err(|_| UnknownLayout),
-        _ => Err(UnknownLayout),
-    }
-}
-
 fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {
     bytes.split_first().map(|(version, rest)| (*version, rest)).ok_or(UnknownLayout)
 }
@@ -236,4 +247,46 @@ fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {
 /// A stored time; what lies outside jiff's years was never stored by us.
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InvitationId, Mark, TargetType};
+
+    #[test]
+    fn what_memory_adds_comes_back_and_costs_a_record_without_it_nothing() {
+        let mut record = Record {
+            id: RecordId(uuid::Uuid::from_u128(1)),
+            revision: Revision(2),
+            meaning: Meaning::NotRated {
+                why: Unrated::Expired,
+                target: Target { target_type: TargetType::Case, reference: None },
+            },
+            account: AccountName::new("yunpian").expect("a name"),
+            channel: Channel::Sms,
+            campaign: "hotline".to_owned(),
+            channel_code: None,
+            caller: None,
+            service: None,
+            message_id: None,
+            occurred_at: None,
+            received_at: timestamp(1),
+            comment: Comment::default(),
+            rule: Rule("invitation".into()),
+            context: Context::default(),
+        };
+        let columns = RecordColumns {
+            id: record.id,
+            revision: record.revision,
+            account: "yunpian",
+            received_at: 1,
+        };
+        let bare = encode_record(&record).expect("bytes");
+        assert_eq!((bare[0], decode_record(columns, &bare)), (VERSION, Ok(record.clone())));
+        record.context.invitation = Some(InvitationId("A".to_owned()));
+        record.context.marks = vec![Mark::Late, Mark::Ambiguous(2)];
+        let whole = encode_record(&record).expect("bytes");
+        assert_eq!((whole[0], decode_record(columns, &whole)), (WITH_CONTEXT, Ok(record)));
+    }
 }

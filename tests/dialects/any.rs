@@ -21,6 +21,7 @@ const OPEN: &[&str] = &[
     "formats = [\"form\"]\ninside = { field = \"f\", records = { record = \";\", KEY = @ } }",
     "events = [{ kind = \"WORD\", KEY = @ }]",
     "events = [{ kind = \"sms_reply\", id = \"i\", call = \"c\", text = \"t\", KEY = @ }]",
+    "events = [{ kind = \"sms_reply\", id = \"i\", call = \"c\", text = \"t\", part = { KEY = @ } }]",
     "events = [{ kind = \"call_status\", id = \"i\", state = { from = \"s\", KEY = @ } }]",
     "events = [{ kind = \"opt_out\", id = \"i\", caller = { KEY = @ } }]",
     "events = [{ kind = \"opt_out\", id = \"i\", caller = { from = \"c\", KEY = @ } }]",
@@ -30,8 +31,8 @@ const OPEN: &[&str] = &[
 
 /// Words that mean something somewhere in a dialect.
 const WORDS: &str = "title transport methods max_body max_items formats charset inside auth events \
-    answers routes name when items kind id call caller service time pass_through text digits url \
-    state raw dedupe time_resolution resend_window from template value decode decode_by charset_from \
+    answers routes name when items kind id call caller service time pass_through part reference \
+    total number text digits url state raw dedupe time_resolution resend_window from template value decode decode_by charset_from \
     map strip required country form zone scheme user nonce tolerance given prefix algorithm over \
     written key sorted body_hash optional of except pair join skip_empty replace field format records \
     record columns surplus split_encoded status content_type headers body accepted duplicate refused \

@@ -175,6 +175,14 @@ const BAD: &[(&str, &[&str])] = &[
         "[[events]]\nkind = \"ivr_keypad\"\nid = \"a\"\ndigits = \"d\"\ntext = \"t\" # !",
         &["events[0].text: `ivr_keypad` has no such part", "make the kind \"sms_reply\""],
     ),
+    (
+        "[[events]]\nkind = \"sms_reply\"\nid = \"a\"\ncall = \"c\"\ntext = \"t\"\npart = \"p\" # !",
+        &["events[0].part: is a text, not a table", "reference = \"ref\""],
+    ),
+    (
+        "[[events]]\nkind = \"recording\"\nid = \"a\"\nurl = \"u\"\npart = { number = \"p\" } # !",
+        &["events[0].part: `recording` has no such part"],
+    ),
     ("[[events]]\nkind = \"ignored\"\nid = \"a\" # !", &["is not read of what is ignored"]),
     (
         "[[events]]\nkind = \"recording\"\nid = \"a\"\nurl = \"u\"\nresend_window = \"10m\" # !",

@@ -199,6 +199,7 @@ fn route(name: &str, auth: Auth) -> Route {
         service: None,
         time: None,
         pass_through: None,
+        part: None,
         kind: RuleKind::Ignored,
         dedupe: Vec::new(),
         resend_window: None,

@@ -3,9 +3,9 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, ComplaintKind, LaneName, Level, Meaning, MessageId,
-    Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
-    TargetType,
+    AccountName, Caller, Channel, Comment, ComplaintKind, Context, LaneName, Level, Meaning,
+    MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber,
+    Target, TargetType,
 };
 use bridge8890::store::{
     Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
@@ -105,6 +105,7 @@ impl Bench {
             received_at: now,
             comment: Comment("等了三天".to_owned()),
             rule: Rule("C2".into()),
+            context: Context::default(),
         };
         self.callback(message, Outcome::Rated, vec![record])
     }

@@ -66,6 +66,7 @@ fn an_item_becomes_an_event() {
             dedupe: "sms_reply|1:7".to_owned(),
             resend_window: Some(Duration::from_secs(600)),
             pass_through: None,
+            part: None,
             body: EventBody::SmsReply { text: String::new() },
         }]
     );
@@ -223,6 +224,23 @@ fn a_charset_is_named_by_a_field_or_a_header() {
     assert_eq!(texts(&read(&announced, &sample)), ["满意"]);
     let unannounced = read(&announced, &Sample::post(&body[..]));
     assert_eq!(garbled(&unannounced), ["body: expected UTF-8"]);
+}
+
+#[test]
+fn a_text_says_where_it_belongs_in_a_longer_one_or_is_one_of_its_own() {
+    let place = "part = { reference = \"ref\", total = \"of\", number = \"no\" }, kind =";
+    let dialect = replies(JSON, "").replace("kind =", place);
+    let part = |place: &str| {
+        let body = format!(r#"{{"id":7,"mobile":"13940000001","text":"1"{place}}}"#);
+        let decoded = read(&dialect, &Sample::post(body));
+        assert_eq!(garbled(&decoded), [""; 0]);
+        decoded.events[0].part.clone()
+    };
+    let expected = TextPart { reference: "ab".to_owned(), total: 3, number: 2 };
+    assert_eq!(part(r#","ref":"ab","of":"3","no":2"#), Some(expected));
+    for odd in ["", r#","ref":"ab","of":3"#, r#","ref":"ab","of":300,"no":2"#] {
+        assert_eq!(part(odd), None, "{odd}");
+    }
 }
 
 #[test]

@@ -100,6 +100,8 @@ struct ShownEvent {
     received_at: Option<String>,
     pass_through: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digits: Option<String>,
@@ -312,6 +314,10 @@ fn show(event: &Event, config: &Config, account: &Account, at: Timestamp) -> Sho
         to: event.service.as_ref().map(ToString::to_string),
         received_at: event.occurred_at.map(beijing),
         pass_through: event.pass_through.clone(),
+        part: event
+            .part
+            .as_ref()
+            .map(|part| format!("{} of {}, of {}", part.number, part.total, part.reference)),
         text: None,
         digits: None,
         status: None,
@@ -321,7 +327,7 @@ fn show(event: &Event, config: &Config, account: &Account, at: Timestamp) -> Sho
         outcome: meant.outcome.name(),
         level: first.and_then(|record| match record.meaning {
             Meaning::Rating { level, .. } => Some(Level::number(level)),
-            Meaning::Complaint { .. } => None,
+            Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
         }),
         rule: first.map(|record| record.rule.to_string()),
     };
@@ -404,6 +410,7 @@ fn print_event(event: &ShownEvent, out: &mut impl Write) -> anyhow::Result<()> {
         ("id", event.message_id.as_deref()),
         ("call", event.call_id.as_deref()),
         ("handed back", event.pass_through.as_deref()),
+        ("part", event.part.as_deref()),
         ("text", event.text.as_deref()),
         ("keys", event.digits.as_deref()),
         ("status", status),

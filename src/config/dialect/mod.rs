@@ -22,7 +22,7 @@ pub use document::{Format, Inside, InsideFormat, Records};
 pub use field::{CallerField, Field, Origin, TimeField, TimeForm};
 pub use proof::{Algorithm, Auth, Check, Digest, Scheme, Sorted, SortedOf, Written};
 pub(super) use read::{read, read_alone};
-pub use rule::{Condition, DedupePart, EventRule, RuleKind, StateField, Test};
+pub use rule::{Condition, DedupePart, EventRule, PartFields, RuleKind, StateField, Test};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
 pub use trust::Trust;

@@ -28,12 +28,25 @@ pub struct EventRule {
     pub time: Option<TimeField>,
     /// What we gave the carrier to hand back.
     pub pass_through: Option<Field>,
+    /// Where the text belongs, if it is a part of a longer one.
+    pub part: Option<PartFields>,
     /// What happened.
     pub kind: RuleKind,
     /// What identifies a repeat; what is missing counts as empty. Empty for ignored kinds only.
     pub dedupe: Vec<DedupePart>,
     /// How long the same answer under a new id is taken for the carrier's resending.
     pub resend_window: Option<Duration>,
+}
+
+/// The place of a text in a longer one. What is not there, or no number, makes it a text of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFields {
+    /// What all parts of one text have in common.
+    pub reference: Field,
+    /// How many there are.
+    pub total: Field,
+    /// Which of them it is, from 1.
+    pub number: Field,
 }
 
 /// One part of a dedupe key.

@@ -4,9 +4,7 @@ use super::*;
 use crate::clock::Entropy;
 use crate::config::dialect::{Dialect, Transport};
 use crate::config::{Access, Origin};
-use crate::model::{
-    AccountName, CallStatus, Caller, DeliveryStatus, MessageId, Scheme, ServiceNumber,
-};
+use crate::model::{CallStatus, Caller, Context, DeliveryStatus, MessageId, Scheme, ServiceNumber};
 use jiff::tz::Offset;
 use std::sync::Arc;
 
@@ -43,6 +41,7 @@ pub(in crate::dialogue) fn campaign() -> Campaign {
         target: TargetType::Call,
         sms_channel_code: Some(5),
         ivr_channel_code: Some(3),
+        conversation: None,
     }
 }
 
@@ -56,6 +55,7 @@ fn event(body: EventBody) -> Event {
         dedupe: "key".to_owned(),
         resend_window: None,
         pass_through: None,
+        part: None,
         body,
     }
 }
@@ -79,14 +79,15 @@ fn recorded(body: EventBody, campaign: &Campaign, reading: Reading) -> Interpret
         EventBody::Keypad { .. } => Channel::Ivr,
         _ => Channel::Sms,
     };
-    let answer = Answer { event: &event, account: &account, campaign, channel, received_at: NOW };
+    let answer =
+        Answer { event: &event, account: &account.name, campaign, channel, received_at: NOW };
     answer.records(reading, || entropy.record_id(NOW))
 }
 
 fn level(record: &Record) -> Option<Level> {
     match record.meaning {
         Meaning::Rating { level, .. } => Some(level),
-        Meaning::Complaint { .. } => None,
+        _ => None,
     }
 }
 
@@ -116,6 +117,7 @@ fn a_good_rating_is_one_record_with_all_that_is_known() {
         received_at: NOW,
         comment: Comment("还行".to_owned()),
         rule: Rule("R".into()),
+        context: Context::default(),
     };
     assert_eq!(*rating, expected);
 }
@@ -142,7 +144,7 @@ fn a_key_press_names_the_call_it_rates() {
         assert_eq!(records[0].channel_code, Some(3));
         match records[0].meaning.clone() {
             Meaning::Rating { target, .. } => (target.target_type, target.reference),
-            other @ Meaning::Complaint { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(target(&campaign()), (TargetType::Call, Some("m-1".to_owned())));

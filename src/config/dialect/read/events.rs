@@ -1,8 +1,8 @@
 //! What is said: the rules of a route, each a kind of item and where its parts stand.
 
 use super::super::{
-    Condition, DedupePart, EventRule, Field, Origin, RuleKind, Segment, Source, Test, TimeField,
-    read_path,
+    Condition, DedupePart, EventRule, Field, Origin, PartFields, RuleKind, Segment, Source, Test,
+    TimeField, read_path,
 };
 use super::fields::{Need, caller, field, state};
 use super::places::{Ground, Use};
@@ -33,7 +33,8 @@ const DELIVERY_STATES: [(&str, DeliveryStatus); 4] = [
 ];
 
 /// The keys that only some kinds have, and those kinds.
-const OWN: [(&str, &[&str]); 5] = [
+const OWN: [(&str, &[&str]); 6] = [
+    ("part", &["sms_reply"]),
     ("text", &["sms_reply"]),
     ("digits", &["ivr_keypad", "call_status"]),
     ("state", &["call_status", "delivery_report"]),
@@ -124,6 +125,10 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<EventRule>> {
     let service = field(section, "service", ground, Need::Optional);
     let time = time(section, ground, Need::Optional);
     let pass_through = field(section, "pass_through", ground, Need::Optional);
+    let part = match kind.value {
+        "sms_reply" => part(section, ground),
+        _ => Some(None),
+    };
     let parts = parts(section, ground, kind.value);
     let resend_window = section.duration("resend_window", SPAN).map(|window| window.value);
     demand_person(section, kind.value);
@@ -138,6 +143,7 @@ fn rule(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<EventRule>> {
         service,
         time,
         pass_through,
+        part: part?,
         kind: parts?,
         dedupe: dedupe?,
         resend_window,
@@ -220,6 +226,24 @@ fn refuse_strange(section: &mut Section<'_>, kind: &'static str) {
             Fault::new(format!("`{kind}` is never taken for an answer sent again"), right)
         });
     }
+}
+
+/// Where a text belongs in a longer one; the inner `None` if nothing is said of that.
+fn part(section: &mut Section<'_>, ground: &Ground) -> Option<Option<PartFields>> {
+    let Some(node) = section.node("part") else { return Some(None) };
+    let right = "write part = { reference = \"ref\", total = \"parts\", number = \"part\" }";
+    let read = node.section(|part| {
+        for key in ["reference", "total", "number"] {
+            part.demand(key, right);
+        }
+        let mut place = |key| field(part, key, ground, Need::Optional);
+        let (reference, total, number) = (place("reference"), place("total"), place("number"));
+        Some(PartFields { reference: reference?, total: total?, number: number? })
+    });
+    if read.is_none() {
+        wrong_shape(&node, "a table", right);
+    }
+    read.flatten().map(Some)
 }
 
 /// The parts that only this kind has.

@@ -1,0 +1,81 @@
+//! When a message may be sent, if at all: quiet hours, opt-out, and how many there may be.
+
+use super::memory::{CallerMemory, Told};
+use crate::config::Conversation;
+use crate::model::{InvitationState, Message, MessageKind, Unrated};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use std::time::Duration;
+
+/// Days are counted by the province's clock, unless quiet hours name another.
+const CHINA: Offset = Offset::constant(8);
+
+/// No limit per day looks back further.
+const TWO_DAYS: Duration = Duration::from_hours(48);
+
+/// The first moment from `now` on when a message of this kind may go to the caller.
+///
+/// # Errors
+/// Why it may not go at all.
+pub(super) fn when(
+    caller: &CallerMemory,
+    conversation: &Conversation,
+    kind: MessageKind,
+    now: Timestamp,
+) -> Result<Timestamp, Unrated> {
+    if caller.opted_out.is_some() && kind != MessageKind::OptOutConfirmed {
+        return Err(Unrated::OptedOut);
+    }
+    let at = conversation.quiet_hours.map_or(now, |quiet| quiet.after(now));
+    let too_soon = |told: &Told| match conversation.invite_every {
+        Some(every) if told.kind == MessageKind::Invite => {
+            told.at.checked_add(every).is_ok_and(|free| at < free)
+        }
+        _ => false,
+    };
+    if kind == MessageKind::Invite && caller.messages.iter().any(too_soon) {
+        return Err(Unrated::TooOften);
+    }
+    let today = |told: &&Told| day(conversation, told.at) == day(conversation, at);
+    let count = caller.messages.iter().filter(today).count();
+    match conversation.messages_per_day {
+        Some(most) if count >= usize::try_from(most).unwrap_or(usize::MAX) => {
+            Err(Unrated::TooOften)
+        }
+        _ => Ok(at),
+    }
+}
+
+/// How long a message counts.
+pub(super) fn counts_for(conversation: &Conversation) -> Duration {
+    conversation.invite_every.unwrap_or_default().max(TWO_DAYS)
+}
+
+fn day(conversation: &Conversation, at: Timestamp) -> Date {
+    conversation.quiet_hours.map_or(CHINA, |quiet| quiet.offset).to_datetime(at).date()
+}
+
+/// Whether a message that was to be sent may go out now, by what happened since it was decided.
+///
+/// # Errors
+/// Why not: it is to be reported as not sent.
+pub fn may_send(
+    message: &Message,
+    caller: Option<&CallerMemory>,
+    now: Timestamp,
+) -> Result<(), Unrated> {
+    if now >= message.expires {
+        return Err(Unrated::Expired);
+    }
+    let Some(caller) = caller else { return Ok(()) };
+    if caller.opted_out.is_some() && message.kind != MessageKind::OptOutConfirmed {
+        return Err(Unrated::OptedOut);
+    }
+    let over = caller.invitations.iter().any(|asked| {
+        Some(&asked.invitation.id) == message.invitation.as_ref()
+            && message.kind == MessageKind::Invite
+            && asked.invitation.state != InvitationState::Planned
+    });
+    if over { Err(Unrated::NotSent) } else { Ok(()) }
+}
