@@ -15,7 +15,6 @@ pub mod native;
 pub mod platform;
 #[cfg(test)]
 mod samples;
-pub mod signature;
 pub mod verdict;
 
 pub use driver::{EgressError, start};
