@@ -8,6 +8,7 @@ mod asking;
 mod calls;
 mod campaign;
 mod decide;
+mod held;
 mod integrity;
 mod interpret;
 mod known;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use campaign::choose_campaign;
 pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
+pub use held::Held;
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;
