@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::egress;
 use crate::ingress;
-use crate::intake::{Intake, Rereader};
+use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
 use crate::model::LaneName;
 use crate::session;
@@ -81,9 +81,13 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let intake = Intake::new(store.clone(), names, &config.campaigns, sources, &metrics);
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
+        let invitations = config.invitations.as_ref();
+        let invitations = invitations
+            .map(|settings| Invitations::new(intake.clone(), settings, config, &metrics));
         let ground = session::Ground { intake, tasks: tasks.clone(), entropy, metrics };
         session::start(config.accounts.values().cloned(), &ground)?;
-        let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
+        let accounts = config.accounts.values().cloned();
+        let http = ingress::start(&config.http, accounts, invitations, ground).await?;
         health.started();
         anyhow::Ok((http, admin, store))
     };

@@ -3,6 +3,7 @@
 use super::access;
 use super::accounts;
 use super::destination::destination;
+use super::invitations;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
 use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
@@ -45,6 +46,8 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let store = root.table("store", store);
     let campaigns = accounts::campaigns(root);
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
+    let remembered = store.as_ref().map(|it| it.dedupe_window);
+    let invited = root.table("invitations", |it| invitations::invitations(it, remembered));
     let destination = root.table("destination", destination);
     let log = root.table("log", log);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
@@ -53,12 +56,18 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let admin = admin?;
     apart(root, &listen, &admin);
     together(root, &http, &accounts.values().map(Arc::as_ref).collect::<Vec<_>>());
+    if let Some(invited) = &invited {
+        let accounts: Vec<_> = accounts.values().collect();
+        let found = invitations::clashes(invited, &http, &accounts);
+        found.into_iter().for_each(|(place, fault)| root.reject(&place, fault));
+    }
     Some(Config {
         http,
         admin: Admin { listen: admin.value },
         store: store?,
         accounts,
         campaigns: campaigns.good,
+        invitations: invited.map(|invited| Arc::new(invited.value)),
         destination: destination?,
         log: log?,
         shutdown: Shutdown { grace: shutdown?.value },

@@ -6,12 +6,14 @@
 
 mod access;
 mod accounts;
+mod areas;
 mod carriers;
 mod check;
 pub mod conversation;
 mod destination;
 pub mod dialect;
 mod environment;
+mod invitations;
 mod problem;
 mod raw;
 #[cfg(test)]
@@ -22,9 +24,11 @@ mod values;
 pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
 };
+pub use areas::Areas;
 pub use carriers::{built_in, load_built_in};
 pub use conversation::Conversation;
 pub use environment::Environment;
+pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
 
@@ -51,6 +55,8 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Arc<Account>>,
     /// The campaigns.
     pub campaigns: Vec<Arc<Campaign>>,
+    /// How the platform asks us to invite; `None`: it may not.
+    pub invitations: Option<Arc<Invitations>>,
     /// Where records go.
     pub destination: Destination,
     /// Logging.

@@ -1,7 +1,9 @@
 //! From a request to an answer: believed, read, understood, committed, and only then acknowledged.
 
 mod accept;
+pub mod invitations;
 mod quarantine;
 
 pub use accept::Intake;
+pub use invitations::Invitations;
 pub use quarantine::{RereadError, Rereader, decode};

@@ -7,6 +7,7 @@ pub mod egress;
 pub mod health;
 pub mod ingress;
 pub mod intake;
+pub mod invitations;
 pub mod link;
 pub mod logging;
 pub mod metrics;
@@ -25,6 +26,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
+    ("Invitations", invitations::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
 ];
