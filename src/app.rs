@@ -1,5 +1,9 @@
 //! The composition root: builds everything in order, and takes it down in reverse.
 
+mod reload;
+
+pub use reload::warn;
+
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::console::Console;
@@ -11,6 +15,7 @@ use crate::model::LaneName;
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, OpenError, Options, Retention, Store, data_key};
+use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
@@ -26,6 +31,11 @@ pub struct Gateway {
     pub admin: SocketAddr,
     /// The store.
     pub store: Store,
+    /// What holds now.
+    config: Config,
+    intake: Intake,
+    clock: Clock,
+    reloads: ReloadMetrics,
     health: Health,
     /// Everything that uses the store.
     tasks: Tasks,
@@ -45,6 +55,7 @@ const STORE_GRACE: Duration = Duration::from_secs(10);
 /// stopped again.
 pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Gateway> {
     let metrics = Metrics::new().context("the metrics registry")?;
+    let reloads = ReloadMetrics::new(&metrics, clock.now());
     let tasks = Tasks::new();
     let store_tasks = Tasks::new();
     let opened: Arc<OnceLock<Store>> = Arc::default();
@@ -76,25 +87,40 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             (&metrics, health.worker("lane")),
             &tasks,
         )?;
-        let sources = (clock, entropy.clone());
-        let names = config.accounts.keys();
-        let intake = Intake::new(store.clone(), names, &config.campaigns, sources, &metrics);
+        let sources = (clock.clone(), entropy.clone());
+        let accounts = &config.accounts;
+        let intake = Intake::new(store.clone(), accounts, &config.campaigns, sources, &metrics);
+        let worker = intake.dialogue_worker(health.worker("dialogue"));
+        tasks.spawn_vital("dialogue", worker.run(tasks.clone()));
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
         let invitations = config.invitations.as_ref();
-        let invitations = invitations
-            .map(|settings| Invitations::new(intake.clone(), settings, config, &metrics));
-        let ground = session::Ground { intake, tasks: tasks.clone(), entropy, metrics };
+        let invitations =
+            invitations.map(|settings| Invitations::new(intake.clone(), settings, &metrics));
+        let ground =
+            session::Ground { intake: intake.clone(), tasks: tasks.clone(), entropy, metrics };
         session::start(config.accounts.values().cloned(), &ground)?;
         let accounts = config.accounts.values().cloned();
         let http = ingress::start(&config.http, accounts, invitations, ground).await?;
         health.started();
-        anyhow::Ok((http, admin, store))
+        anyhow::Ok((http, admin, store, intake))
     };
     match started.await {
-        Ok((http, admin, store)) => {
-            let grace = config.shutdown.grace;
-            Ok(Gateway { http, admin, store, health, tasks, store_tasks, grace })
+        Ok((http, admin, store, intake)) => {
+            let (config, grace) = (config.clone(), config.shutdown.grace);
+            Ok(Gateway {
+                http,
+                admin,
+                store,
+                config,
+                intake,
+                clock,
+                reloads,
+                health,
+                tasks,
+                store_tasks,
+                grace,
+            })
         }
         Err(error) => {
             tasks.shut_down(Duration::ZERO, |_| ()).await;
@@ -129,6 +155,7 @@ impl Gateway {
         let left = self.tasks.shut_down(self.grace, &progress).await;
         self.store_tasks.stop();
         drop(self.store);
+        drop(self.intake);
         drop(self.health);
         self.store_tasks.shut_down(STORE_GRACE, &progress).await;
         left
@@ -156,8 +183,8 @@ pub async fn read_quarantine(
         }
         Err(error) => return Err(error),
     };
-    let (names, sources) = (config.accounts.keys(), (clock, entropy));
-    let intake = Intake::new(store, names, &config.campaigns, sources, &metrics);
+    let sources = (clock, entropy);
+    let intake = Intake::new(store, &config.accounts, &config.campaigns, sources, &metrics);
     let read = Rereader::new(intake, config).take_up().await;
     tasks.shut_down(STORE_GRACE, |_| ()).await;
     Ok(Some(read?))

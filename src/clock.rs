@@ -1,11 +1,12 @@
 //! Time, randomness and ids: the only place that asks the system for them.
 
-use crate::model::RecordId;
+use crate::model::{MessageKey, RecordId};
 use jiff::Timestamp;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// A source of wall-clock time: the system's, or one that a test sets.
 #[derive(Debug, Clone)]
@@ -93,8 +94,18 @@ impl Entropy {
     /// A fresh record id of version 7: the time, then random bits, so ids follow arrival.
     #[must_use]
     pub fn record_id(&self, now: Timestamp) -> RecordId {
+        RecordId(self.uuid(now))
+    }
+
+    /// A fresh key of a message, made like a record's id.
+    #[must_use]
+    pub fn message_key(&self, now: Timestamp) -> MessageKey {
+        MessageKey(self.uuid(now))
+    }
+
+    fn uuid(&self, now: Timestamp) -> Uuid {
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        RecordId(uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid())
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {

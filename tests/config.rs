@@ -73,6 +73,8 @@ fn the_shipped_defaults_are_the_documented_ones() {
 
     assert!(config.accounts.is_empty());
     assert!(config.campaigns.is_empty());
+    assert_eq!((config.complaints.call_back_days, config.complaints.repair_days), (1, 15));
+    assert!(config.complaints.calendar.knows(2025) && config.complaints.calendar.knows(2026));
 
     let destination = config.destination;
     assert_eq!(destination.name.as_str(), "platform");
@@ -158,7 +160,7 @@ fn the_example_of_a_single_node_is_right_and_ready() {
     assert_eq!(yunpian.origin.file, "single-node.toml");
     assert_eq!(text.lines().nth(yunpian.origin.line - 1), Some("[accounts.yunpian]"));
     let voice = config.campaigns.iter().find(|it| it.name == "hotline-voice").expect("it is there");
-    assert_eq!((voice.scheme, voice.target), (Scheme::Asc, TargetType::Call));
+    assert_eq!((voice.scheme, voice.target), (Scheme::ASC, TargetType::Call));
     assert_eq!((voice.sms_channel_code, voice.ivr_channel_code), (None, Some(8)));
 }
 

@@ -12,8 +12,8 @@ use bridge8890::egress::platform::Platform;
 use bridge8890::egress::verdict::{ItemVerdict, Verdict};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Record, RecordSeq,
-    Revision, Rule, Scheme, Secret, Target, TargetType,
+    AccountName, Brand, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Record,
+    RecordSeq, Revision, Rule, Scheme, Secret, Target, TargetType,
 };
 use bridge8890::standin::faults::{Faults, Mishap};
 use bridge8890::standin::platform::{OnRecord, Options, StandIn};
@@ -119,11 +119,13 @@ fn batch(size: i64) -> Vec<Leased> {
             meaning: Meaning::Rating {
                 level: Level::VerySatisfied,
                 target: Target { target_type: TargetType::Call, reference: None },
-                scheme: Scheme::Desc,
+                scheme: Scheme::DESC,
             },
             account: AccountName::new("yunpian").expect("a name"),
             channel: Channel::Sms,
             campaign: "default".to_owned(),
+            brand: Brand::Hotline8890,
+            area: None,
             channel_code: None,
             caller: None,
             service: None,

@@ -6,12 +6,12 @@ use anyhow::Context;
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Outcome,
+    AccountName, Brand, Caller, Channel, Comment, LaneName, Level, Meaning, MessageId, Outcome,
     Record, Revision, Rule, Scheme, ServiceNumber, Target, TargetType,
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
-    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Store,
+    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Share, Store,
     StoreError, data_key,
 };
 use bridge8890::telemetry::{Metrics, Progress};
@@ -186,8 +186,7 @@ impl Filler {
             entries: vec![Entry {
                 dedupe: message_id.0,
                 resend: None,
-                outcome: Outcome::Rated,
-                records: vec![record],
+                share: Share::Decided { outcome: Outcome::Rated, records: vec![record] },
             }],
             garbled: Vec::new(),
         })
@@ -200,10 +199,12 @@ impl Filler {
         Ok(Record {
             id: self.entropy.record_id(now),
             revision: Revision::FIRST,
-            meaning: Meaning::Rating { level: Level::VerySatisfied, target, scheme: Scheme::Asc },
+            meaning: Meaning::Rating { level: Level::VerySatisfied, target, scheme: Scheme::ASC },
             account: self.account.clone(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
+            brand: Brand::Hotline8890,
+            area: None,
             channel_code: None,
             caller: Some(Caller::read(&format!("1390000{tail}"), "86")),
             service: Some(ServiceNumber("8890".to_owned())),
@@ -212,7 +213,7 @@ impl Filler {
             received_at: now,
             comment: Comment("接线员语气温和，把流程一步一步说给我听，第二天就有人上门".to_owned()),
             rule: Rule("C2".into()),
-            context: Context::default(),
+            context: bridge8890::model::Context::default(),
         })
     }
 }

@@ -1,9 +1,11 @@
 //! `check`: what is wrong with a configuration, or what it would run.
 
+use crate::clock::Clock;
 use crate::config::{self, Account, Campaign, Config, Destination, Problems};
 use crate::config::{show_duration, show_size};
-use crate::model::{Scheme, TargetType};
+use crate::model::{AreaCode, Brand, Direction, Level, TargetType};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,7 +66,12 @@ struct AccountSummary {
 struct CampaignSummary {
     name: String,
     service_numbers: Vec<String>,
-    scheme: Scheme,
+    extensions: BTreeMap<String, AreaCode>,
+    brand: Brand,
+    scheme: Direction,
+    /// The levels of the digits 1, 2, 3 …
+    levels: Vec<Level>,
+    zero_declines: bool,
     target: TargetType,
     sms_channel_code: Option<u8>,
     ivr_channel_code: Option<u8>,
@@ -101,7 +108,7 @@ fn report(args: &Args) -> Report {
         Ok(config) => Report {
             ok: true,
             problems: Problems::default(),
-            warnings: config.warnings.clone(),
+            warnings: config.warnings_at(Clock::system().now()),
             gaps: config.gaps.clone(),
             summary: Some(summary(&config)),
         },
@@ -152,7 +159,11 @@ fn campaign_summary(campaign: &Campaign) -> CampaignSummary {
     CampaignSummary {
         name: campaign.name.clone(),
         service_numbers: campaign.service_numbers.clone(),
-        scheme: campaign.scheme,
+        extensions: campaign.extensions.clone(),
+        brand: campaign.brand,
+        scheme: campaign.scheme.direction(),
+        levels: campaign.scheme.levels().collect(),
+        zero_declines: campaign.scheme.zero_declines(),
         target: campaign.target,
         sms_channel_code: campaign.sms_channel_code,
         ivr_channel_code: campaign.ivr_channel_code,
@@ -239,10 +250,13 @@ fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Res
 }
 
 fn print_campaign(campaign: &CampaignSummary, out: &mut impl Write) -> std::io::Result<()> {
-    let scheme = match campaign.scheme {
-        Scheme::Asc => "1 is 非常满意",
-        Scheme::Desc => "5 is 非常满意",
+    let digits = 1..=campaign.levels.len();
+    let best = match campaign.scheme {
+        Direction::Asc => (digits.start(), campaign.levels.first()),
+        Direction::Desc => (digits.end(), campaign.levels.last()),
     };
+    let (digit, title) = (best.0, best.1.map(|level| level.title()).unwrap_or_default());
+    let zero = if campaign.zero_declines { ", 0 declines" } else { "" };
     let target = match campaign.target {
         TargetType::Call => "a call",
         TargetType::Case => "a case",
@@ -250,9 +264,11 @@ fn print_campaign(campaign: &CampaignSummary, out: &mut impl Write) -> std::io::
     let code = |code: Option<u8>| code.map_or_else(|| "none".to_owned(), |code| code.to_string());
     writeln!(
         out,
-        "campaign     {}: {}; {scheme}; rates {target}; channel codes sms {}, ivr {}",
+        "campaign     {}: {} of {}; {} levels, {digit} is {title}{zero}; rates {target}; channel codes sms {}, ivr {}",
         campaign.name,
         campaign.service_numbers.join(", "),
+        campaign.brand.name(),
+        campaign.levels.len(),
         code(campaign.sms_channel_code),
         code(campaign.ivr_channel_code),
     )
@@ -284,7 +300,7 @@ mod tests {
             "before serve: ",
             "http://127.0.0.1:8890/callback/ACCOUNT",
             "ali: aliyun-sms, 0 secrets, +08, +86, else campaign c",
-            "c: 8890*; 5 is 非常满意; rates a call; channel codes sms none, ivr none",
+            "c: 8890* of 8890; 5 levels, 5 is 非常满意; rates a call; channel codes sms none, ivr none",
             "gives up after 14days or 10000 attempts",
             "nothing is wrong",
         ] {

@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::shown::time;
-use crate::store::LaneStatus;
+use crate::store::{LaneStatus, MessageLaneStatus};
 use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,6 +32,7 @@ enum What {
 #[derive(Serialize)]
 struct Report {
     lanes: Vec<LaneStatus>,
+    message_lanes: Vec<MessageLaneStatus>,
     #[serde(flatten)]
     counts: crate::store::Counts,
     adds_up: bool,
@@ -42,7 +43,8 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
     let What::Status { archive, json } = &args.what;
     let operator = archive.open().await?;
     let (lanes, counts) = (operator.lanes().await?, operator.counts().await?);
-    let report = Report { lanes, counts, adds_up: counts.add_up() };
+    let message_lanes = operator.message_lanes().await?;
+    let report = Report { lanes, message_lanes, counts, adds_up: counts.add_up() };
     if *json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
@@ -63,6 +65,19 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             writeln!(out, "  oldest waits since {}", time(oldest))?;
         }
     }
+    for lane in &report.message_lanes {
+        writeln!(
+            out,
+            "messages of {}: {} pending ({} being sent, {} waiting to retry), {} sent, {} dropped, {} dead",
+            lane.name,
+            lane.pending,
+            lane.leased,
+            lane.waiting_to_retry,
+            lane.sent,
+            lane.dropped,
+            lane.dead
+        )?;
+    }
     let counts = &report.counts;
     writeln!(
         out,
@@ -75,5 +90,6 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         counts.superseded,
         if report.adds_up { "adds up" } else { "DOES NOT ADD UP" }
     )?;
-    writeln!(out, "{} repeats and {} other events made no record", counts.repeats, counts.notes)
+    writeln!(out, "{} repeats and {} other events made no record", counts.repeats, counts.notes)?;
+    writeln!(out, "{} events wait for their conclusion", counts.held)
 }

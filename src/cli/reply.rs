@@ -1,7 +1,8 @@
 //! `bridge8890 reply`: shows how answers are read, and checks a file of answers with expectations.
 
-use crate::model::{Channel, Level, Scheme};
+use crate::model::{Channel, Direction, Level, Scheme, Tag};
 use crate::normalize::{self, Reading, ReadingKind};
+use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fs::File;
@@ -18,24 +19,31 @@ const UNUSABLE: u8 = 2;
 Examples:
   bridge8890 reply '不满意，等了三个月'
   bridge8890 reply --scheme desc 5 '5，没人管' --json
+  bridge8890 reply --scheme desc --levels 10 10 '8满意'
   bridge8890 reply --channel ivr '1*2#'
   bridge8890 reply --csv replies.csv
 
 A text that begins with a hyphen goes behind `--`. A CSV file has a header and the columns channel,
-scheme, text, expected_kind, expected_level and expected_comment in any order; further columns are
-ignored. Exit code: 0 read (all rows as expected), 1 some row is not, 2 unusable input.")]
+scheme, text, expected_kind, expected_level and expected_comment in any order, and may have levels
+(3, 4, 5 or 10; 5 if empty) and zero (decline, or empty); further columns are ignored. Exit code: 0 read (all rows as expected), 1 some row is not, 2 unusable input.")]
 pub(super) struct Args {
-    /// What the digits mean: in `asc` 1 is 非常满意, in `desc` 5 is
+    /// What the digits mean: in `asc` 1 is the best, in `desc` the highest is
     #[arg(long, value_enum, default_value = "asc")]
     scheme: SchemeArg,
+    /// How many digits there are
+    #[arg(long, value_name = "3|4|5|10", default_value = "5", value_parser = parse_levels)]
+    levels: u8,
+    /// A 0 declines to rate
+    #[arg(long)]
+    zero_declines: bool,
     /// Whether the answers are text messages or keys pressed in a call
     #[arg(long, value_enum, default_value = "sms")]
     channel: ChannelArg,
-    /// Print one JSON object per answer: kind, level, score, comment, rule
+    /// Print one JSON object per answer: kind, level, score, comment, rule, tags
     #[arg(long)]
     json: bool,
     /// Read the answers from this file and report every one that is not read as expected
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scheme", "channel", "json", "texts"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scheme", "levels", "zero_declines", "channel", "json", "texts"])]
     csv: Option<PathBuf>,
     /// The answers; an empty one is allowed (no keys pressed)
     #[arg(value_name = "TEXT", required_unless_present = "csv")]
@@ -46,6 +54,11 @@ pub(super) struct Args {
 enum SchemeArg {
     Asc,
     Desc,
+}
+
+fn parse_levels(text: &str) -> Result<u8, String> {
+    let known = |number: &u8| Scheme::USUAL.contains(number);
+    text.parse().ok().filter(known).ok_or_else(|| "write 3, 4, 5 or 10".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -60,10 +73,12 @@ enum ChannelArg {
 /// When `out` cannot be written.
 pub(super) fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let Some(path) = args.csv else {
-        let scheme = match args.scheme {
-            SchemeArg::Asc => Scheme::Asc,
-            SchemeArg::Desc => Scheme::Desc,
+        let direction = match args.scheme {
+            SchemeArg::Asc => Direction::Asc,
+            SchemeArg::Desc => Direction::Desc,
         };
+        let scheme = Scheme::usual(direction, args.levels).context("no usual number of levels")?;
+        let scheme = scheme.with_zero_declining(args.zero_declines);
         let channel = match args.channel {
             ChannelArg::Sms => Channel::Sms,
             ChannelArg::Ivr => Channel::Ivr,
@@ -93,9 +108,11 @@ struct Answer<'a> {
     score: Option<u8>,
     comment: &'a str,
     rule: &'a str,
+    tags: &'a [Tag],
 }
 
 fn print(reading: &Reading, text: &str, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let tags = reading.tags();
     if json {
         let answer = Answer {
             kind: reading.kind.name(),
@@ -103,6 +120,7 @@ fn print(reading: &Reading, text: &str, json: bool, out: &mut impl Write) -> any
             score: reading.level.map(Level::score),
             comment: &reading.comment,
             rule: &reading.rule.0,
+            tags: &tags,
         };
         serde_json::to_writer(&mut *out, &answer)?;
     } else {
@@ -112,6 +130,9 @@ fn print(reading: &Reading, text: &str, json: bool, out: &mut impl Write) -> any
             write!(out, ", comment {:?}", reading.comment)?;
         }
         write!(out, " ({})", reading.rule)?;
+        for tag in &tags {
+            write!(out, " [{tag}]")?;
+        }
     }
     writeln!(out)?;
     Ok(())
@@ -140,15 +161,20 @@ enum Unusable {
 const COLUMNS: [&str; 6] =
     ["channel", "scheme", "text", "expected_kind", "expected_level", "expected_comment"];
 
+/// The columns that it need not have.
+const SCHEME_COLUMNS: [&str; 2] = ["levels", "zero"];
+
 /// Reads every row, prints each mismatch and the count; returns the number of mismatches.
 fn check(file: impl Read, out: &mut impl Write) -> Result<u64, Unusable> {
     let mut reader = csv::Reader::from_reader(file);
-    let columns = find_columns(reader.headers()?)?;
+    let header = reader.headers()?;
+    let columns = find_columns(header)?;
+    let of_scheme = SCHEME_COLUMNS.map(|name| header.iter().position(|it| it.trim() == name));
     let (mut rows, mut mismatches) = (0, 0);
     for record in reader.into_records() {
         let record = record?;
         rows += 1;
-        let row = Row::read(&record, &columns)?;
+        let row = Row::read(&record, &columns, of_scheme)?;
         let reading = normalize::read(row.channel, row.scheme, row.text);
         if !row.expects(&reading) {
             mismatches += 1;
@@ -191,17 +217,28 @@ impl<'a> Row<'a> {
     fn read(
         record: &'a csv::StringRecord,
         columns: &[usize; COLUMNS.len()],
+        of_scheme: [Option<usize>; SCHEME_COLUMNS.len()],
     ) -> Result<Row<'a>, Unusable> {
         let line = record.position().map_or(0, csv::Position::line);
         // The reader refuses records that are shorter than the header.
         let [channel, scheme, text, kind, level, comment] =
             columns.map(|at| record.get(at).unwrap_or_default());
+        let [levels, zero] =
+            of_scheme.map(|at| at.and_then(|at| record.get(at)).unwrap_or_default());
         let value = |column, got: &str, expected| Unusable::Value {
             line,
             column,
             got: got.to_owned(),
             expected,
         };
+        let direction = match scheme {
+            "asc" => Direction::Asc,
+            "desc" => Direction::Desc,
+            _ => return Err(value("scheme", scheme, "asc or desc")),
+        };
+        let number = if levels.is_empty() { Some(5) } else { levels.parse().ok() };
+        let scheme = number.and_then(|number| Scheme::usual(direction, number));
+        let scheme = scheme.ok_or_else(|| value("levels", levels, "3, 4, 5 or 10, or nothing"))?;
         Ok(Row {
             line,
             channel: match channel {
@@ -209,14 +246,20 @@ impl<'a> Row<'a> {
                 "ivr" => Channel::Ivr,
                 _ => return Err(value("channel", channel, "sms or ivr")),
             },
-            scheme: match scheme {
-                "asc" => Scheme::Asc,
-                "desc" => Scheme::Desc,
-                _ => return Err(value("scheme", scheme, "asc or desc")),
-            },
+            scheme: scheme.with_zero_declining(match zero {
+                "decline" => true,
+                "" => false,
+                _ => return Err(value("zero", zero, "decline, or nothing")),
+            }),
             text,
             kind: ReadingKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(
-                || value("expected_kind", kind, "rated, complaint, unsubscribe or unrecognised"),
+                || {
+                    value(
+                        "expected_kind",
+                        kind,
+                        "rated, complaint, unsubscribe, declined or unrecognised",
+                    )
+                },
             )?,
             level: match level {
                 "" => None,
@@ -275,11 +318,19 @@ mod tests {
         assert_eq!(code, ExitCode::SUCCESS);
         assert_eq!(
             out,
-            "\"不满意，没人管\": rated 2 不满意, comment \"没人管\" (D3)\n\
+            "\"不满意，没人管\": rated 2 不满意, comment \"没人管\" (D3) [不作为]\n\
              \"\": unrecognised (A5)\n\
              \"1\": rated 1 非常不满意 (C1)\n"
         );
         assert_eq!(ran(&["--channel", "ivr", "1*2#"]).1, "\"1*2#\": rated 4 满意 (G)\n");
+        assert_eq!(
+            ran(&["--scheme", "desc", "--levels", "10", "--zero-declines", "10", "0"]).1,
+            "\"10\": rated 5 非常满意 (C1)\n\"0\": declined (C6)\n"
+        );
+        assert_eq!(
+            ran(&["互相推诿没人管"]).1,
+            "\"互相推诿没人管\": complaint, comment \"互相推诿没人管\" (F1) [不作为] [推诿]\n"
+        );
     }
 
     #[test]
@@ -287,14 +338,16 @@ mod tests {
         let (_, out) = ran(&["2", "？", "--json"]);
         assert_eq!(
             out,
-            "{\"kind\":\"rated\",\"level\":4,\"score\":8,\"comment\":\"\",\"rule\":\"C1\"}\n\
-             {\"kind\":\"unrecognised\",\"level\":null,\"score\":null,\"comment\":\"\",\"rule\":\"A5\"}\n"
+            "{\"kind\":\"rated\",\"level\":4,\"score\":8,\"comment\":\"\",\"rule\":\"C1\",\"tags\":[]}\n\
+             {\"kind\":\"unrecognised\",\"level\":null,\"score\":null,\"comment\":\"\",\"rule\":\"A5\",\"tags\":[]}\n"
         );
     }
 
     #[test]
     fn texts_or_a_file_but_not_both() {
-        for wrong in [&[][..], &["1", "--csv", "f"], &["--scheme", "up", "1"]] {
+        for wrong in
+            [&[][..], &["1", "--csv", "f"], &["--scheme", "up", "1"], &["--levels", "6", "1"]]
+        {
             assert!(parsed(wrong).is_err(), "{wrong:?}");
         }
         assert!(parsed(&["--", "-1"]).is_ok());
@@ -324,6 +377,8 @@ mod tests {
              3 rows, 2 not as expected\n"
         );
         assert_eq!(checked(&format!("{HEADER},1,sms,asc,5,rated,\n")).0, Ok(0));
+        let shipped = include_str!("../../tests/fixtures/reply-schemes.csv");
+        assert_eq!(checked(shipped).0, Ok(0));
     }
 
     #[test]
@@ -338,6 +393,10 @@ mod tests {
             (&format!("{HEADER},1,sms,asc,9,rated,\n"), "line 2: expected_level is \"9\""),
             (&format!("{HEADER},1,sms,asc,5,good,\n"), "line 2: expected_kind is \"good\""),
             (&format!("{HEADER},1,sms\n"), "line: 2"),
+            (
+                &format!("levels,{HEADER}6,,1,sms,asc,5,rated,\n"),
+                "line 2: levels is \"6\"; expected 3, 4, 5 or 10",
+            ),
         ] {
             let message = checked(csv).0.unwrap_err();
             assert!(message.contains(expected), "{csv:?}: {message}");

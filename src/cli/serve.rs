@@ -13,6 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 ///
 /// SIGTERM and SIGINT stop it: nothing new is taken on, what is under way is finished within
 /// shutdown.grace. A second one cuts off what is left; whatever was acknowledged is on disk.
+///
+/// SIGHUP reads the configuration again. Campaigns, complaints and log.filter are taken over for the next
+/// callbacks; if it is wrong, or another key differs, everything stays as it is, and the log says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  bridge8890 serve --config gateway.toml")]
 pub(super) struct Args {
@@ -25,19 +28,23 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = crate::config::load(args.config.as_deref())?;
     config.ready_to_serve().map_err(|gaps| anyhow!("{gaps}"))?;
-    logging::init(&config.log.filter, config.log.json)?;
-    for warning in config.warnings.iter() {
-        tracing::warn!("{warning}");
-    }
+    let filter = logging::init(&config.log.filter, config.log.json)?;
+    let clock = Clock::system();
+    app::warn(&config, clock.now());
     let mut stop = Stop::new()?;
-    let gateway = app::start(&config, Clock::system(), Entropy::system()).await?;
+    let mut again = signal(SignalKind::hangup())?;
+    let mut gateway = app::start(&config, clock, Entropy::system()).await?;
     for address in &gateway.http {
         tracing::info!(%address, "carriers may call");
     }
     tracing::info!(address = %gateway.admin, "operators may look: /metrics /readyz /livez");
-    let fallen = tokio::select! {
-        () = stop.asked() => None,
-        name = gateway.fallen() => Some(name),
+    let fallen = loop {
+        tokio::select! {
+            () = stop.asked() => break None,
+            name = gateway.fallen() => break Some(name),
+            _ = again.recv() => {}
+        }
+        gateway.reload(crate::config::load(args.config.as_deref()), &filter);
     };
     match fallen {
         None => tracing::info!("stopping; a second signal cuts off what is under way"),

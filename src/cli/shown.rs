@@ -1,6 +1,6 @@
 //! How stored things are shown to operators: masked, with times at +08:00.
 
-use crate::model::{ComplaintKind, Meaning, Record};
+use crate::model::{AreaCode, Brand, ComplaintKind, Deadlines, Meaning, Record};
 use crate::store::RecordState;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
@@ -24,10 +24,15 @@ pub(super) struct Shown {
     id: String,
     revision: u32,
     kind: &'static str,
+    #[serde(flatten)]
+    deadlines: Option<Deadlines>,
+    tags: Vec<String>,
     level: Option<u8>,
     account: String,
     channel: crate::model::Channel,
     campaign: String,
+    brand: Brand,
+    area: Option<AreaCode>,
     caller: Option<String>,
     service_number: Option<String>,
     message_id: Option<String>,
@@ -47,14 +52,22 @@ impl Shown {
             Meaning::Complaint { kind: ComplaintKind::Grievance, .. } => ("grievance", None),
             Meaning::NotRated { .. } => ("not rated", None),
         };
+        let (deadlines, tags) = match &record.meaning {
+            Meaning::Rating { .. } | Meaning::NotRated { .. } => (None, &[][..]),
+            Meaning::Complaint { deadlines, tags, .. } => (*deadlines, &tags[..]),
+        };
         Shown {
             id: record.id.to_string(),
             revision: record.revision.0,
             kind,
+            deadlines,
+            tags: tags.iter().map(ToString::to_string).collect(),
             level,
             account: record.account.to_string(),
             channel: record.channel,
             campaign: record.campaign.clone(),
+            brand: record.brand,
+            area: record.area.clone(),
             caller: record.caller.as_ref().map(crate::model::Caller::masked),
             service_number: record.service.as_ref().map(ToString::to_string),
             message_id: record.message_id.as_ref().map(ToString::to_string),
@@ -75,8 +88,16 @@ impl Shown {
             RecordState::Dead { class } => format!("dead ({class})"),
             RecordState::Superseded => "superseded".to_owned(),
         };
+        let due = self.deadlines.map(|deadlines| {
+            let Deadlines { call_back_by, repair_by } = deadlines;
+            format!("  call back by {call_back_by}, repair by {repair_by}")
+        });
+        let tags = match self.tags.is_empty() {
+            true => String::new(),
+            false => format!("  [{}]", self.tags.join(" ")),
+        };
         format!(
-            "{}  {}  r{}  {}{level}  {}  {}  rule {}  {state}",
+            "{}  {}  r{}  {}{level}  {}  {}  rule {}  {state}{}{tags}",
             self.received_at,
             self.id,
             self.revision,
@@ -84,6 +105,67 @@ impl Shown {
             self.account,
             self.caller.as_deref().unwrap_or("no caller"),
             self.rule,
+            due.unwrap_or_default(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountName, Channel, Comment, Context, RecordId, Revision, Rule, Tag};
+    use jiff::civil::date;
+
+    #[test]
+    fn a_complaint_is_shown_with_its_deadlines_and_tags() {
+        let deadlines = Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) };
+        let mut record = Record {
+            id: RecordId(uuid::Uuid::nil()),
+            revision: Revision::FIRST,
+            meaning: Meaning::Complaint {
+                kind: ComplaintKind::Grievance,
+                rating: None,
+                deadlines: Some(deadlines),
+                tags: vec![Tag("推诿".into()), Tag("拖延".into())],
+            },
+            account: AccountName::new("a").expect("a name"),
+            channel: Channel::Sms,
+            campaign: "c".to_owned(),
+            brand: Brand::Hotline8890,
+            channel_code: None,
+            area: AreaCode::new("210100").ok(),
+            caller: None,
+            service: None,
+            message_id: None,
+            occurred_at: None,
+            received_at: "2026-03-05T02:20:30Z".parse().expect("a time"),
+            comment: Comment("互相推诿".to_owned()),
+            rule: Rule("F1".into()),
+            context: Context::default(),
+        };
+        let shown = Shown::new(&record, RecordState::Delivered);
+        let line = shown.line();
+        let expected =
+            "rule F1  delivered  call back by 2026-03-06, repair by 2026-03-26  [推诿 拖延]";
+        assert!(line.ends_with(expected), "{line}");
+        let json = serde_json::to_value(&shown).expect("JSON");
+        assert_eq!(
+            (&json["call_back_by"], &json["repair_by"]),
+            (&"2026-03-06".into(), &"2026-03-26".into())
+        );
+        assert_eq!(
+            (&json["tags"][1], &json["area"], &json["brand"]),
+            (&"拖延".into(), &"210100".into(), &"8890".into())
+        );
+
+        // One that was stored before there were deadlines.
+        record.meaning = Meaning::Complaint {
+            kind: ComplaintKind::Grievance,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+        };
+        let line = Shown::new(&record, RecordState::Delivered).line();
+        assert!(line.ends_with("rule F1  delivered"), "{line}");
     }
 }

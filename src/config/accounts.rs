@@ -1,15 +1,13 @@
-//! From the file as written to the checked types: accounts, campaigns, and how they refer to
-//! each other.
+//! From the file as written to the checked types: accounts.
 
+use super::Account;
 use super::access;
+use super::campaigns::Campaigns;
 use super::check::KEEPING;
-use super::conversation::conversation;
 use super::dialect;
-use super::problem::{Fault, listed, nearest};
+use super::problem::Fault;
 use super::raw::{At, Section};
-use super::values::text;
-use super::{Account, Campaign};
-use crate::model::{AccountName, Scheme, Secret, TargetType};
+use crate::model::{AccountName, Secret};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,15 +16,6 @@ use std::time::Duration;
 /// China has one zone, and most accounts are there.
 const OFFSET: &str = "+08:00";
 const COUNTRY: &str = "86";
-
-/// The campaigns of a file.
-#[derive(Default)]
-pub(super) struct Campaigns {
-    /// The good ones.
-    pub(super) good: Vec<Arc<Campaign>>,
-    /// All names, so that a mistake in a campaign is not reported again by its accounts.
-    names: Vec<String>,
-}
 
 pub(super) fn accounts(
     root: &mut Section<'_>,
@@ -65,7 +54,7 @@ fn account(
     let offset = section.text("offset", "\"+08:00\"", offset);
     let country = section.text("country", "\"86\"", country);
     let default_campaign = section.text("default_campaign", "\"hotline\"", |name| {
-        known_campaign(name, campaigns)?;
+        campaigns.known(name)?;
         Ok(name.to_owned())
     });
     Some(Account {
@@ -141,108 +130,6 @@ fn country(text: &str) -> Result<String, Fault> {
     }
     let wrong = format!("{text:?} is not a calling code");
     Err(Fault::new(wrong, "write 1 to 3 digits without `+` or zeros in front, for example \"86\""))
-}
-
-fn known_campaign(name: &str, campaigns: &Campaigns) -> Result<(), Fault> {
-    let names = || campaigns.names.iter().map(String::as_str);
-    if names().any(|known| known == name) {
-        return Ok(());
-    }
-    let right = match nearest(name, names()) {
-        Some(known) => format!("did you mean \"{known}\"?"),
-        None if campaigns.names.is_empty() => format!("write a [campaigns.{name}]"),
-        None => format!("write a [campaigns.{name}], or name one of {}", listed(names())),
-    };
-    Err(Fault::new(format!("there is no campaign {name:?}"), right))
-}
-
-pub(super) fn campaigns(root: &mut Section<'_>) -> Campaigns {
-    let mut names = Vec::new();
-    // Every service number so far and the key under which it stands.
-    let mut taken = BTreeMap::new();
-    let good = root.each("campaigns", |name, section| {
-        names.push(name.value.to_owned());
-        campaign(name.value, section, &mut taken)
-    });
-    Campaigns { good, names }
-}
-
-fn campaign(
-    name: &str,
-    section: &mut Section<'_>,
-    taken: &mut BTreeMap<String, String>,
-) -> Option<Arc<Campaign>> {
-    let service_numbers = service_numbers(section, taken);
-    let right = "write service_numbers = [\"10690088\", \"8890*\"]";
-    section.demand("service_numbers", right);
-    section.demand_items("service_numbers", right);
-    let scheme = section.text("scheme", "\"asc\"", |scheme| match scheme {
-        "asc" => Ok(Scheme::Asc),
-        "desc" => Ok(Scheme::Desc),
-        _ => Err(Fault::new(
-            format!("{scheme:?} is not a scheme"),
-            "write \"asc\" if 1 is 非常满意, \"desc\" if 5 is",
-        )),
-    });
-    section.demand("scheme", "write scheme = \"asc\" if 1 is 非常满意, \"desc\" if 5 is");
-    let target = section.text("target", "\"call\"", |target| match target {
-        "call" => Ok(TargetType::Call),
-        "case" => Ok(TargetType::Case),
-        _ => Err(Fault::new(
-            format!("{target:?} cannot be rated"),
-            "write \"call\" (一次一评) or \"case\" (一事一评)",
-        )),
-    });
-    section.demand("target", "write target = \"call\" (一次一评) or \"case\" (一事一评)");
-    let sms_channel_code = section.count("sms_channel_code", 0..=u8::MAX);
-    let ivr_channel_code = section.count("ivr_channel_code", 0..=u8::MAX);
-    let conversation = conversation(section);
-    Some(Arc::new(Campaign {
-        name: name.to_owned(),
-        service_numbers,
-        scheme: scheme?.value,
-        target: target?.value,
-        sms_channel_code: sms_channel_code.map(|code| code.value),
-        ivr_channel_code: ivr_channel_code.map(|code| code.value),
-        conversation,
-    }))
-}
-
-fn service_numbers(section: &mut Section<'_>, taken: &mut BTreeMap<String, String>) -> Vec<String> {
-    let example = "[\"10690088\", \"8890*\"]";
-    let Some(numbers) =
-        section.list("service_numbers", example, |item| service_number(text(item, example)?))
-    else {
-        return Vec::new();
-    };
-    let mut good = Vec::new();
-    for number in numbers.value {
-        match taken.get(&number.value) {
-            Some(other) => {
-                let wrong = format!("{:?} already stands in {other}", number.value);
-                section.reject(&number, Fault::new(wrong, "give it to one campaign only"));
-            }
-            None => {
-                taken.insert(number.value.clone(), number.key.clone());
-                good.push(number.value);
-            }
-        }
-    }
-    good
-}
-
-fn service_number(text: &str) -> Result<String, Fault> {
-    let number = text.strip_suffix('*').unwrap_or(text);
-    let fits = (1..=32).contains(&number.len())
-        && number.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
-    if fits {
-        return Ok(text.to_owned());
-    }
-    Err(Fault::new(
-        format!("{text:?} is not a service number"),
-        "write it exactly as the carrier delivers it, or the start of it and `*`; for all other \
-         numbers of an account there is its default_campaign",
-    ))
 }
 
 #[cfg(test)]

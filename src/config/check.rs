@@ -2,6 +2,9 @@
 
 use super::access;
 use super::accounts;
+use super::campaigns;
+use super::changes::Written;
+use super::complaints;
 use super::destination::destination;
 use super::invitations;
 use super::problem::{Fault, Problems};
@@ -35,7 +38,9 @@ pub(super) fn check(
     let config = Section::whole(documents, &context, whole);
     let Findings { problems, warnings, gaps } = context.into_findings();
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, gaps, ..config }),
+        Some(config) if problems.is_empty() => {
+            Ok(Config { warnings, gaps, written: Written::of(documents), ..config })
+        }
         _ => Err(problems),
     }
 }
@@ -44,7 +49,8 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let http = root.table("http", http);
     let admin = root.table("admin", |section| section.text("listen", ADDRESS, address));
     let store = root.table("store", store);
-    let campaigns = accounts::campaigns(root);
+    let complaints = root.table("complaints", complaints::complaints).map(Arc::new);
+    let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
     let remembered = store.as_ref().map(|it| it.dedupe_window);
     let invited = root.table("invitations", |it| invitations::invitations(it, remembered));
@@ -68,11 +74,13 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         accounts,
         campaigns: campaigns.good,
         invitations: invited.map(|invited| Arc::new(invited.value)),
+        complaints: complaints?,
         destination: destination?,
         log: log?,
         shutdown: Shutdown { grace: shutdown?.value },
         warnings: Problems::default(),
         gaps: Problems::default(),
+        written: Written::default(),
     })
 }
 

@@ -7,8 +7,11 @@
 mod access;
 mod accounts;
 mod areas;
+mod campaigns;
 mod carriers;
+mod changes;
 mod check;
+mod complaints;
 pub mod conversation;
 mod destination;
 pub mod dialect;
@@ -26,13 +29,16 @@ pub use access::{
 };
 pub use areas::Areas;
 pub use carriers::{built_in, load_built_in};
+pub use changes::Changes;
+pub use complaints::{Calendar, Complaints};
 pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
 pub use units::{show_duration, show_size};
 
-use crate::model::{AccountName, LaneName, Scheme, Secret, TargetType};
+use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, TargetType};
+use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,6 +63,8 @@ pub struct Config {
     pub campaigns: Vec<Arc<Campaign>>,
     /// How the platform asks us to invite; `None`: it may not.
     pub invitations: Option<Arc<Invitations>>,
+    /// How complaints are treated, whichever campaign's answer opened them.
+    pub complaints: Arc<Complaints>,
     /// Where records go.
     pub destination: Destination,
     /// Logging.
@@ -68,6 +76,8 @@ pub struct Config {
     /// What is still open and only a gateway that serves needs: the destination's address and
     /// its signing key, which is empty as long as it is named here.
     pub gaps: Problems,
+    /// The values that it was read from.
+    written: changes::Written,
 }
 
 /// The built-in defaults, as their file has them.
@@ -87,6 +97,13 @@ impl Config {
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Option<(&Arc<Account>, &dialect::Route)> {
         self.accounts.values().find_map(|account| Some((account, account.route_at(path)?)))
+    }
+
+    /// What works and should not stay as it is, today: the warnings, and calendars that are missing.
+    #[must_use]
+    pub fn warnings_at(&self, now: Timestamp) -> Problems {
+        let missing = self.complaints.warnings(now);
+        Problems::new(self.warnings.iter().chain(&missing).cloned().collect())
     }
 
     /// Whether nothing is left open that a gateway needs to serve.
@@ -272,6 +289,10 @@ pub struct Campaign {
     pub name: String,
     /// The service numbers it answers for, each exact or a prefix written `8890*`.
     pub service_numbers: Vec<String>,
+    /// The districts that extensions name, by what follows the prefix of a service number.
+    pub extensions: BTreeMap<String, AreaCode>,
+    /// Under which name its citizens know the hotline.
+    pub brand: Brand,
     /// How digits are read.
     pub scheme: Scheme,
     /// What is rated.
@@ -282,6 +303,8 @@ pub struct Campaign {
     pub ivr_channel_code: Option<u8>,
     /// How it talks with those it asks; `None`: it only reads answers, each for itself.
     pub conversation: Option<Conversation>,
+    /// How complaints from its answers are treated.
+    pub complaints: Arc<Complaints>,
 }
 
 /// A destination and how it is treated.

@@ -47,6 +47,11 @@ impl<'a> Document<'a> {
         Err(Problems::new(errors.iter().map(problem).collect()))
     }
 
+    /// What it holds.
+    pub(super) fn tree(&self) -> &DeTable<'a> {
+        &self.tree
+    }
+
     fn origin(&self, offset: usize) -> Origin {
         let before = self.text.as_bytes().iter().take(offset);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();
@@ -256,6 +261,11 @@ impl<'a> Section<'a> {
         self.context.problems.borrow_mut().push(place.problem(fault));
     }
 
+    /// Notes what another reader found in a file that this section names.
+    pub(super) fn adopt(&self, problems: &Problems) {
+        self.context.problems.borrow_mut().extend(problems.iter().cloned());
+    }
+
     /// Notes what works and should not stay.
     pub(super) fn warn<T>(&self, place: &At<T>, fault: Fault) {
         self.context.warnings.borrow_mut().push(place.problem(fault));
@@ -378,7 +388,7 @@ impl<'a> Layer<'a> {
 }
 
 /// A key in full; one that could not stand bare is quoted, as it is in the file.
-fn full(path: &str, key: &str) -> String {
+pub(super) fn full(path: &str, key: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let key = match !key.is_empty() && key.bytes().all(bare) {
         true => key.to_owned(),

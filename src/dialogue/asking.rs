@@ -1,5 +1,6 @@
 //! Invitations: taken, put, and ended without an answer.
 
+use super::campaign::area;
 use super::decide::Course;
 use super::known::KEPT;
 use super::limits;
@@ -247,7 +248,12 @@ impl Course<'_> {
             account: invitation.account.clone(),
             channel: invitation.channel,
             campaign: invitation.campaign.clone(),
+            brand: campaign.map(|campaign| campaign.brand).unwrap_or_default(),
             channel_code: code,
+            area: campaign
+                .zip(invitation.service.as_ref())
+                .and_then(|(campaign, service)| area(campaign, service))
+                .cloned(),
             caller: Some(Caller::Number(invitation.caller.clone())),
             service: invitation.service.clone(),
             message_id: None,

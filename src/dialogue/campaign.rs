@@ -1,7 +1,7 @@
 //! Which campaign an answer belongs to.
 
 use crate::config::{Account, Campaign};
-use crate::model::ServiceNumber;
+use crate::model::{AreaCode, ServiceNumber};
 use std::sync::Arc;
 
 /// The campaign that claims this service number most precisely: the number itself, else the
@@ -17,6 +17,16 @@ pub fn choose_campaign<'a>(
         let default = account.default_campaign.as_deref()?;
         campaigns.iter().find(|campaign| campaign.name == default)
     })
+}
+
+/// The district that the extension of a service number names in a campaign: what follows the
+/// longest of its prefixes. `None` for a number that it claims whole or not at all, and for an
+/// extension that it does not list.
+#[must_use]
+pub fn area<'a>(campaign: &'a Campaign, service: &ServiceNumber) -> Option<&'a AreaCode> {
+    let patterns = campaign.service_numbers.iter();
+    let claims = patterns.filter_map(|pattern| precision(pattern, &service.0));
+    campaign.extensions.get(service.0.get(claims.max()?..)?)
 }
 
 fn claiming<'a>(campaigns: &'a [Arc<Campaign>], service: &str) -> Option<&'a Arc<Campaign>> {
@@ -39,6 +49,33 @@ fn precision(pattern: &str, service: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::dialogue::interpret::tests::{account, campaign};
+
+    #[test]
+    fn an_extension_names_its_district() {
+        let codes = [("01", "210100"), ("1", "210200")];
+        let extensions = codes
+            .map(|(extension, code)| (extension.to_owned(), AreaCode::new(code).expect("a code")));
+        let service_numbers = ["8890*", "88900*", "889001"].map(str::to_owned).to_vec();
+        let campaign = Campaign { service_numbers, extensions: extensions.into(), ..campaign() };
+        for (service, expected) in [
+            ("8890", None),
+            // Behind the longest prefix, 88900.
+            ("8890011", None),
+            ("88900", None),
+            ("889001", None),
+            ("889002", None),
+            ("88901", Some("210200")),
+            ("889001", None),
+            ("8890001", Some("210100")),
+            ("12345", None),
+            ("1234501", None),
+            ("8890辽", None),
+        ] {
+            let service = ServiceNumber(service.to_owned());
+            let found = area(&campaign, &service).map(AreaCode::as_str);
+            assert_eq!(found, expected, "{service}");
+        }
+    }
 
     #[test]
     fn the_most_precise_claim_wins() {

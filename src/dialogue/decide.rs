@@ -205,11 +205,12 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// A text, or a part of one.
+    /// A text, or a part of one. Parts of somebody whose number cannot be read are not joined.
     fn text(&mut self, heard: Heard, number: Option<Msisdn>) {
-        let Some(number) = number.filter(|_| parts::part_of(&heard).is_some()) else {
-            let number = calls::caller_of(&heard, self.known);
-            return self.answer(heard, number.as_ref(), Vec::new());
+        let is_part = parts::part_of(&heard).is_some();
+        let Some(number) = number.clone().filter(|_| is_part) else {
+            let marks = if is_part { vec![Mark::Partial] } else { Vec::new() };
+            return self.answer(heard, number.as_ref(), marks);
         };
         let timeout = self.parts_timeout(&heard);
         let origin = heard.origin.clone();

@@ -1,9 +1,10 @@
 //! An event in, its outcome and records out.
 
+use super::campaign::area;
 use crate::config::{Account, Campaign};
 use crate::model::{
     AccountName, Channel, Comment, ComplaintKind, Context, Event, EventBody, Level, Meaning,
-    Outcome, Record, RecordId, Revision, Rule, Target, TargetType,
+    Outcome, Record, RecordId, Revision, Rule, Tag, Target, TargetType,
 };
 use crate::normalize::{self, Reading, ReadingKind};
 use jiff::Timestamp;
@@ -72,13 +73,15 @@ impl Answer<'_> {
             ReadingKind::Rated => Outcome::Rated,
             ReadingKind::Complaint => Outcome::Complaint,
             ReadingKind::Unsubscribe => Outcome::OptOut,
+            ReadingKind::Declined => return Interpretation::only(Outcome::Declined),
             ReadingKind::Unrecognised => return Interpretation::only(Outcome::Unrecognised),
         };
+        let tags = reading.tags();
         let records = match reading.level {
-            Some(level) => self.rating(level, reading.comment, &reading.rule, new_id),
+            Some(level) => self.rating(level, reading.comment, &reading.rule, tags, new_id),
             // Somebody who opts out with a grievance is heard as well.
             None if outcome == Outcome::Complaint || !reading.comment.is_empty() => {
-                let opened = Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+                let opened = self.complaint(ComplaintKind::Grievance, None, tags);
                 vec![self.record(opened, reading.comment, reading.rule, new_id)]
             }
             None => Vec::new(),
@@ -92,6 +95,7 @@ impl Answer<'_> {
         level: Level,
         comment: String,
         rule: &Rule,
+        tags: Vec<Tag>,
         mut new_id: impl FnMut() -> RecordId,
     ) -> Vec<Record> {
         let rated = Meaning::Rating { level, target: self.target(), scheme: self.campaign.scheme };
@@ -99,9 +103,14 @@ impl Answer<'_> {
         if !level.is_bad() {
             return vec![rating];
         }
-        let opened = Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating.id) };
+        let opened = self.complaint(ComplaintKind::BadRating, Some(rating.id), tags);
         let complaint = self.record(opened, String::new(), rule.clone(), new_id);
         vec![rating, complaint]
+    }
+
+    fn complaint(&self, kind: ComplaintKind, rating: Option<RecordId>, tags: Vec<Tag>) -> Meaning {
+        let deadlines = self.campaign.complaints.deadlines(self.received_at);
+        Meaning::Complaint { kind, rating, deadlines: Some(deadlines), tags }
     }
 
     /// What was rated. Only a key press names the call it rates: the id of a text is its own.
@@ -127,6 +136,8 @@ impl Answer<'_> {
             account: self.account.clone(),
             channel: self.channel,
             campaign: self.campaign.name.clone(),
+            brand: self.campaign.brand,
+            area: self.event.service.as_ref().and_then(|it| area(self.campaign, it)).cloned(),
             channel_code: match self.channel {
                 Channel::Sms => self.campaign.sms_channel_code,
                 Channel::Ivr => self.campaign.ivr_channel_code,

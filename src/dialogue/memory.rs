@@ -103,10 +103,7 @@ pub enum Memory {
 
 impl Memory {
     /// The bytes to store.
-    ///
-    /// # Errors
-    /// Only for want of memory.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         write(self)
     }
 
@@ -126,10 +123,10 @@ pub struct UnknownLayout;
 
 /// Lays out what is remembered, or an event that is held.
 ///
-/// # Errors
-/// Only for want of memory.
-pub fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
-    postcard::to_extend(value, vec![VERSION])
+/// # Panics
+/// If the type cannot be laid out at all: a sequence without a length, or a flattened field.
+pub fn write<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION]).expect("what is laid out here has a layout")
 }
 
 /// Reads what [`write`] laid out.

@@ -1,5 +1,9 @@
 //! What an event means: which campaign asked the question, and what the answer says. Pure.
 //!
+//! Most answers are read each for itself: [`interpret`]. What [`needs_memory`] is decided by what is
+//! remembered: recall what is [`wanted`], [`decide`], and keep, send and remember all of the
+//! [`Decision`] or nothing of it.
+//!
 //! Layer 1: it knows the words, the configured campaigns and how replies are read; it stores
 //! nothing and asks no clock.
 
@@ -8,7 +12,6 @@ mod asking;
 mod calls;
 mod campaign;
 mod decide;
-mod held;
 mod integrity;
 mod interpret;
 mod known;
@@ -21,9 +24,8 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-pub use campaign::choose_campaign;
+pub use campaign::{area, choose_campaign};
 pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
-pub use held::Held;
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;

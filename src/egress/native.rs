@@ -1,7 +1,9 @@
 //! The native profile's words: how records are written and how the answer is read
 //! (`docs/platform-api.yaml`). Pure.
 
-use crate::model::{Caller, Meaning, Record, RecordId, Revision, TargetType};
+use crate::model::{
+    AreaCode, Caller, Deadlines, Meaning, Record, RecordId, Revision, Tag, TargetType,
+};
 use crate::store::Leased;
 use jiff::{Timestamp, tz::Offset};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -142,7 +144,7 @@ struct WireRecord<'a> {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     rating: Option<WireRating<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    complaint: Option<WireComplaint>,
+    complaint: Option<WireComplaint<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_rated: Option<WireUnrated<'a>>,
     comment: &'a str,
@@ -150,6 +152,9 @@ struct WireRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel_code: Option<u8>,
     campaign: &'a str,
+    brand: crate::model::Brand,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    area: Option<&'a str>,
     account: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_number: Option<&'a str>,
@@ -171,7 +176,8 @@ struct WireRating<'a> {
     level_title: &'static str,
     score: u8,
     target: WireTarget<'a>,
-    scheme: crate::model::Scheme,
+    scheme: crate::model::Direction,
+    scheme_levels: u8,
 }
 
 #[derive(Derive)]
@@ -189,10 +195,14 @@ struct WireUnrated<'a> {
 }
 
 #[derive(Derive)]
-struct WireComplaint {
+struct WireComplaint<'a> {
     kind: crate::model::ComplaintKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     rating_id: Option<RecordId>,
+    #[serde(flatten)]
+    deadlines: Option<Deadlines>,
+    #[serde(skip_serializing_if = "<[Tag]>::is_empty")]
+    tags: &'a [Tag],
 }
 
 impl<'a> WireRecord<'a> {
@@ -205,12 +215,14 @@ impl<'a> WireRecord<'a> {
                     level_title: level.title(),
                     score: level.score(),
                     target: WireTarget { target_type: target.target_type, reference },
-                    scheme: *scheme,
+                    scheme: scheme.direction(),
+                    scheme_levels: scheme.highest(),
                 };
                 ("rating", Some(rating), None, None)
             }
-            Meaning::Complaint { kind, rating } => {
-                let complaint = WireComplaint { kind: *kind, rating_id: *rating };
+            Meaning::Complaint { kind, rating, deadlines, tags } => {
+                let (kind, deadlines) = (*kind, *deadlines);
+                let complaint = WireComplaint { kind, rating_id: *rating, deadlines, tags };
                 ("complaint", None, Some(complaint), None)
             }
             Meaning::NotRated { why, target } => {
@@ -232,6 +244,8 @@ impl<'a> WireRecord<'a> {
             channel: record.channel,
             channel_code: record.channel_code,
             campaign: &record.campaign,
+            brand: record.brand,
+            area: record.area.as_ref().map(AreaCode::as_str),
             account: record.account.as_str(),
             service_number: record.service.as_ref().map(|number| number.0.as_str()),
             caller: record.caller.as_ref().map(Caller::reveal),
@@ -261,6 +275,7 @@ mod tests {
     use super::*;
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
     use crate::model::{Caller, ComplaintKind, Target, Unrated};
+    use jiff::civil::date;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
 
@@ -313,8 +328,15 @@ mod tests {
     #[test]
     fn what_is_written_is_as_documented() {
         let api = api();
-        let bad_rating =
-            Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating(1).id) };
+        let bad_rating = Meaning::Complaint {
+            kind: ComplaintKind::BadRating,
+            rating: Some(rating(1).id),
+            deadlines: Some(Deadlines {
+                call_back_by: date(2026, 3, 6),
+                repair_by: date(2026, 3, 26),
+            }),
+            tags: vec![Tag("推诿".into())],
+        };
         let anonymous = Some(Caller::read("anonymous", "86"));
         let target = Target { target_type: TargetType::Case, reference: None };
         let not_rated = Meaning::NotRated { why: Unrated::Expired, target };
@@ -362,8 +384,8 @@ mod tests {
             written(&rating(1)),
             json!({
                 "key": format!("{id}:1"), "id": id, "revision": 1, "kind": "rating",
-                "level": 2, "level_title": "不满意", "score": 3, "scheme": "asc",
-                "target": {"type": "case", "reference": "210100-2026-000123"},
+                "level": 2, "level_title": "不满意", "score": 3, "scheme": "asc", "scheme_levels": 5,
+                "brand": "12345", "area": "210100", "target": {"type": "case", "reference": "210100-2026-000123"},
                 "comment": "等了\n两个小时", "channel": "sms", "channel_code": 5,
                 "campaign": "default", "account": "aliyun-sms", "service_number": "106900008890",
                 "caller": "+8613940000001", "caller_readable": true, "message_id": "000024\"",
@@ -377,7 +399,7 @@ mod tests {
             json!({
                 "key": format!("{id}:1"), "id": id, "revision": 1, "kind": "complaint",
                 "complaint": {"kind": "grievance"}, "comment": "", "channel": "ivr",
-                "campaign": "default", "account": "aliyun-sms",
+                "campaign": "default", "brand": "8890", "account": "aliyun-sms",
                 "received_at": "2026-03-05T10:20:30.125+08:00", "rule": "C1",
             })
         );

@@ -2,9 +2,9 @@
 
 use crate::config::{Backoff, Breaker, Destination};
 use crate::model::{
-    AccountName, Caller, Channel, Comment, ComplaintKind, Context, LaneName, Level, Meaning,
-    MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber, Target,
-    TargetType,
+    AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
+    Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
+    ServiceNumber, Target, TargetType,
 };
 use crate::store::Leased;
 use jiff::Timestamp;
@@ -35,12 +35,14 @@ pub(super) fn rating(number: u32) -> Record {
                 target_type: TargetType::Case,
                 reference: Some("210100-2026-000123".to_owned()),
             },
-            scheme: Scheme::Asc,
+            scheme: Scheme::ASC,
         },
         account: AccountName::new("aliyun-sms").expect("a name"),
         channel: Channel::Sms,
         campaign: "default".to_owned(),
+        brand: Brand::Hotline12345,
         channel_code: Some(5),
+        area: AreaCode::new("210100").ok(),
         caller: Some(Caller::read("13940000001", "86")),
         service: Some(ServiceNumber("106900008890".to_owned())),
         message_id: Some(MessageId("000024\"".to_owned())),
@@ -55,7 +57,14 @@ pub(super) fn rating(number: u32) -> Record {
 /// With everything left out that may be.
 pub(super) fn bare_complaint() -> Record {
     Record {
-        meaning: Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None },
+        meaning: Meaning::Complaint {
+            kind: ComplaintKind::Grievance,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+        },
+        brand: Brand::Hotline8890,
+        area: None,
         channel: Channel::Ivr,
         channel_code: None,
         caller: None,

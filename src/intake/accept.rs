@@ -1,22 +1,25 @@
 //! The path of one callback between the socket and the store.
 
+use super::dialogue::{DialogueWorker, Waiting};
 use crate::carrier::{self, Answer, Call, Decoded, Denied, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
-use crate::dialogue::{choose_campaign, interpret};
-use crate::model::{AccountName, Event, EventBody, Outcome};
+use crate::dialogue::{Rules, choose_campaign, interpret, needs_memory};
+use crate::model::{AccountName, Event, EventBody, Meaning, Outcome, Record};
 use crate::store::{
-    Callback, Committed, Entry, Nonce, RawRequest, Resend, Store, StoreError, StoredCallback,
-    Unwell,
+    Callback, Committed, Entry, Nonce, RawRequest, Resend, Share, Store, StoreError,
+    StoredCallback, Unwell,
 };
-use crate::telemetry::Metrics;
 use crate::telemetry::intake::IntakeMetrics;
+use crate::telemetry::{Metrics, Progress};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, USER_AGENT,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Headers that no carrier's file reads: they are not kept with the raw callback. All others are,
 /// since a corrected profile must be able to read and verify a kept request again.
@@ -27,7 +30,9 @@ const NOT_KEPT: [HeaderName; 6] =
 #[derive(Debug, Clone)]
 pub struct Intake {
     store: Store,
-    campaigns: Arc<[Arc<Campaign>]>,
+    /// Shared and exchanged as a whole, so that a callback is read by one state of them.
+    campaigns: Arc<watch::Sender<Arc<[Arc<Campaign>]>>>,
+    accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
     clock: Clock,
     entropy: Entropy,
     metrics: IntakeMetrics,
@@ -35,15 +40,23 @@ pub struct Intake {
 
 impl Intake {
     /// Over a store, for these accounts, with the campaigns by which answers are read.
-    pub fn new<'a>(
+    #[must_use]
+    pub fn new(
         store: Store,
-        accounts: impl IntoIterator<Item = &'a AccountName>,
+        accounts: &BTreeMap<AccountName, Arc<Account>>,
         campaigns: &[Arc<Campaign>],
         (clock, entropy): (Clock, Entropy),
         metrics: &Metrics,
     ) -> Intake {
-        let metrics = IntakeMetrics::new(metrics, accounts);
-        Intake { store, campaigns: campaigns.into(), clock, entropy, metrics }
+        let metrics = IntakeMetrics::new(metrics, accounts.keys());
+        let accounts = Arc::new(accounts.clone());
+        let campaigns = Arc::new(watch::Sender::new(campaigns.into()));
+        Intake { store, campaigns, accounts, clock, entropy, metrics }
+    }
+
+    /// Reads the next answers by these campaigns.
+    pub fn take_campaigns(&self, campaigns: &[Arc<Campaign>]) {
+        self.campaigns.send_replace(campaigns.into());
     }
 
     /// Whether new callbacks may be accepted now: no I/O, no waiting.
@@ -100,11 +113,23 @@ impl Intake {
     ) -> Answer {
         let decoded = carrier::decode(call, account);
         let nonce = verified.nonce.map(|value| Nonce { value, content: content(call) });
-        let callback = self.understand(account, call, &decoded, nonce, now);
-        let outcomes: Vec<Outcome> = callback.entries.iter().map(|entry| entry.outcome).collect();
+        let (entries, counts) = self.entries(&decoded.events, account, now);
+        let callback = Callback {
+            account: account.name.clone(),
+            received_at: now,
+            raw: RawRequest {
+                method: call.method.to_string(),
+                target: call.target.to_owned(),
+                headers: kept_headers(call.headers),
+                body: call.body.clone(),
+            },
+            nonce,
+            entries,
+            garbled: problems(&decoded),
+        };
         match self.store.commit(callback).await {
             Ok(committed) => {
-                self.count(&account.name, &decoded, &outcomes, &committed);
+                self.count(&account.name, &decoded, &counts, &committed);
                 self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
@@ -117,9 +142,28 @@ impl Intake {
         }
     }
 
+    /// Whoever concludes what this holds in the inbox, by the same campaigns.
+    #[must_use]
+    pub fn dialogue_worker(&self, progress: Progress) -> DialogueWorker {
+        DialogueWorker {
+            store: self.store.clone(),
+            campaigns: self.campaigns.subscribe(),
+            accounts: Arc::clone(&self.accounts),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            metrics: self.metrics.clone(),
+            progress,
+        }
+    }
+
     /// The campaigns that hold now.
     pub(super) fn campaigns(&self) -> Arc<[Arc<Campaign>]> {
-        Arc::clone(&self.campaigns)
+        Arc::clone(&self.campaigns.borrow())
+    }
+
+    /// The accounts.
+    pub(super) fn accounts(&self) -> &BTreeMap<AccountName, Arc<Account>> {
+        &self.accounts
     }
 
     /// The time.
@@ -139,13 +183,12 @@ impl Intake {
         account: Option<&Account>,
         decoded: &Decoded,
     ) -> Result<(), StoreError> {
-        let entries = account.map_or_else(Vec::new, |account| {
+        let (entries, counts) = account.map_or_else(Default::default, |account| {
             self.entries(&decoded.events, account, callback.received_at)
         });
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| entry.outcome).collect();
         let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
-        self.count(&callback.account, decoded, &outcomes, &committed);
+        self.count(&callback.account, decoded, &counts, &committed);
         Ok(())
     }
 
@@ -154,58 +197,78 @@ impl Intake {
         &self,
         account: &AccountName,
         decoded: &Decoded,
-        outcomes: &[Outcome],
+        counts: &[Count],
         committed: &Committed,
     ) {
-        let events = decoded.events.iter().zip(outcomes).zip(&committed.fresh);
-        for ((event, outcome), _) in events.filter(|(_, fresh)| **fresh) {
-            self.metrics.outcome(*outcome, 1);
+        let events = decoded.events.iter().zip(counts).zip(&committed.fresh);
+        for ((event, count), _) in events.filter(|(_, fresh)| **fresh) {
+            self.metrics.outcome(count.outcome, 1);
+            if count.by_weekends {
+                self.metrics.by_weekends();
+            }
             if has_replacement(event) {
                 self.metrics.replaced(account);
             }
         }
     }
 
-    fn understand(
+    /// What events that arrived at `received_at` come to, and what is to be counted of each.
+    fn entries(
         &self,
+        events: &[Event],
         account: &Account,
-        call: &Call<'_>,
-        decoded: &Decoded,
-        nonce: Option<Nonce>,
+        received_at: Timestamp,
+    ) -> (Vec<Entry>, Vec<Count>) {
+        let campaigns = Arc::clone(&self.campaigns.borrow());
+        events.iter().map(|event| self.entry(event, account, &campaigns, received_at)).unzip()
+    }
+
+    fn entry(
+        &self,
+        event: &Event,
+        account: &Account,
+        campaigns: &[Arc<Campaign>],
         now: Timestamp,
-    ) -> Callback {
-        Callback {
-            account: account.name.clone(),
-            received_at: now,
-            raw: RawRequest {
-                method: call.method.to_string(),
-                target: call.target.to_owned(),
-                headers: kept_headers(call.headers),
-                body: call.body.clone(),
-            },
-            nonce,
-            entries: self.entries(&decoded.events, account, now),
-            garbled: problems(decoded),
+    ) -> (Entry, Count) {
+        let campaign = choose_campaign(campaigns, account, event.service.as_ref());
+        let rules = Rules { campaigns, accounts: &self.accounts };
+        if needs_memory(event, campaign.map(Arc::as_ref), rules) {
+            let share = Share::Held(Waiting::Said(Box::new(event.clone())).to_bytes());
+            let count = Count { outcome: share.outcome(), by_weekends: false };
+            let (dedupe, resend) = (event.dedupe.clone(), resend(event));
+            return (Entry { dedupe, resend, share }, count);
         }
-    }
-
-    /// What events that arrived at `received_at` come to.
-    fn entries(&self, events: &[Event], account: &Account, received_at: Timestamp) -> Vec<Entry> {
-        events.iter().map(|event| self.entry(event, account, received_at)).collect()
-    }
-
-    fn entry(&self, event: &Event, account: &Account, now: Timestamp) -> Entry {
-        let campaign = choose_campaign(&self.campaigns, account, event.service.as_ref());
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
-        Entry {
+        let by_weekends = by_weekends(&meant.records, campaigns);
+        let count = Count { outcome: meant.outcome, by_weekends };
+        let entry = Entry {
             dedupe: event.dedupe.clone(),
             resend: resend(event),
-            outcome: meant.outcome,
-            records: meant.records,
-        }
+            share: Share::Decided { outcome: meant.outcome, records: meant.records },
+        };
+        (entry, count)
     }
+}
+
+/// What is counted of an event once it is on disk.
+struct Count {
+    outcome: Outcome,
+    /// It opened a complaint whose deadlines were counted without a calendar of their year.
+    by_weekends: bool,
+}
+
+/// Whether one of these complaints has deadlines that were counted without a calendar of their
+/// year.
+pub(super) fn by_weekends(records: &[Record], campaigns: &[Arc<Campaign>]) -> bool {
+    records.iter().any(|record| match &record.meaning {
+        Meaning::Complaint { deadlines: Some(deadlines), .. } => {
+            let asked = campaigns.iter().find(|campaign| campaign.name == record.campaign);
+            asked.is_some_and(|campaign| !campaign.complaints.is_sure_of(deadlines))
+        }
+        _ => false,
+    })
 }
 
 /// What could not be read, for operators.
@@ -247,9 +310,10 @@ fn has_replacement(event: &Event) -> bool {
 pub(super) fn retry_after(error: &StoreError) -> std::time::Duration {
     match error {
         StoreError::Full => Unwell::Behind.retry_after(),
-        StoreError::Closed | StoreError::Replayed | StoreError::Database(_) => {
-            Unwell::Failing.retry_after()
-        }
+        StoreError::Closed
+        | StoreError::Replayed
+        | StoreError::TooLarge(_)
+        | StoreError::Database(_) => Unwell::Failing.retry_after(),
     }
 }
 

@@ -94,12 +94,70 @@ impl fmt::Display for ServiceNumber {
     }
 }
 
+/// A district of GB/T 2260, six digits: 210100 is 沈阳市.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct AreaCode(String);
+
+/// Text that is no area code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an area code: write the six digits of GB/T 2260, for example 210100")]
+pub struct BadArea(pub String);
+
+impl AreaCode {
+    /// The code, checked in form: which codes there are is the platform's to say.
+    ///
+    /// # Errors
+    /// [`BadArea`] when it is not six digits.
+    pub fn new(code: &str) -> Result<AreaCode, BadArea> {
+        let fits = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+        if fits { Ok(AreaCode(code.to_owned())) } else { Err(BadArea(code.to_owned())) }
+    }
+
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AreaCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for AreaCode {
+    type Error = BadArea;
+
+    fn try_from(code: String) -> Result<AreaCode, BadArea> {
+        AreaCode::new(&code)
+    }
+}
+
+impl From<AreaCode> for String {
+    fn from(code: AreaCode) -> String {
+        code.0
+    }
+}
+
 /// A record's id, the same through all its revisions: a UUID of version 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecordId(pub Uuid);
 
 impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The key of a message to a citizen, the same through all its attempts: a UUID of version 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageKey(pub Uuid);
+
+impl fmt::Display for MessageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -126,6 +184,11 @@ impl fmt::Display for Revision {
 #[serde(transparent)]
 pub struct CallbackSeq(pub i64);
 
+impl CallbackSeq {
+    /// The place of what no callback caused, such as the end of an invitation.
+    pub const NONE: CallbackSeq = CallbackSeq(0);
+}
+
 /// A record revision's place in the order of arrival, given by the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -146,6 +209,14 @@ impl fmt::Display for RecordSeq {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_area_has_six_digits() {
+        assert_eq!(AreaCode::new("210100").map(String::from), Ok("210100".to_owned()));
+        for bad in ["", "21010", "210100000000", "21010a", "２１０１００"] {
+            assert_eq!(AreaCode::new(bad), Err(BadArea(bad.to_owned())));
+        }
+    }
 
     #[test]
     fn names_are_what_a_url_and_a_metric_label_can_carry() {

@@ -1,4 +1,4 @@
-//! The five national satisfaction levels, and the schemes that map a digit to one.
+//! The five national satisfaction levels, and what they are given to.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// A satisfaction level, national numbering: 5 非常满意 … 1 非常不满意.
 ///
 /// Digits that a citizen pressed never travel under this name: a digit becomes a level only
-/// through a [`Scheme`].
+/// through a [`Scheme`](super::Scheme).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]
@@ -101,27 +101,6 @@ impl fmt::Display for Level {
     }
 }
 
-/// How a campaign's digits are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// 1 is 非常满意.
-    Asc,
-    /// 5 is 非常满意.
-    Desc,
-}
-
-impl Scheme {
-    /// The level that digit `digit` (1 to 5) stands for, `None` for any other number.
-    #[must_use]
-    pub fn level(self, digit: u8) -> Option<Level> {
-        match self {
-            Scheme::Asc => Level::from_number(6_u8.checked_sub(digit)?),
-            Scheme::Desc => Level::from_number(digit),
-        }
-    }
-}
-
 /// What is being rated: one call, or one matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -135,17 +114,6 @@ pub enum TargetType {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_digit_means_opposite_things_in_the_two_schemes() {
-        assert_eq!(Scheme::Asc.level(1), Some(Level::VerySatisfied));
-        assert_eq!(Scheme::Desc.level(1), Some(Level::VeryDissatisfied));
-        assert_eq!(Scheme::Asc.level(3), Scheme::Desc.level(3));
-        for digit in [0, 6, 7, 255] {
-            assert_eq!(Scheme::Asc.level(digit), None);
-            assert_eq!(Scheme::Desc.level(digit), None);
-        }
-    }
 
     #[test]
     fn scores_are_those_of_the_province() {

@@ -1,21 +1,9 @@
 //! A text of ours to a citizen (MT).
 
-use super::{AccountName, InvitationId, Msisdn, ServiceNumber};
+use super::{AccountName, InvitationId, MessageKey, Msisdn, ServiceNumber};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use uuid::Uuid;
-
-/// Our own id of a message, a UUID of version 7; the carrier gives another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MessageKey(pub Uuid);
-
-impl fmt::Display for MessageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// One text to one citizen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

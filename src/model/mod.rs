@@ -9,17 +9,21 @@ pub mod level;
 pub mod message;
 pub mod phone;
 pub mod record;
+pub mod scheme;
 pub mod secret;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
-    AccountName, CallbackSeq, LaneName, MessageId, RecordId, RecordSeq, Revision, ServiceNumber,
+    AccountName, AreaCode, BadArea, CallbackSeq, LaneName, MessageId, MessageKey, RecordId,
+    RecordSeq, Revision, ServiceNumber,
 };
 pub use invitation::{Invitation, InvitationId, InvitationState, Matter, Unrated};
-pub use level::{Level, Scheme, TargetType};
-pub use message::{Content, Message, MessageKey, MessageKind};
+pub use level::{Level, TargetType};
+pub use message::{Content, Message, MessageKind};
 pub use phone::Msisdn;
 pub use record::{
-    Channel, Comment, ComplaintKind, Context, Mark, Meaning, Outcome, Record, Rule, Target,
+    Brand, Channel, Comment, ComplaintKind, Context, Deadlines, Mark, Meaning, Outcome, Record,
+    Rule, Tag, Target,
 };
+pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;

@@ -1,10 +1,11 @@
 //! What an event means: a rating or a complaint, with a revision and a history.
 
 use super::{
-    AccountName, Caller, InvitationId, Level, Matter, MessageId, RecordId, Revision, Scheme,
-    ServiceNumber, TargetType, Unrated,
+    AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, RecordId, Revision,
+    Scheme, ServiceNumber, TargetType, Unrated,
 };
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -23,8 +24,12 @@ pub struct Record {
     pub channel: Channel,
     /// The campaign by which it was read.
     pub campaign: String,
+    /// Under which name the citizen knows the hotline.
+    pub brand: Brand,
     /// The platform's code of the rating channel (评价渠道 `pf`), from the campaign.
     pub channel_code: Option<u8>,
+    /// The district that the extension of the service number names.
+    pub area: Option<AreaCode>,
     /// The citizen.
     pub caller: Option<Caller>,
     /// The number the citizen replied to or called.
@@ -97,6 +102,11 @@ pub enum Meaning {
         kind: ComplaintKind,
         /// The bad rating that opened it.
         rating: Option<RecordId>,
+        /// Until when something must be done; `None` for one that was opened before deadlines
+        /// were kept.
+        deadlines: Option<Deadlines>,
+        /// What the citizen complains about, by the table of tags; they never change a level.
+        tags: Vec<Tag>,
     },
     /// An invitation ended without a rating; one that comes late is its next revision.
     NotRated {
@@ -105,6 +115,52 @@ pub enum Meaning {
         /// What was to be rated.
         target: Target,
     },
+}
+
+/// Until when a complaint must be dealt with: the last days on which it is in time, at +08:00.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// The citizen is called back and the matter verified.
+    pub call_back_by: Date,
+    /// It is put right.
+    pub repair_by: Date,
+}
+
+/// What a complaint is about, for example 推诿: a name from the table of tags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tag(pub Cow<'static, str>);
+
+impl std::fmt::Display for Tag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Under which name the citizen knows the hotline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Brand {
+    /// 8890, the older name of the province's platform.
+    #[default]
+    #[serde(rename = "8890")]
+    Hotline8890,
+    /// 12345, the one number of all hotlines.
+    #[serde(rename = "12345")]
+    Hotline12345,
+}
+
+impl Brand {
+    /// Both.
+    pub const ALL: [Brand; 2] = [Brand::Hotline8890, Brand::Hotline12345];
+
+    /// The name, as the platform is told it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Brand::Hotline8890 => "8890",
+            Brand::Hotline12345 => "12345",
+        }
+    }
 }
 
 /// What was rated, as far as we know it.
@@ -187,6 +243,8 @@ pub enum Outcome {
     Unmatched,
     /// The citizen refuses further messages.
     OptOut,
+    /// The citizen declines to rate, as the campaign lets them.
+    Declined,
     /// A fact about a call or a message, kept but not an answer.
     Noted,
     /// A part of the callback that its carrier's file could not read; quarantined.
@@ -199,22 +257,26 @@ pub enum Outcome {
     Part,
     /// An invitation that ended without a rating.
     NotRated,
+    /// It waits for what the gateway remembers; its conclusion has an outcome of its own.
+    Held,
 }
 
 impl Outcome {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Outcome; 11] = [
+    pub const ALL: [Outcome; 13] = [
         Outcome::Rated,
         Outcome::Complaint,
         Outcome::Unrecognised,
         Outcome::Unmatched,
         Outcome::OptOut,
+        Outcome::Declined,
         Outcome::Noted,
         Outcome::Garbled,
         Outcome::Reason,
         Outcome::Surplus,
         Outcome::Part,
         Outcome::NotRated,
+        Outcome::Held,
     ];
 
     /// The name, as metrics and lists show it.
@@ -226,12 +288,14 @@ impl Outcome {
             Outcome::Unrecognised => "unrecognised",
             Outcome::Unmatched => "unmatched",
             Outcome::OptOut => "opt_out",
+            Outcome::Declined => "declined",
             Outcome::Noted => "noted",
             Outcome::Garbled => "garbled",
             Outcome::Reason => "reason",
             Outcome::Surplus => "surplus",
             Outcome::Part => "part",
             Outcome::NotRated => "not_rated",
+            Outcome::Held => "held",
         }
     }
 }

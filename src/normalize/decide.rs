@@ -1,10 +1,11 @@
 //! The decision (E): from what the words and digits say to a reading.
 
+use super::digits::{self, Says};
 use super::free::{self, Judgement};
 use super::levels::{self, Phrase, Sense};
 use super::text::Text;
 use super::words::Words;
-use super::{Reading, ReadingKind, comment, digits};
+use super::{Reading, ReadingKind, comment};
 use crate::model::{Level, Scheme};
 use std::ops::Range;
 
@@ -18,6 +19,10 @@ pub(super) fn decide(words: &Words, scheme: Scheme, text: &Text) -> Reading {
             ..Reading::bare(ReadingKind::Rated, rule)
         },
         Verdict::Menu => Reading::bare(ReadingKind::Unrecognised, "E1"),
+        Verdict::Declined => match said.free(words, text, None) {
+            plea if plea.kind == ReadingKind::Complaint => plea,
+            _ => Reading::bare(ReadingKind::Declined, "C6"),
+        },
         Verdict::Conflict(rule) | Verdict::Nothing(Some(rule)) => {
             said.free(words, text, Some(rule))
         }
@@ -31,12 +36,12 @@ pub(super) fn decide(words: &Words, scheme: Scheme, text: &Text) -> Reading {
 }
 
 /// Whether a text is nothing but an answer, or a digit (A4).
-pub(super) fn is_answer(words: &Words, text: &Text) -> bool {
+pub(super) fn is_answer(words: &Words, scheme: Scheme, text: &Text) -> bool {
     if let [only] = text.marks[..] {
         return only.is_numeric() || "零一二两三四五六七八九十壹贰叁肆伍".contains(only);
     }
     let joined = text.joined();
-    let said = Said::find(words, Scheme::Asc, &joined);
+    let said = Said::find(words, scheme, &joined);
     said.is_whole(words, &joined)
 }
 
@@ -56,6 +61,8 @@ enum Verdict {
     Level(Level, &'static str),
     /// The menu was sent back.
     Menu,
+    /// Nothing but a 0 was said, which declines.
+    Declined,
     /// Two things were said that do not go together.
     Conflict(&'static str),
     /// Nothing that counts, and the rule that said so, if it was not for lack of words.
@@ -79,7 +86,7 @@ fn side(level: Level) -> Side {
 
 impl Said {
     fn find(words: &Words, scheme: Scheme, text: &Text) -> Said {
-        let mut levels = levels::find(words, text);
+        let mut levels = levels::find(words, scheme, text);
         let found = digits::find(words, text, scheme, &levels.phrases);
         let asked = levels.asked();
         let mut phrases = std::mem::take(&mut levels.phrases);
@@ -104,7 +111,12 @@ impl Said {
             Ok(word) => word,
             Err(verdict) => return verdict,
         };
-        let mut levels = self.digits.iter().filter_map(|digit| digit.level);
+        if self.digits.iter().any(|digit| digit.says == Says::Decline) {
+            let alone = self.digits.iter().all(|digit| digit.says == Says::Decline);
+            let alone = alone && word.is_none() && !self.asked;
+            return if alone { Verdict::Declined } else { Verdict::Conflict("C6") };
+        }
+        let mut levels = self.digits.iter().filter_map(digits::Digit::level);
         let digit = levels.next();
         let mut again = levels.peekable();
         let repeated = again.peek().is_some();
@@ -117,7 +129,7 @@ impl Said {
                 Verdict::Level(word, rule)
             }
             (Some(_), Some(_)) => Verdict::Conflict("E3"),
-            (None, _) if self.digits.iter().any(|digit| digit.level.is_none()) => {
+            (None, _) if self.digits.iter().any(|digit| digit.says == Says::Nothing) => {
                 Verdict::Nothing(Some("C3"))
             }
             (None, Some(_)) if repeated => Verdict::Nothing(Some("C5")),
@@ -179,7 +191,7 @@ impl Said {
         }
         match said.verdict(words, &joined) {
             Verdict::Level(level, _) => Some(level),
-            Verdict::Menu | Verdict::Conflict(_) | Verdict::Nothing(_) => None,
+            Verdict::Menu | Verdict::Declined | Verdict::Conflict(_) | Verdict::Nothing(_) => None,
         }
     }
 

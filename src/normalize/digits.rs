@@ -4,7 +4,7 @@ use super::clause;
 use super::levels::{Phrase, Sense};
 use super::text::{Joint, Text, is_han};
 use super::words::Words;
-use crate::model::{Level, Scheme};
+use crate::model::{Direction, Level, Scheme};
 use std::ops::Range;
 
 /// Marks that tie two digits into one number, date or range when nothing else stands between.
@@ -15,9 +15,29 @@ const TIES: [char; 11] = ['.', '．', ':', '：', '-', '–', '—', '~', '～',
 pub(super) struct Digit {
     /// The digit, with its 分 if it has one.
     pub(super) range: Range<usize>,
-    /// The level by the scheme; `None` for points where the scheme contradicts them.
-    pub(super) level: Option<Level>,
+    pub(super) says: Says,
     pub(super) rule: &'static str,
+}
+
+/// What a digit says by the scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// It states a level.
+    Level(Level),
+    /// A 0 that declines to rate (C6).
+    Decline,
+    /// Points or stars where the scheme contradicts them.
+    Nothing,
+}
+
+impl Digit {
+    /// The level, if it states one.
+    pub(super) fn level(&self) -> Option<Level> {
+        match self.says {
+            Says::Level(level) => Some(level),
+            Says::Decline | Says::Nothing => None,
+        }
+    }
 }
 
 /// All that the digits of a reply say.
@@ -57,47 +77,76 @@ impl Finder<'_> {
         let words = &self.words.digits;
         let lead = words.leads.run(self.ahead(self.clause.start));
         let at = self.clause.start + lead;
-        if let Some(number) = self.numeral(at) {
-            if let Some(length) = words.stars.starting(self.ahead(at + 1)) {
-                let end = at + 1 + length;
-                let end = end + words.star_tails.starting(self.ahead(end)).unwrap_or(0);
-                if let (true, Some(level)) = (self.only_tails(end), Level::from_number(number)) {
-                    let sense = Sense::Stated(level);
-                    found.stars.push(Phrase { range: at..end, sense, rule: "C3" });
-                    return;
-                }
-            }
-            if self.ahead(at + 1).first() == Some(&'分') && self.only_tails(at + 2) {
-                let level = match self.scheme {
-                    Scheme::Desc => Level::from_number(number),
-                    Scheme::Asc => None,
-                };
-                found.digits.push(Digit { range: at..at + 2, level, rule: "C3" });
-                return;
-            }
-            if self.only_tails(at + 1) {
-                found.digits.push(self.digit(at, number, "C1"));
-                return;
-            }
+        if self.is_alone(at) && self.counts_whole(at, found) {
+            return;
         }
         if let Some(beside) = self.beside_words(phrases.clone()) {
             found.digits.extend(beside);
             return;
         }
         if first && self.opens_a_reason(at, phrases) {
-            found.digits.extend(self.numeral(at).map(|number| self.digit(at, number, "C2")));
+            found.digits.extend(self.numeral(at).map(|(range, level)| Digit {
+                range,
+                says: Says::Level(level),
+                rule: "C2",
+            }));
         }
+    }
+
+    /// C1, C3, C6: whether the number at `at`, with its star or point if it has one, is all that
+    /// the clause says.
+    fn counts_whole(&self, at: usize, found: &mut Found) -> bool {
+        let words = &self.words.digits;
+        let Some((number, length)) = number(self.ahead(at)) else { return false };
+        let end = at + length;
+        if let Some(star) = words.stars.starting(self.ahead(end)) {
+            let end = end + star;
+            let end = end + words.star_tails.starting(self.ahead(end)).unwrap_or(0);
+            if let (true, Some(level)) = (self.only_tails(end), Level::from_number(number)) {
+                if self.scheme.has_stars() {
+                    let sense = Sense::Stated(level);
+                    found.stars.push(Phrase { range: at..end, sense, rule: "C3" });
+                } else {
+                    found.digits.push(Digit { range: at..end, says: Says::Nothing, rule: "C3" });
+                }
+                return true;
+            }
+        }
+        let says = match self.scheme.level(number) {
+            Some(level) => Says::Level(level),
+            None if number == 0 && self.scheme.zero_declines() => Says::Decline,
+            None => return false,
+        };
+        if says != Says::Decline
+            && self.ahead(end).first() == Some(&'分')
+            && self.only_tails(end + 1)
+        {
+            let says = match self.scheme.direction() {
+                Direction::Desc => says,
+                Direction::Asc => Says::Nothing,
+            };
+            found.digits.push(Digit { range: at..end + 1, says, rule: "C3" });
+            return true;
+        }
+        if self.only_tails(end) {
+            let rule = if says == Says::Decline { "C6" } else { "C1" };
+            found.digits.push(Digit { range: at..end, says, rule });
+            return true;
+        }
+        false
     }
 
     /// C2: an ASCII digit that Han text follows which does not count or join.
     fn opens_a_reason<'p>(&self, at: usize, mut phrases: impl Iterator<Item = &'p Phrase>) -> bool {
-        let [digit, next, ..] = *self.ahead(at) else { return false };
+        let Some((_, length)) = number(self.ahead(at)) else { return false };
+        let (digit, end) = (self.ahead(at)[0], at + length);
+        let Some(next) = self.ahead(end).first() else { return false };
         // 2比较满意 and 5十分满意 open with a level word, not with 比 or 十.
-        let word = phrases.any(|phrase| phrase.range.start == at + 1);
-        let counts = self.words.digits.measures.starting(self.ahead(at + 1)).is_some();
-        let asks = self.words.digits.asked_about.starting(self.ahead(at + 1)).is_some()
+        let word = phrases.any(|phrase| phrase.range.start == end);
+        let counts = self.words.digits.measures.starting(self.ahead(end)).is_some();
+        let asks = self.words.digits.asked_about.starting(self.ahead(end)).is_some()
             || self.ahead(at).ends_with(&['吗']);
-        digit.is_ascii() && is_han(next) && (word || !counts) && !asks
+        digit.is_ascii() && is_han(*next) && (word || !counts) && !asks
     }
 
     /// The digits of a clause that holds nothing but level words, digits and what may stand around
@@ -120,18 +169,17 @@ impl Finder<'_> {
             let ahead = self.ahead(at);
             if let Some(phrase) = phrases.next_if(|phrase| phrase.range.start <= at) {
                 at = phrase.range.end;
-            } else if let Some(number) = self.numeral(at).filter(|_| ahead[0].is_ascii()) {
-                digits.push(self.digit(at, number, "C2"));
+            } else if let Some((range, level)) = self.numeral(at).filter(|_| ahead[0].is_ascii()) {
+                at = range.end;
+                digits.push(Digit { range, says: Says::Level(level), rule: "C2" });
+            } else if ahead[0] == '0' && self.scheme.zero_declines() && self.is_alone(at) {
+                digits.push(Digit { range: at..at + 1, says: Says::Decline, rule: "C6" });
                 at += 1;
             } else {
                 at += clause::lead(words, ahead).max(clause::tail(words, ahead))?;
             }
         }
         Some(digits)
-    }
-
-    fn digit(&self, at: usize, number: u8, rule: &'static str) -> Digit {
-        Digit { range: at..at + 1, level: self.scheme.level(number), rule }
     }
 
     /// The rest of the clause from `at` on.
@@ -143,20 +191,33 @@ impl Finder<'_> {
         clause::only_tails(&self.words.digits, self.ahead(at))
     }
 
-    /// The number 1 to 5 that stands at `at` by itself (C4).
-    fn numeral(&self, at: usize) -> Option<u8> {
-        let number = number(*self.ahead(at).first()?)?;
+    /// The digit of the scheme that stands at `at` by itself, and its level.
+    fn numeral(&self, at: usize) -> Option<(Range<usize>, Level)> {
+        let (number, length) = number(self.ahead(at))?;
+        let level = self.scheme.level(number)?;
+        self.is_alone(at).then_some((at..at + length, level))
+    }
+
+    /// Whether the number at `at` stands by itself (C4).
+    fn is_alone(&self, at: usize) -> bool {
+        let Some((number, length)) = number(self.ahead(at)) else { return false };
+        let end = at + length;
         let touched_before = at > self.clause.start && !is_han(self.text.marks[at - 1]);
-        let touched_behind = self.ahead(at + 1).first().is_some_and(|&next| !is_han(next));
-        let tied = self.tied(at, 1) || self.tied(at, -1);
-        let unit = match self.text.neighbour(at, 1) {
+        let touched_behind = self.ahead(end).first().is_some_and(|&next| !is_han(next));
+        let tied = self.tied(end - 1, 1) || self.tied(at, -1);
+        let unit = match self.text.neighbour(end - 1, 1) {
             Some('%' | '％') => true,
             // 5⭐ is five stars to the sender; where 5 is the worst digit nobody can tell.
-            Some('⭐' | '★' | '☆' | '🌟') => self.scheme == Scheme::Asc,
+            Some('⭐' | '★' | '☆' | '🌟') => !self.scheme.counts_stars(),
             _ => false,
         };
-        let alone = !(touched_before || touched_behind || tied || unit);
-        (alone && !self.is_counted(at) && !self.is_refused()).then_some(number)
+        // `1 0` may be a 10 where that can be answered.
+        let torn = number == 1
+            && self.scheme.level(10).is_some()
+            && self.text.joints.get(end) == Some(&Joint::Space)
+            && self.text.marks.get(end) == Some(&'0');
+        let alone = !(touched_before || touched_behind || tied || unit || torn);
+        alone && !self.is_counted(end) && !self.is_refused()
     }
 
     /// Whether a tie binds the digit at `at` to another digit in this direction.
@@ -166,12 +227,12 @@ impl Finder<'_> {
             && neighbour(2).is_some_and(|c| c.is_numeric() && !is_han(c))
     }
 
-    /// Whether a measure word follows behind a blank: `5 号楼停水`, `4 个月了`.
-    fn is_counted(&self, at: usize) -> bool {
-        let next = at + 1;
-        next == self.clause.end
-            && self.text.joints.get(next) == Some(&Joint::Space)
-            && self.words.digits.spaced_measures.starting(&self.text.marks[next..]).is_some()
+    /// Whether a measure word follows a number that ends at `end`, behind a blank: `5 号楼停水`,
+    /// `4 个月了`.
+    fn is_counted(&self, end: usize) -> bool {
+        end == self.clause.end
+            && self.text.joints.get(end) == Some(&Joint::Space)
+            && self.words.digits.spaced_measures.starting(&self.text.marks[end..]).is_some()
     }
 
     /// Whether a refusal stands before the clause, behind a blank: `不选 1`.
@@ -187,13 +248,22 @@ impl Finder<'_> {
     }
 }
 
-fn number(c: char) -> Option<u8> {
-    Some(match c {
+/// The number that `chars` starts with, 0 to 10, and its length.
+pub(super) fn number(chars: &[char]) -> Option<(u8, usize)> {
+    let number = match chars.first()? {
+        '1' if chars.get(1) == Some(&'0') => return Some((10, 2)),
+        '0' | '零' | '〇' => 0,
         '1' | '一' | '壹' => 1,
         '2' | '二' | '两' | '贰' => 2,
         '3' | '三' | '叁' => 3,
         '4' | '四' | '肆' => 4,
         '5' | '五' | '伍' => 5,
+        '6' | '六' | '陆' => 6,
+        '7' | '七' | '柒' => 7,
+        '8' | '八' | '捌' => 8,
+        '9' | '九' | '玖' => 9,
+        '十' | '拾' | '⑩' | '⑽' | '⒑' | '❿' | '➉' | '➓' | 'ⅹ' | '㈩' | '㊉' => 10,
         _ => return None,
-    })
+    };
+    Some((number, 1))
 }

@@ -1,9 +1,9 @@
 //! Level words (D): every 满意, 不满 and 一般 of a reply, and whether it states a level.
 
-use super::clause;
 use super::text::{Joint, Text, is_han};
 use super::words::{LevelWords, Phrases, Words};
-use crate::model::Level;
+use super::{clause, digits};
+use crate::model::{Level, Scheme};
 use std::ops::Range;
 
 /// What a phrase around a level word says.
@@ -44,10 +44,11 @@ impl Found {
 }
 
 /// Looks through a whole reply, once.
-pub(super) fn find(words: &Words, text: &Text) -> Found {
+pub(super) fn find(words: &Words, scheme: Scheme, text: &Text) -> Found {
     let mut finder = Finder {
         words,
         lists: &words.levels,
+        scheme,
         text,
         found: Found::default(),
         clause: 0..0,
@@ -78,6 +79,7 @@ pub(super) enum Word {
 pub(super) struct Finder<'a> {
     pub(super) words: &'a Words,
     pub(super) lists: &'a LevelWords,
+    scheme: Scheme,
     pub(super) text: &'a Text,
     found: Found,
     /// The clause being looked through.
@@ -165,8 +167,11 @@ impl<'a> Finder<'a> {
     fn so_so(&self) -> Option<usize> {
         let mut at = self.clause.start;
         at += self.words.digits.leads.run(self.ahead(at));
-        if matches!(self.ahead(at), ['1'..='5', ..]) {
-            at += 1;
+        if let Some((number, length)) = digits::number(self.ahead(at))
+            && self.ahead(at)[0].is_ascii()
+            && self.scheme.level(number).is_some()
+        {
+            at += length;
         }
         let start = at;
         at += self.lists.so_so_subjects.run(self.ahead(at));

@@ -12,13 +12,14 @@ mod free;
 mod keypad;
 mod levels;
 mod optout;
+mod tags;
 mod text;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Channel, Level, Rule, Scheme};
+use crate::model::{Channel, Level, Rule, Scheme, Tag};
 use optout::OptOut;
 use words::WORDS;
 
@@ -40,6 +41,15 @@ impl Reading {
     fn bare(kind: ReadingKind, rule: &'static str) -> Reading {
         Reading { kind, level: None, comment: String::new(), rule: Rule(rule.into()) }
     }
+
+    /// What the complaint is about that this reading opens; nothing if it opens none.
+    #[must_use]
+    pub fn tags(&self) -> Vec<Tag> {
+        if self.level.is_some_and(|level| !level.is_bad()) {
+            return Vec::new();
+        }
+        tags::find(&self.comment).into_iter().map(|name| Tag(name.into())).collect()
+    }
 }
 
 /// The kinds of answer.
@@ -51,16 +61,19 @@ pub enum ReadingKind {
     Complaint,
     /// The citizen wants no further messages.
     Unsubscribe,
+    /// The citizen declines to rate, as the campaign lets them.
+    Declined,
     /// Neither; kept, never guessed.
     Unrecognised,
 }
 
 impl ReadingKind {
     /// All of them.
-    pub const ALL: [ReadingKind; 4] = [
+    pub const ALL: [ReadingKind; 5] = [
         ReadingKind::Rated,
         ReadingKind::Complaint,
         ReadingKind::Unsubscribe,
+        ReadingKind::Declined,
         ReadingKind::Unrecognised,
     ];
 
@@ -71,6 +84,7 @@ impl ReadingKind {
             ReadingKind::Rated => "rated",
             ReadingKind::Complaint => "complaint",
             ReadingKind::Unsubscribe => "unsubscribe",
+            ReadingKind::Declined => "declined",
             ReadingKind::Unrecognised => "unrecognised",
         }
     }
@@ -81,10 +95,7 @@ impl ReadingKind {
 pub fn read(channel: Channel, scheme: Scheme, text: &str) -> Reading {
     match channel {
         Channel::Sms => read_text(scheme, text),
-        Channel::Ivr => match keypad::level(scheme, text) {
-            Some(level) => Reading { level: Some(level), ..Reading::bare(ReadingKind::Rated, "G") },
-            None => Reading::bare(ReadingKind::Unrecognised, "G"),
-        },
+        Channel::Ivr => keypad::read(scheme, text),
     }
 }
 
@@ -94,9 +105,16 @@ pub fn words_version() -> &'static str {
     &WORDS.version
 }
 
+/// The version of the table that [`Reading::tags`] uses.
+#[must_use]
+pub fn tags_version() -> &'static str {
+    tags::version()
+}
+
 fn read_text(scheme: Scheme, sent: &str) -> Reading {
     let words = &*WORDS;
-    let text = cleanup::clean(&words.cleanup, sent, |block| decide::is_answer(words, block));
+    let text =
+        cleanup::clean(&words.cleanup, sent, |block| decide::is_answer(words, scheme, block));
     if text.marks.is_empty() {
         return Reading::bare(ReadingKind::Unrecognised, "A5");
     }

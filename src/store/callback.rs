@@ -61,9 +61,42 @@ pub struct Entry {
     /// How it is recognised under a new id; `None` for carriers that repeat the old one.
     pub resend: Option<Resend>,
     /// What became of it.
-    pub outcome: Outcome,
-    /// What was made of it: none, a rating, a complaint, or both.
-    pub records: Vec<Record>,
+    pub share: Share,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone)]
+pub enum Share {
+    /// It is understood.
+    Decided {
+        /// As what.
+        outcome: Outcome,
+        /// What was made of it: none, a rating, a complaint, or both.
+        records: Vec<Record>,
+    },
+    /// It waits in the inbox for its conclusion.
+    Held(Opaque),
+}
+
+impl Share {
+    /// What became of it, in one word.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Share::Decided { outcome, .. } => *outcome,
+            Share::Held(_) => Outcome::Held,
+        }
+    }
+}
+
+/// Bytes whose layout is the caller's. They are sealed at rest, and `Debug` shows only their length.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Opaque(pub Vec<u8>);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opaque({} bytes)", self.0.len())
+    }
 }
 
 /// The business key of an event, for carriers that resend under new ids.

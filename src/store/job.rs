@@ -1,8 +1,13 @@
 //! What callers ask of the writer, each with the way back for its own answer.
 
 use super::seal::Fingerprint;
-use super::{Callback, Committed, LeaseToken, Settlement, StoreError};
-use crate::model::{AccountName, CallbackSeq, LaneName, Outcome, RecordId, RecordSeq, Revision};
+use super::{
+    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageSettlement, Opaque, Settlement,
+    StoreError,
+};
+use crate::model::{
+    AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, Revision,
+};
 use jiff::Timestamp;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -15,8 +20,11 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Job {
     Commit(Box<CommitJob>),
     Reread(Box<RereadJob>),
+    Conclude(Box<ConcludeJob>),
     Lease(LeaseJob),
     Settle(Settlement, Answer<usize>),
+    LeaseMessages(MessageLeaseJob),
+    SettleMessages(MessageSettlement, Answer<usize>),
     Purge(PurgeJob, Answer<u64>),
     /// Writes the last frames of the log back, so that it can start over.
     FinishCheckpoint(Answer<()>),
@@ -54,8 +62,14 @@ pub(super) struct RereadJob {
 pub(super) struct Item {
     pub(super) dedupe: Fingerprint,
     pub(super) resend: Option<ResendPrint>,
-    pub(super) outcome: Outcome,
-    pub(super) records: Vec<SealedRecord>,
+    pub(super) share: SealedShare,
+}
+
+/// What became of an event. What is held is sealed once its place is known.
+#[derive(Debug)]
+pub(super) enum SealedShare {
+    Decided { outcome: Outcome, records: Vec<SealedRecord> },
+    Held(Opaque),
 }
 
 /// A business key, and for how long it stands for one event.
@@ -73,6 +87,72 @@ pub(super) struct SealedRecord {
     pub(super) urgent: bool,
     pub(super) level: Option<u8>,
     pub(super) caller: Option<Fingerprint>,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// A conclusion with everything that needs no order computed.
+#[derive(Debug)]
+pub(super) struct ConcludeJob {
+    pub(super) held: Vec<InboxSeq>,
+    pub(super) items: Vec<ConcludedItem>,
+    pub(super) memory: Vec<SealedMemory>,
+    pub(super) messages: Vec<SealedMessage>,
+    pub(super) answer: Answer<Concluded>,
+}
+
+/// One thing that a conclusion came to.
+#[derive(Debug)]
+pub(super) struct ConcludedItem {
+    pub(super) account: AccountName,
+    pub(super) callback: CallbackSeq,
+    pub(super) received_at: Timestamp,
+    pub(super) dedupe: Option<Fingerprint>,
+    pub(super) outcome: Outcome,
+    pub(super) records: Vec<SealedRecord>,
+}
+
+/// What is to be remembered, or forgotten.
+#[derive(Debug)]
+pub(super) struct SealedMemory {
+    pub(super) digest: Fingerprint,
+    /// When it wakes, in milliseconds, and its bytes.
+    pub(super) to: Option<(Option<i64>, Vec<u8>)>,
+}
+
+/// A message ready to be a row.
+#[derive(Debug)]
+pub(super) struct SealedMessage {
+    pub(super) id: MessageKey,
+    pub(super) lane: AccountName,
+    pub(super) not_before: Timestamp,
+    pub(super) expires: Timestamp,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// A wish for due messages.
+#[derive(Debug)]
+pub(super) struct MessageLeaseJob {
+    pub(super) lane: AccountName,
+    pub(super) max: usize,
+    pub(super) now: Timestamp,
+    pub(super) until: Timestamp,
+    pub(super) answer: Answer<RawMessageLease>,
+}
+
+/// Leased messages, still sealed.
+#[derive(Debug)]
+pub(super) struct RawMessageLease {
+    pub(super) token: LeaseToken,
+    pub(super) rows: Vec<LeasedMessageRow>,
+}
+
+/// One leased message.
+#[derive(Debug)]
+pub(super) struct LeasedMessageRow {
+    pub(super) id: MessageKey,
+    pub(super) attempt: u32,
+    pub(super) queued_at: Timestamp,
+    pub(super) expires: Timestamp,
     pub(super) sealed: Vec<u8>,
 }
 

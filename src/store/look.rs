@@ -264,8 +264,10 @@ pub struct Counts {
     pub superseded: i64,
     /// Events that repeated an earlier one.
     pub repeats: i64,
-    /// Events that made no record.
+    /// Events that made no record, and conclusions that made none.
     pub notes: i64,
+    /// Events that wait for their conclusion.
+    pub held: i64,
 }
 
 impl Counts {

@@ -8,21 +8,30 @@ mod callback;
 pub mod data_key;
 mod health;
 pub mod housekeeping;
+mod inbox;
 mod job;
 mod keys;
 mod look;
+mod memory;
+mod message;
 mod operator;
 mod queue;
 mod rows;
 mod seal;
 mod sqlite;
 
-pub use callback::{Callback, Committed, Entry, Nonce, RawRequest, Resend};
+pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
 use health::Health;
 pub use health::Unwell;
+pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
 pub use look::{
     AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
     QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+};
+pub use memory::{MAX_MEMORY, MemoryChange, Remembered, Woken};
+pub use message::{
+    DeadMessage, LeasedMessage, MessageLaneStatus, MessageLease, MessageSettled, MessageSettlement,
+    NewMessage,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -35,8 +44,8 @@ use crate::model::{AccountName, LaneName, Meaning, Record};
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
-use job::{CommitJob, Item, Job, LeaseJob, PurgeJob, RereadJob, ResendPrint, SealedRecord};
-use seal::Fingerprinter;
+use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
+use seal::{Fingerprinter, Sealer};
 use sqlite::Reader;
 use std::fs::File;
 use std::path::PathBuf;
@@ -82,6 +91,8 @@ struct Shared {
     metrics: StoreMetrics,
     pending: AtomicI64,
     committed: watch::Sender<()>,
+    arrived: watch::Sender<()>,
+    messages: watch::Sender<()>,
 }
 
 impl Shared {
@@ -92,6 +103,20 @@ impl Shared {
         if change > 0 {
             self.committed.send_replace(());
         }
+    }
+
+    /// Wakes those who wait for held events and for messages.
+    fn grown(&self, held: bool, messages: bool) {
+        if held {
+            self.arrived.send_replace(());
+        }
+        if messages {
+            self.messages.send_replace(());
+        }
+    }
+
+    fn sealer(&self) -> Sealer<'_> {
+        Sealer { ring: &self.ring, entropy: &self.entropy }
     }
 }
 
@@ -164,6 +189,12 @@ pub enum StoreError {
          carrier's, and ask the carrier"
     )]
     Replayed,
+    /// A value is larger than what is remembered.
+    #[error(
+        "{0} bytes were to be remembered under one key, at most {MAX_MEMORY} are; this is a defect \
+         of the gateway, please report it"
+    )]
+    TooLarge(usize),
     /// The database refused.
     #[error("the database failed ({0}); look at the disk's space and health")]
     Database(String),
@@ -206,6 +237,8 @@ impl Store {
             metrics: StoreMetrics::new(metrics),
             pending: AtomicI64::new(opened.pending),
             committed,
+            arrived: watch::Sender::default(),
+            messages: watch::Sender::default(),
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
@@ -299,6 +332,22 @@ impl Store {
     }
 
     fn seal(&self, account: &AccountName, entry: &Entry) -> Result<Item, StoreError> {
+        Ok(Item {
+            dedupe: self.prints.dedupe(account.as_str(), &entry.dedupe),
+            resend: entry.resend.as_ref().map(|resend| ResendPrint {
+                print: self.prints.resend(account.as_str(), &resend.key),
+                window: resend.window,
+            }),
+            share: match &entry.share {
+                Share::Decided { outcome, records } => {
+                    SealedShare::Decided { outcome: *outcome, records: self.seal_records(records)? }
+                }
+                Share::Held(bytes) => SealedShare::Held(bytes.clone()),
+            },
+        })
+    }
+
+    fn seal_records(&self, records: &[Record]) -> Result<Vec<SealedRecord>, StoreError> {
         let seal = |record: &Record| {
             let plain = rows::encode_record(record)
                 .map_err(|error| StoreError::Database(error.to_string()))?;
@@ -312,50 +361,10 @@ impl Store {
                     Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
                 },
                 caller: record.caller.as_ref().map(|caller| self.prints.caller(caller.reveal())),
-                sealed: self.shared.ring.seal(&place, &plain, &self.shared.entropy),
+                sealed: self.shared.sealer().seal(&place, &plain),
             })
         };
-        Ok(Item {
-            dedupe: self.prints.dedupe(account.as_str(), &entry.dedupe),
-            resend: entry.resend.as_ref().map(|resend| ResendPrint {
-                print: self.prints.resend(account.as_str(), &resend.key),
-                window: resend.window,
-            }),
-            outcome: entry.outcome,
-            records: entry.records.iter().map(seal).collect::<Result<_, StoreError>>()?,
-        })
-    }
-
-    /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
-    /// Each lease counts as an attempt from this moment, whatever becomes of the sender.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is leased.
-    pub async fn lease(
-        &self,
-        lane: &LaneName,
-        max: usize,
-        until: Timestamp,
-    ) -> Result<Lease, StoreError> {
-        let (lane, now) = (lane.clone(), self.clock.now());
-        let lease = |answer| Job::Lease(LeaseJob { lane, max, now, until, answer });
-        let raw = self.ask(lease).await?;
-        let open = |row: job::LeasedRow| {
-            let record = sqlite::open_record(&self.shared.ring, &row.row)
-                .map_err(|error| StoreError::Database(error.to_string()))?;
-            Ok(Leased { seq: row.seq, attempt: row.attempt, queued_at: row.queued_at, record })
-        };
-        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        Ok(Lease { token: raw.token, until: raw.until, items })
-    }
-
-    /// Settles what became of leased records. Returns how many were no longer under this lease
-    /// and so were left alone.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is settled, and the leases run on.
-    pub async fn settle(&self, settlement: Settlement) -> Result<usize, StoreError> {
-        self.ask(|answer| Job::Settle(settlement, answer)).await
+        records.iter().map(seal).collect()
     }
 
     /// Erases a little of what has been kept long enough. Returns how many rows it looked at; 0 is
@@ -381,26 +390,6 @@ impl Store {
         told.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// A watch that changes with every commit that queued records. Take it before looking.
-    #[must_use]
-    pub fn commits(&self) -> watch::Receiver<()> {
-        self.commits.clone()
-    }
-
-    /// When the next record of a lane is due, if there is any.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, ReadError> {
-        Ok(self.reader.next_due(lane.as_str()).await?.map(rows::timestamp))
-    }
-
-    /// Records waiting to be sent, as of the last commit.
-    #[must_use]
-    pub fn pending(&self) -> i64 {
-        self.shared.pending.load(Ordering::Relaxed)
-    }
-
     /// Counts the queue anew: operators change it beside us.
     ///
     /// # Errors
@@ -419,13 +408,16 @@ impl Store {
         );
         let pending = quiet.map_or_else(|newer| newer, |_| counted);
         let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
-        let waited = oldest.map(|oldest| self.clock.now().duration_since(oldest));
-        self.shared.metrics.counted(
-            pending,
-            waited.and_then(|waited| Duration::try_from(waited).ok()).unwrap_or_default(),
-            lanes.iter().map(|lane| lane.dead).sum(),
-        );
+        let dead = lanes.iter().map(|lane| lane.dead).sum();
+        self.shared.metrics.counted(pending, self.age(oldest), dead);
+        let (held, oldest) = self.reader.inbox_depth().await?;
+        self.shared.metrics.held(held, self.age(oldest.map(rows::timestamp)));
         Ok(())
+    }
+
+    fn age(&self, since: Option<Timestamp>) -> Duration {
+        let age = since.map(|since| self.clock.now().duration_since(since));
+        age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
     }
 
     /// What stands in each lane; it takes a while when the queue is long.

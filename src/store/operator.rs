@@ -4,10 +4,11 @@ use super::look::{
     Counts, DeadLetter, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
     RevisionHistory,
 };
+use super::message::{DeadMessage, MessageLaneStatus};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
 use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
-use crate::model::{CallbackSeq, RecordId, RecordSeq};
+use crate::model::{CallbackSeq, MessageKey, RecordId, RecordSeq};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +92,35 @@ impl Operator {
     /// [`ReadError`].
     pub async fn counts(&self) -> Result<Counts, ReadError> {
         self.reader.counts().await
+    }
+
+    /// What stands in each lane of messages.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn message_lanes(&self) -> Result<Vec<MessageLaneStatus>, ReadError> {
+        self.reader.message_lanes().await
+    }
+
+    /// Messages that were given up, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn dead_messages(&self, limit: u32) -> Result<Vec<DeadMessage>, ReadError> {
+        self.reader.dead_messages(limit).await
+    }
+
+    /// Puts dead messages back into their lanes; a serving gateway finds them when it looks next.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is put back.
+    pub async fn replay_messages(
+        &self,
+        ids: &[MessageKey],
+        now: Timestamp,
+    ) -> Result<u64, OpenError> {
+        sqlite::replay_messages(&self.directory, ids, now).await
     }
 
     /// Puts dead letters back into their queue; a serving gateway finds them within a second.

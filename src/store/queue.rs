@@ -1,8 +1,12 @@
-//! The queue's words: lease, settlement, dead letter.
+//! The queue to the platform: lease, settlement, dead letter.
 
+use super::job::{self, Job, LeaseJob};
+use super::{ReadError, Store, StoreError, rows, sqlite};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Proof of a lease; a settlement without it changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,5 +105,59 @@ impl DeadClass {
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
         }
+    }
+}
+
+impl Store {
+    /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
+    /// Each lease counts as an attempt from this moment, whatever becomes of the sender.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is leased.
+    pub async fn lease(
+        &self,
+        lane: &LaneName,
+        max: usize,
+        until: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let (lane, now) = (lane.clone(), self.clock.now());
+        let lease = |answer| Job::Lease(LeaseJob { lane, max, now, until, answer });
+        let raw = self.ask(lease).await?;
+        let open = |row: job::LeasedRow| {
+            let record = sqlite::open_record(&self.shared.ring, &row.row)
+                .map_err(|error| StoreError::Database(error.to_string()))?;
+            Ok(Leased { seq: row.seq, attempt: row.attempt, queued_at: row.queued_at, record })
+        };
+        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        Ok(Lease { token: raw.token, until: raw.until, items })
+    }
+
+    /// Settles what became of leased records. Returns how many were no longer under this lease
+    /// and so were left alone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is settled, and the leases run on.
+    pub async fn settle(&self, settlement: Settlement) -> Result<usize, StoreError> {
+        self.ask(|answer| Job::Settle(settlement, answer)).await
+    }
+
+    /// A watch that changes with every commit that queued records. Take it before looking.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.commits.clone()
+    }
+
+    /// When the next record of a lane is due, if there is any.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.reader.next_due(lane.as_str()).await?.map(rows::timestamp))
+    }
+
+    /// Records waiting to be sent, as of the last commit.
+    #[must_use]
+    pub fn pending(&self) -> i64 {
+        self.shared.pending.load(Ordering::Relaxed)
     }
 }

@@ -1,21 +1,29 @@
-//! What stands inside sealed bytes: records, and pages of raw callbacks.
+//! What stands inside sealed bytes, and the places they are sealed for: records, pages of raw callbacks, memories.
 //!
 //! The first byte is the version of the layout, then postcard. A layout is never changed, only followed by another.
 
-use super::{Callback, RawRequest};
+use super::seal::Fingerprint;
+use super::{Callback, Opaque, RawRequest};
 use crate::model::{
-    AccountName, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context, Level, Meaning,
-    MessageId, Record, RecordId, Revision, Rule, Scheme, ServiceNumber, Target, Unrated,
+    AccountName, AreaCode, Brand, CallbackSeq, Caller, Channel, Comment, Context, Meaning,
+    MessageId, MessageKey, Record, RecordId, Revision, Rule, ServiceNumber,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-const VERSION: u8 = 1;
+mod first;
+#[cfg(test)]
+mod tests;
 
-/// A record of the first layout, and what the gateway's memory adds to it.
-const WITH_CONTEXT: u8 = 2;
+/// Today's layout of records, and the one that was before it.
+const RECORD: u8 = 2;
+const FIRST_RECORD: u8 = 1;
+/// The layout of pages.
+const PAGE: u8 = 1;
+/// The layout of memories.
+const MEMORY: u8 = 1;
 
 /// Bytes that were opened but do not hold what they should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +36,8 @@ struct SealedRecord<'a> {
     channel: Channel,
     #[serde(borrow)]
     campaign: Cow<'a, str>,
+    brand: Brand,
+    area: Option<AreaCode>,
     channel_code: Option<u8>,
     caller: Option<Caller>,
     service: Option<ServiceNumber>,
@@ -37,14 +47,8 @@ struct SealedRecord<'a> {
     comment: Cow<'a, str>,
     #[serde(borrow)]
     rule: Cow<'a, str>,
-    meaning: SealedMeaning,
-}
-
-#[derive(Serialize, Deserialize)]
-enum SealedMeaning {
-    Rating { level: u8, target: Target, scheme: Scheme },
-    Complaint { kind: ComplaintKind, rating: Option<[u8; 16]> },
-    NotRated { why: Unrated, target: Target },
+    meaning: Cow<'a, Meaning>,
+    context: Cow<'a, Context>,
 }
 
 /// The columns of a record that are not sealed.
@@ -71,22 +75,56 @@ pub(super) fn page_place(first: CallbackSeq) -> [u8; 12] {
     place
 }
 
+/// The place that a held event is sealed for.
+pub(super) fn held_place(callback: i64, item: i64) -> [u8; 20] {
+    let mut place = *b"held\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    place[4..12].copy_from_slice(&callback.to_le_bytes());
+    place[12..].copy_from_slice(&item.to_le_bytes());
+    place
+}
+
+/// The place that a memory is sealed for.
+pub(super) fn memory_place(digest: Fingerprint) -> [u8; 22] {
+    let mut place = [0; 22];
+    place[..6].copy_from_slice(b"memory");
+    place[6..].copy_from_slice(&digest.0);
+    place
+}
+
+/// The place that a message is sealed for.
+pub(super) fn message_place(id: MessageKey) -> [u8; 23] {
+    let mut place = [0; 23];
+    place[..7].copy_from_slice(b"message");
+    place[7..].copy_from_slice(id.0.as_bytes());
+    place
+}
+
+/// What is remembered, with the key it is remembered under.
+#[derive(Serialize, Deserialize)]
+struct SealedMemory<'a> {
+    key: &'a str,
+    value: &'a [u8],
+}
+
+/// Lays a memory out for sealing.
+pub(super) fn encode_memory(key: &str, value: &[u8]) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_extend(&SealedMemory { key, value }, vec![MEMORY])
+}
+
+/// Reads a memory back: its key and its value.
+pub(super) fn decode_memory(bytes: &[u8]) -> Result<(String, Opaque), UnknownLayout> {
+    let (MEMORY, rest) = split_version(bytes)? else { return Err(UnknownLayout) };
+    let memory: SealedMemory<'_> = postcard::from_bytes(rest).map_err(|_| UnknownLayout)?;
+    Ok((memory.key.to_owned(), Opaque(memory.value.to_vec())))
+}
+
 /// Lays a record out for sealing.
 pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error> {
-    let meaning = match &record.meaning {
-        Meaning::Rating { level, target, scheme } => {
-            SealedMeaning::Rating { level: level.number(), target: target.clone(), scheme: *scheme }
-        }
-        Meaning::Complaint { kind, rating } => {
-            SealedMeaning::Complaint { kind: *kind, rating: rating.map(|id| id.0.into_bytes()) }
-        }
-        Meaning::NotRated { why, target } => {
-            SealedMeaning::NotRated { why: *why, target: target.clone() }
-        }
-    };
     let sealed = SealedRecord {
         channel: record.channel,
         campaign: Cow::Borrowed(&record.campaign),
+        brand: record.brand,
+        area: record.area.clone(),
         channel_code: record.channel_code,
         caller: record.caller.clone(),
         service: record.service.clone(),
@@ -94,12 +132,10 @@ pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, postcard::Error>
         occurred_at: record.occurred_at.map(Timestamp::as_millisecond),
         comment: Cow::Borrowed(&record.comment.0),
         rule: Cow::Borrowed(&record.rule.0),
-        meaning,
+        meaning: Cow::Borrowed(&record.meaning),
+        context: Cow::Borrowed(&record.context),
     };
-    if record.context == Context::default() {
-        return postcard::to_extend(&sealed, vec![VERSION]);
-    }
-    postcard::to_extend(&(sealed, &record.context), vec![WITH_CONTEXT])
+    postcard::to_extend(&sealed, vec![RECORD])
 }
 
 /// Reads a record back from its columns and opened bytes.
@@ -107,33 +143,21 @@ pub(super) fn decode_record(
     columns: RecordColumns<'_>,
     bytes: &[u8],
 ) -> Result<Record, UnknownLayout> {
-    let (sealed, context): (SealedRecord<'_>, Context) = match split_version(bytes)? {
-        (VERSION, rest) => {
-            (postcard::from_bytes(rest).map_err(|_| UnknownLayout)?, Context::default())
-        }
-        (WITH_CONTEXT, rest) => postcard::from_bytes(rest).map_err(|_| UnknownLayout)?,
+    let sealed: SealedRecord<'_> = match split_version(bytes)? {
+        (RECORD, rest) => read(rest)?,
+        (FIRST_RECORD, rest) => read::<first::SealedRecord<'_>>(rest)?.today()?,
         _ => return Err(UnknownLayout),
-    };
-    let meaning = match sealed.meaning {
-        SealedMeaning::Rating { level, target, scheme } => Meaning::Rating {
-            level: Level::from_number(level).ok_or(UnknownLayout)?,
-            target,
-            scheme,
-        },
-        SealedMeaning::Complaint { kind, rating } => Meaning::Complaint {
-            kind,
-            rating: rating.map(|bytes| RecordId(uuid::Uuid::from_bytes(bytes))),
-        },
-        SealedMeaning::NotRated { why, target } => Meaning::NotRated { why, target },
     };
     Ok(Record {
         id: columns.id,
         revision: columns.revision,
-        meaning,
+        meaning: sealed.meaning.into_owned(),
         account: AccountName::new(columns.account).map_err(|_| UnknownLayout)?,
         channel: sealed.channel,
         campaign: sealed.campaign.into_owned(),
+        brand: sealed.brand,
         channel_code: sealed.channel_code,
+        area: sealed.area,
         caller: sealed.caller,
         service: sealed.service,
         message_id: sealed.message_id,
@@ -141,7 +165,7 @@ pub(super) fn decode_record(
         received_at: timestamp(columns.received_at),
         comment: Comment(sealed.comment.into_owned()),
         rule: Rule(Cow::Owned(sealed.rule.into_owned())),
-        context,
+        context: sealed.context.into_owned(),
     })
 }
 
@@ -199,7 +223,7 @@ pub(super) fn encode_page<'a>(
         };
         page = postcard::to_extend(&paged, page)?;
     }
-    let mut sealed = vec![VERSION];
+    let mut sealed = vec![PAGE];
     sealed.extend(lz4_flex::compress_prepend_size(&page));
     Ok(sealed)
 }
@@ -209,7 +233,7 @@ pub(super) fn decode_page(
     first: CallbackSeq,
     bytes: &[u8],
 ) -> Result<Vec<StoredCallback>, UnknownLayout> {
-    let (VERSION, packed) = split_version(bytes)? else { return Err(UnknownLayout) };
+    let (PAGE, packed) = split_version(bytes)? else { return Err(UnknownLayout) };
     let page = lz4_flex::decompress_size_prepended(packed).map_err(|_| UnknownLayout)?;
     let mut rest = page.as_slice();
     let mut callbacks = Vec::new();
@@ -240,6 +264,10 @@ pub(super) fn decode_page(
     Ok(callbacks)
 }
 
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, UnknownLayout> {
+    postcard::from_bytes(bytes).map_err(|_| UnknownLayout)
+}
+
 fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {
     bytes.split_first().map(|(version, rest)| (*version, rest)).ok_or(UnknownLayout)
 }
@@ -247,46 +275,4 @@ fn split_version(bytes: &[u8]) -> Result<(u8, &[u8]), UnknownLayout> {
 /// A stored time; what lies outside jiff's years was never stored by us.
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{InvitationId, Mark, TargetType};
-
-    #[test]
-    fn what_memory_adds_comes_back_and_costs_a_record_without_it_nothing() {
-        let mut record = Record {
-            id: RecordId(uuid::Uuid::from_u128(1)),
-            revision: Revision(2),
-            meaning: Meaning::NotRated {
-                why: Unrated::Expired,
-                target: Target { target_type: TargetType::Case, reference: None },
-            },
-            account: AccountName::new("yunpian").expect("a name"),
-            channel: Channel::Sms,
-            campaign: "hotline".to_owned(),
-            channel_code: None,
-            caller: None,
-            service: None,
-            message_id: None,
-            occurred_at: None,
-            received_at: timestamp(1),
-            comment: Comment::default(),
-            rule: Rule("invitation".into()),
-            context: Context::default(),
-        };
-        let columns = RecordColumns {
-            id: record.id,
-            revision: record.revision,
-            account: "yunpian",
-            received_at: 1,
-        };
-        let bare = encode_record(&record).expect("bytes");
-        assert_eq!((bare[0], decode_record(columns, &bare)), (VERSION, Ok(record.clone())));
-        record.context.invitation = Some(InvitationId("A".to_owned()));
-        record.context.marks = vec![Mark::Late, Mark::Ambiguous(2)];
-        let whole = encode_record(&record).expect("bytes");
-        assert_eq!((whole[0], decode_record(columns, &whole)), (WITH_CONTEXT, Ok(record)));
-    }
 }

@@ -96,6 +96,20 @@ impl KeyRing {
     }
 }
 
+/// The keys with a source of nonces: what seals.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sealer<'a> {
+    pub(super) ring: &'a KeyRing,
+    pub(super) entropy: &'a Entropy,
+}
+
+impl Sealer<'_> {
+    /// Seals for a place.
+    pub(super) fn seal(self, place: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.ring.seal(place, plain, self.entropy)
+    }
+}
+
 impl DataKey {
     fn new(secret: &Secret) -> Result<DataKey, SealError> {
         let key = UnboundKey::new(&AES_256_GCM, secret.reveal()).map_err(|_| SealError::BadKey)?;
@@ -152,6 +166,11 @@ impl Fingerprinter {
             token: self.of(b"nonce", &[account, value]),
             content: self.of(b"nonce content", &[account, value, &nonce.content]),
         }
+    }
+
+    /// Of what a memory is kept under.
+    pub(super) fn memory(&self, key: &str) -> Fingerprint {
+        self.of(b"memory", &[key.as_bytes()])
     }
 
     /// Of a caller, over all accounts.
@@ -212,6 +231,7 @@ mod tests {
         assert_eq!(nonce(1).token, nonce(2).token);
         assert_ne!(nonce(1).content, nonce(2).content);
         assert_ne!(nonce(1).token, prints.dedupe("a", "1"));
+        assert_ne!(prints.caller("1"), prints.memory("1"));
         assert_ne!(prints.caller("1"), Fingerprinter::new(&[8; 32]).caller("1"));
     }
 }

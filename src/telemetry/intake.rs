@@ -10,7 +10,7 @@ use std::sync::Arc;
 static OUTCOMES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_events_total",
     &["outcome"],
-    "Events by what became of them; garbled ones are quarantined.",
+    "Events by what became of them; garbled ones are quarantined, held ones count again when they are concluded.",
 );
 static SKEW: Metric<Gauge, 1> = Metric::gauge(
     "bridge8890_carrier_clock_skew_seconds",
@@ -23,14 +23,21 @@ static REPLACED: Metric<Counter, 1> = Metric::counter(
     "Texts of citizens that hold U+FFFD: somebody on the way to us could not read them.",
 );
 
+static BY_WEEKENDS: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_deadlines_by_weekends_total",
+    &[],
+    "Complaints whose deadlines were counted without a calendar of their year.",
+);
+
 /// Rows of `docs/METRICS.md`.
-pub(super) const TABLE: &[&Row] = &[&OUTCOMES.row, &SKEW.row, &REPLACED.row];
+pub(super) const TABLE: &[&Row] = &[&OUTCOMES.row, &SKEW.row, &REPLACED.row, &BY_WEEKENDS.row];
 
 /// The handles. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct IntakeMetrics {
     outcomes: Arc<[(Outcome, Counter)]>,
     accounts: Arc<HashMap<AccountName, AccountHandles>>,
+    by_weekends: Counter,
 }
 
 #[derive(Debug)]
@@ -54,6 +61,7 @@ impl IntakeMetrics {
         IntakeMetrics {
             outcomes: Outcome::ALL.into_iter().map(counter).collect(),
             accounts: Arc::new(accounts.into_iter().map(account).collect()),
+            by_weekends: metrics.counter(&BY_WEEKENDS, []),
         }
     }
 
@@ -62,6 +70,11 @@ impl IntakeMetrics {
         if let Some((_, counter)) = self.outcomes.iter().find(|(known, _)| *known == outcome) {
             counter.increment(events as u64);
         }
+    }
+
+    /// The deadlines of a complaint were counted without a calendar of their year.
+    pub fn by_weekends(&self) {
+        self.by_weekends.increment(1);
     }
 
     /// A signature told the carrier's time.

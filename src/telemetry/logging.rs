@@ -2,9 +2,10 @@
 //!
 //! Numbers, texts and bodies are never passed to a log macro; there is nothing to mask here.
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -20,21 +21,35 @@ pub enum LoggingError {
     /// Something else in this process logs already.
     #[error("logging was started twice: {0}")]
     Twice(#[from] TryInitError),
+    /// Nothing is logged any more.
+    #[error("the filter cannot be changed: {0}; restart the gateway")]
+    Over(#[from] reload::Error),
+}
+
+/// What is logged, to be changed while logging. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// Logs what passes `filter` from now on.
+    ///
+    /// # Errors
+    /// [`LoggingError`]; the filter is then as it was.
+    pub fn set(&self, filter: &str) -> Result<(), LoggingError> {
+        Ok(self.0.reload(parse(filter)?)?)
+    }
 }
 
 /// Starts logging for the whole process: what passes `filter`, as JSON or text.
 ///
 /// # Errors
 /// [`LoggingError`] when the filter is wrong or logging was started before.
-pub fn init(filter: &str, json: bool) -> Result<(), LoggingError> {
-    let filter = parse(filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json {
-        lines.json().flatten_event(true).finish().try_init()?;
-    } else {
-        lines.finish().try_init()?;
-    }
-    Ok(())
+pub fn init(filter: &str, json: bool) -> Result<Filter, LoggingError> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    Ok(Filter(handle))
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LoggingError> {

@@ -12,6 +12,7 @@ pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod reload;
 pub mod seldom;
 pub mod store;
 
@@ -27,6 +28,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
     ("Invitations", invitations::TABLE),
+    ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
 ];

@@ -44,6 +44,16 @@ static DEAD: Metric<Gauge, 0> = Metric::gauge(
     &[],
     "Dead letters not yet replayed; counted every 15 s.",
 );
+static HELD: Metric<Gauge, 0> = Metric::gauge(
+    "bridge8890_store_held_events",
+    &[],
+    "Events in the inbox, which wait for their conclusion; counted every 15 s.",
+);
+static OLDEST_HELD: Metric<Gauge, 0> = Metric::gauge(
+    "bridge8890_store_oldest_held_seconds",
+    &[],
+    "Time since the callback of the oldest event in the inbox arrived; counted every 15 s.",
+);
 static DISK_FREE: Metric<Gauge, 0> =
     Metric::gauge("bridge8890_store_disk_free_bytes", &[], "Room on the store's volume.");
 
@@ -58,6 +68,8 @@ pub(super) const TABLE: &[&Row] = &[
     &PENDING.row,
     &OLDEST.row,
     &DEAD.row,
+    &HELD.row,
+    &OLDEST_HELD.row,
     &DISK_FREE.row,
 ];
 
@@ -73,6 +85,8 @@ pub struct StoreMetrics {
     pending: Gauge,
     oldest: Gauge,
     dead: Gauge,
+    held: Gauge,
+    oldest_held: Gauge,
     disk_free: Gauge,
 }
 
@@ -103,6 +117,8 @@ impl StoreMetrics {
             pending: metrics.gauge(&PENDING, []),
             oldest: metrics.gauge(&OLDEST, []),
             dead: metrics.gauge(&DEAD, []),
+            held: metrics.gauge(&HELD, []),
+            oldest_held: metrics.gauge(&OLDEST_HELD, []),
             disk_free: metrics.gauge(&DISK_FREE, []),
         }
     }
@@ -133,6 +149,13 @@ impl StoreMetrics {
         self.pending(pending);
         self.oldest.set(oldest.as_secs_f64());
         self.dead.set(dead as f64);
+    }
+
+    /// The inbox was counted: so many events, the oldest of this age.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 held events are not reached")]
+    pub fn held(&self, events: i64, oldest: Duration) {
+        self.held.set(events as f64);
+        self.oldest_held.set(oldest.as_secs_f64());
     }
 
     /// The volume has so much room.

@@ -86,14 +86,20 @@ impl Gateway {
         let clock = Clock::system();
         let opened = Store::open(&options, ring, clock.clone(), entropy.clone(), &metrics, &tasks);
         let store = opened.await.expect("it opens");
-        let names: Vec<AccountName> = accounts.iter().map(|account| account.name.clone()).collect();
+        let accounts: Vec<Arc<Account>> = accounts.into_iter().map(Arc::new).collect();
+        let named = accounts.iter().map(|account| (account.name.clone(), Arc::clone(account)));
         let ground = Ground {
-            intake: Intake::new(store.clone(), &names, &[], (clock, entropy.clone()), &metrics),
+            intake: Intake::new(
+                store.clone(),
+                &named.collect(),
+                &[],
+                (clock, entropy.clone()),
+                &metrics,
+            ),
             tasks: tasks.clone(),
             entropy,
             metrics: metrics.clone(),
         };
-        let accounts: Vec<Arc<Account>> = accounts.into_iter().map(Arc::new).collect();
         session::start(accounts.clone(), &ground).expect("links can be opened");
         let addresses = ingress::start(&config, accounts, None, ground).await.expect("a free port");
         Gateway { address: addresses[0], metrics, tasks, store, directory }

@@ -7,6 +7,7 @@ mod bad_input_is_survived;
 mod carriers_are_answered;
 mod carriers_are_explained;
 mod commands_say_what_they_do;
+mod configuration_is_read_again;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;

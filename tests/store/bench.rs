@@ -3,13 +3,14 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
-    AccountName, Caller, Channel, Comment, ComplaintKind, Context, LaneName, Level, Meaning,
-    MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret, ServiceNumber,
-    Target, TargetType,
+    AccountName, AreaCode, Brand, CallbackSeq, Caller, Channel, Comment, ComplaintKind, Context,
+    LaneName, Level, Meaning, MessageId, Outcome, Record, RecordId, RecordSeq, Revision, Rule,
+    Scheme, Secret, ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
-    Callback, Entry, KEY_LEN, KeyRing, Lease, Operator, Options, RawRequest, RecordState,
-    Retention, SendReport, Settled, Settlement, Store,
+    Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, Lease, MemoryChange,
+    NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered, Retention,
+    SendReport, Settled, Settlement, Share, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -92,11 +93,13 @@ impl Bench {
             meaning: Meaning::Rating {
                 level,
                 target: Target { target_type: TargetType::Call, reference: None },
-                scheme: Scheme::Asc,
+                scheme: Scheme::ASC,
             },
             account: account(),
             channel: Channel::Sms,
             campaign: "hotline".to_owned(),
+            brand: Brand::Hotline12345,
+            area: AreaCode::new("210100").ok(),
             channel_code: Some(6),
             caller: Some(Caller::read("13940000001", "86")),
             service: Some(ServiceNumber("8890".to_owned())),
@@ -112,10 +115,20 @@ impl Bench {
 
     pub(crate) fn complaint(&self, message: &str) -> Callback {
         let mut callback = self.rating(message, Level::Fair);
-        let entry = &mut callback.entries[0];
-        entry.outcome = Outcome::Complaint;
-        entry.records[0].meaning =
-            Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+        let kind = ComplaintKind::Grievance;
+        let mut record = record(&callback).clone();
+        record.meaning =
+            Meaning::Complaint { kind, rating: None, deadlines: None, tags: Vec::new() };
+        let share = Share::Decided { outcome: Outcome::Complaint, records: vec![record] };
+        callback.entries[0].share = share;
+        callback
+    }
+
+    /// A callback whose event is held.
+    pub(crate) fn held(&self, message: &str) -> Callback {
+        let mut callback = self.callback(message, Outcome::Noted, Vec::new());
+        let event = format!("13940000001 {message}").into_bytes();
+        callback.entries[0].share = Share::Held(Opaque(event));
         callback
     }
 
@@ -135,13 +148,45 @@ impl Bench {
                 body: Bytes::from(format!("body of {dedupe}")),
             },
             nonce: None,
-            entries: vec![Entry { dedupe: dedupe.to_owned(), resend: None, outcome, records }],
+            entries: vec![Entry {
+                dedupe: dedupe.to_owned(),
+                resend: None,
+                share: Share::Decided { outcome, records },
+            }],
             garbled: Vec::new(),
         }
     }
 
     pub(crate) async fn commit(&self, callback: Callback) -> bool {
         self.store().commit(callback).await.expect("it commits").fresh[0]
+    }
+
+    /// A conclusion from the oldest held events, so far of nothing.
+    pub(crate) async fn take(&self, events: u32) -> Conclusion {
+        let held = self.store().inbox(events).await.expect("it reads");
+        Conclusion { held: held.iter().map(|one| one.seq).collect(), ..Conclusion::default() }
+    }
+
+    pub(crate) async fn conclude(&self, conclusion: &Conclusion) -> Concluded {
+        self.store().conclude(conclusion.clone()).await.expect("it concludes")
+    }
+
+    /// What is remembered under a key.
+    pub(crate) async fn recall(&self, key: &str) -> Option<Vec<u8>> {
+        let recalled = self.store().recall(&[key]).await.expect("it recalls").remove(0);
+        recalled.map(|bytes| bytes.0)
+    }
+
+    /// A message that may go out now, and expires in an hour.
+    pub(crate) fn message(&self, text: &str) -> NewMessage {
+        let now = self.clock.now();
+        NewMessage {
+            id: self.entropy.message_key(now),
+            lane: account(),
+            not_before: now,
+            expires: now + Duration::from_secs(3600),
+            bytes: Opaque(format!("13940000001 {text}").into_bytes()),
+        }
     }
 
     /// Commits keys until those before are filed as a run.
@@ -204,6 +249,42 @@ impl Bench {
         let history = self.operator().await.history(id).await.expect("it reads");
         history.last().expect("it is there").state.clone()
     }
+}
+
+/// The first record of the first event.
+pub(crate) fn record(callback: &Callback) -> &Record {
+    match &callback.entries[0].share {
+        Share::Decided { records, .. } => records.first(),
+        Share::Held(_) => None,
+    }
+    .expect("a record")
+}
+
+/// The first record of an event, to be changed.
+pub(crate) fn record_mut(entry: &mut Entry) -> &mut Record {
+    match &mut entry.share {
+        Share::Decided { records, .. } => records.first_mut(),
+        Share::Held(_) => None,
+    }
+    .expect("a record")
+}
+
+/// What a conclusion makes of a callback.
+pub(crate) fn entry(callback: CallbackSeq, outcome: Outcome, records: &[Record]) -> ConcludedEntry {
+    ConcludedEntry {
+        account: account(),
+        callback,
+        received_at: records.first().map_or(Timestamp::UNIX_EPOCH, |record| record.received_at),
+        dedupe: None,
+        outcome,
+        records: records.to_vec(),
+    }
+}
+
+/// Has a key lead to a value from now on.
+pub(crate) fn remember(key: &str, value: &[u8], wake_at: Option<Timestamp>) -> MemoryChange {
+    let to = Some(Remembered { bytes: Opaque(value.to_vec()), wake_at });
+    MemoryChange { key: key.to_owned(), to }
 }
 
 pub(crate) fn account() -> AccountName {

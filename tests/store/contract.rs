@@ -1,6 +1,6 @@
 //! The store's contract: every verb, by example.
 
-use crate::bench::{Bench, lane, messages, options, ring};
+use crate::bench::{Bench, lane, messages, options, record, record_mut, ring};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{Level, Outcome, Revision, Secret};
 use bridge8890::store::{
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 async fn a_record_comes_back_as_it_went_in_and_nothing_of_it_is_readable_on_disk() {
     let bench = Bench::new().await;
     let callback = bench.rating("m1", Level::Satisfied);
-    let record = callback.entries[0].records[0].clone();
+    let record = record(&callback).clone();
     assert!(bench.commit(callback).await);
 
     let lease = bench.lease(10).await;
@@ -103,7 +103,7 @@ async fn each_verdict_puts_a_record_where_it_belongs() {
     let mut ids = BTreeMap::new();
     for message in ["delivered", "retry", "released", "dead"] {
         let callback = bench.rating(message, Level::Fair);
-        ids.insert(message, callback.entries[0].records[0].id);
+        ids.insert(message, record(&callback).id);
         bench.commit(callback).await;
     }
     let lease = bench.lease(10).await;
@@ -147,13 +147,14 @@ async fn a_later_revision_takes_the_place_of_an_unsent_one() {
     let bench = Bench::new().await;
     let first = bench.rating("m1", Level::Dissatisfied);
     let mut second = bench.rating("m2", Level::Satisfied);
-    let id = first.entries[0].records[0].id;
-    second.entries[0].records[0].id = id;
-    second.entries[0].records[0].revision = Revision(2);
+    let id = record(&first).id;
+    let later = record_mut(&mut second.entries[0]);
+    (later.id, later.revision) = (id, Revision(2));
     bench.commit(first).await;
     bench.commit(second).await;
     let lease = bench.lease(10).await;
     assert_eq!(messages(&lease), ["m2"]);
+    assert_eq!(bench.store().pending(), 1);
     bench.settle_all(&lease, Settled::Delivered).await;
     let history = bench.operator().await.history(id).await.expect("it reads");
     let states: Vec<RecordState> = history.into_iter().map(|revision| revision.state).collect();

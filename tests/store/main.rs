@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test that cannot set up its bench has failed")]
 
 mod bench;
+mod concluded;
 mod contract;
+mod dialogues;
+mod messages;
 mod migrated;
 mod replayed;
 mod reread;

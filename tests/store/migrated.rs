@@ -1,11 +1,14 @@
 //! Databases of other versions: older ones are migrated, newer ones refused.
 
-use crate::bench::{Bench, ring};
+use crate::bench::{Bench, record, ring};
 use bridge8890::model::{Level, Outcome};
 use bridge8890::store::{Matched, OpenError, Operator};
 
 /// What the migrations after the first have added, taken back.
 const TO_FIRST: &str = "
+    DROP TABLE inbox;
+    DROP TABLE memory;
+    DROP TABLE message;
     DROP TABLE reread;
     DROP INDEX note_garbled;
     DROP INDEX note_repeats;
@@ -17,7 +20,7 @@ const TO_FIRST: &str = "
 async fn a_database_of_the_first_version_is_migrated_with_all_it_holds() {
     let mut bench = Bench::new().await;
     let first = bench.rating("a", Level::Fair);
-    let id = first.entries[0].records[0].id;
+    let id = record(&first).id;
     bench.commit(first).await;
     bench.commit(bench.rating("a", Level::Fair)).await;
     let mut unread = bench.callback("", Outcome::Noted, Vec::new());

@@ -1,7 +1,7 @@
 //! The quarantine, read again: what became readable comes in, and nothing twice.
 
-use crate::bench::{Bench, account};
-use bridge8890::model::{AccountName, CallbackSeq, Level, Outcome, Record};
+use crate::bench::{Bench, account, record_mut};
+use bridge8890::model::{AccountName, CallbackSeq, Level, Outcome};
 use bridge8890::store::{
     Callback, Committed, Entry, Filter, QuarantineFilter, RequestedRereads, Resend,
 };
@@ -43,7 +43,7 @@ async fn reread(bench: &Bench, readable: &[&str], garbled: &[&str]) -> Committed
         .iter()
         .map(|message| {
             let mut entry = entry(bench, message);
-            entry.records[0].received_at = callback.received_at;
+            record_mut(&mut entry).received_at = callback.received_at;
             entry
         })
         .collect();
@@ -259,6 +259,6 @@ async fn a_reading_that_fails_leaves_everything_as_it_was() {
     assert_eq!(tally(&bench).await, (1, 0, 0, 1));
     let done = bench.store().commit_reread(callback, &entries, Vec::new()).await;
     assert_eq!(done.expect("it commits").fresh, [true]);
-    let record: Vec<Record> = entries.into_iter().flat_map(|entry| entry.records).collect();
-    assert_eq!(bench.lease(10).await.items[0].record, record[0]);
+    let [mut entry] = entries;
+    assert_eq!(&bench.lease(10).await.items[0].record, record_mut(&mut entry));
 }

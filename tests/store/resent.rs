@@ -1,6 +1,6 @@
 //! Carriers that resend under new ids: one event by its business key, within a window.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, record};
 use bridge8890::model::{Level, RecordId};
 use bridge8890::store::{Callback, Matched, Repeat, Resend};
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn repeats(bench: &Bench, id: RecordId) -> Vec<(i64, Matched)> {
 async fn under_a_new_id_within_the_window_it_is_a_repeat_with_a_visible_link() {
     let mut bench = Bench::new().await;
     let first = resent(&bench, "a", "key");
-    let id = first.entries[0].records[0].id;
+    let id = record(&first).id;
     assert!(bench.commit(first).await);
     bench.clock.advance(WINDOW);
     assert!(!bench.commit(resent(&bench, "b", "key")).await, "the last moment is within");
@@ -48,7 +48,7 @@ async fn after_the_window_it_is_new_and_the_newest_counts() {
     assert!(bench.commit(resent(&bench, "a", "key")).await);
     bench.clock.advance(WINDOW + Duration::from_millis(1));
     let second = resent(&bench, "b", "key");
-    let id = second.entries[0].records[0].id;
+    let id = record(&second).id;
     assert!(bench.commit(second).await);
     bench.clock.advance(WINDOW);
     assert!(!bench.commit(resent(&bench, "c", "key")).await, "as seen from the second");
@@ -111,7 +111,7 @@ async fn filed_keys_lead_to_the_newest_too() {
     assert!(!bench.commit(resent(&bench, "b", "key")).await);
     bench.clock.advance(WINDOW);
     let second = resent(&bench, "c", "key");
-    let id = second.entries[0].records[0].id;
+    let id = record(&second).id;
     assert!(bench.commit(second).await);
     bench.file_keys("second").await;
     for _ in 0..2 {

@@ -3,9 +3,14 @@
 use super::*;
 use crate::clock::Entropy;
 use crate::config::dialect::{Dialect, Transport};
-use crate::config::{Access, Origin};
-use crate::model::{CallStatus, Caller, Context, DeliveryStatus, MessageId, Scheme, ServiceNumber};
+use crate::config::{Access, Calendar, Complaints, Origin};
+use crate::model::{
+    AreaCode, Brand, CallStatus, Caller, Context, Deadlines, DeliveryStatus, MessageId, Scheme,
+    ServiceNumber,
+};
+use jiff::civil::date;
 use jiff::tz::Offset;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::constant(1_772_677_230, 0);
@@ -37,12 +42,26 @@ pub(in crate::dialogue) fn campaign() -> Campaign {
     Campaign {
         name: "hotline".to_owned(),
         service_numbers: vec!["8890".to_owned()],
-        scheme: Scheme::Asc,
+        extensions: BTreeMap::new(),
+        brand: Brand::Hotline8890,
+        scheme: Scheme::ASC,
         target: TargetType::Call,
         sms_channel_code: Some(5),
         ivr_channel_code: Some(3),
         conversation: None,
+        complaints: Arc::new(Complaints {
+            call_back_days: 1,
+            repair_days: 15,
+            calendar: Calendar::built_in(),
+        }),
     }
+}
+
+/// What a complaint of [`NOW`], a Thursday, is opened as.
+fn opened(kind: ComplaintKind, rating: Option<RecordId>, tags: &[&'static str]) -> Meaning {
+    let deadlines = Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) };
+    let tags = tags.iter().map(|name| Tag((*name).into())).collect();
+    Meaning::Complaint { kind, rating, deadlines: Some(deadlines), tags }
 }
 
 fn event(body: EventBody) -> Event {
@@ -104,11 +123,13 @@ fn a_good_rating_is_one_record_with_all_that_is_known() {
         meaning: Meaning::Rating {
             level: Level::Fair,
             target: Target { target_type: TargetType::Call, reference: None },
-            scheme: Scheme::Asc,
+            scheme: Scheme::ASC,
         },
         account: account().name,
         channel: Channel::Sms,
         campaign: "hotline".to_owned(),
+        brand: Brand::Hotline8890,
+        area: None,
         channel_code: Some(5),
         caller: event.caller,
         service: event.service,
@@ -125,12 +146,12 @@ fn a_good_rating_is_one_record_with_all_that_is_known() {
 #[test]
 fn a_bad_rating_opens_a_complaint_that_does_not_repeat_the_words() {
     for bad in [Level::VeryDissatisfied, Level::Dissatisfied] {
-        let read = reading(ReadingKind::Rated, Some(bad), "没人来");
+        let read = reading(ReadingKind::Rated, Some(bad), "互相推诿");
         let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
         assert_eq!(outcome, Outcome::Rated);
         let [rating, complaint] = &records[..] else { panic!("{records:?}") };
-        assert_eq!((level(rating), &*rating.comment.0), (Some(bad), "没人来"));
-        let linked = Meaning::Complaint { kind: ComplaintKind::BadRating, rating: Some(rating.id) };
+        assert_eq!((level(rating), &*rating.comment.0), (Some(bad), "互相推诿"));
+        let linked = opened(ComplaintKind::BadRating, Some(rating.id), &["推诿"]);
         assert_eq!((&complaint.meaning, &*complaint.comment.0), (&linked, ""));
         assert_ne!(rating.id, complaint.id);
     }
@@ -158,7 +179,7 @@ fn a_grievance_keeps_its_words() {
     let Interpretation { outcome, records } = recorded(sms(), &campaign(), read);
     assert_eq!(outcome, Outcome::Complaint);
     let [complaint] = &records[..] else { panic!("{records:?}") };
-    let opened = Meaning::Complaint { kind: ComplaintKind::Grievance, rating: None };
+    let opened = opened(ComplaintKind::Grievance, None, &[]);
     assert_eq!((&complaint.meaning, &*complaint.comment.0), (&opened, "路灯坏了一直没修"));
 }
 
@@ -174,6 +195,27 @@ fn an_opt_out_keeps_what_else_was_said() {
     assert_eq!(kept(Some(Level::VerySatisfied), "").len(), 1);
     assert_eq!(kept(Some(Level::Dissatisfied), "").len(), 2);
     assert_eq!(kept(None, "路灯坏了").len(), 1);
+}
+
+#[test]
+fn who_declines_is_noted_and_records_nothing() {
+    let read = reading(ReadingKind::Declined, None, "");
+    assert_eq!(recorded(sms(), &campaign(), read), Interpretation::only(Outcome::Declined));
+}
+
+#[test]
+fn records_carry_the_brand_and_the_district_of_their_campaign() {
+    let area = AreaCode::new("210100").expect("a code");
+    let campaign = Campaign {
+        service_numbers: vec!["88*".to_owned()],
+        extensions: [("90".to_owned(), area.clone())].into(),
+        brand: Brand::Hotline12345,
+        ..campaign()
+    };
+    let read = reading(ReadingKind::Rated, Some(Level::Dissatisfied), "");
+    for record in recorded(sms(), &campaign, read).records {
+        assert_eq!((record.brand, record.area), (Brand::Hotline12345, Some(area.clone())));
+    }
 }
 
 #[test]

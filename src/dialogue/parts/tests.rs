@@ -43,7 +43,7 @@ fn all(parts: Vec<Heard>) -> Vec<Joined> {
         ready.extend(add(&mut sets, part, TIMEOUT));
         assert!(sets.len() <= MOST_PART_SETS);
         // A restart.
-        sets = read(&write(&sets).expect("bytes")).expect("sets");
+        sets = read(&write(&sets)).expect("sets");
     }
     let end = Timestamp::from_second(10_000).expect("a time");
     ready.extend(due(&mut sets, end, TIMEOUT));

@@ -127,7 +127,7 @@ impl Bench {
             assert_eq!(MemoryKey::read(&key), Some(change.key));
             match change.to {
                 Some((memory, due)) => {
-                    self.store.insert(key, (memory.to_bytes().expect("bytes"), due));
+                    self.store.insert(key, (memory.to_bytes(), due));
                 }
                 None => drop(self.store.remove(&key)),
             }

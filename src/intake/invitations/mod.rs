@@ -15,17 +15,17 @@ pub use item::{FIELDS, Premises, read};
 
 use super::Intake;
 use super::accept::{kept_headers, retry_after};
-use crate::config::{self, Access, Account, Areas, Config};
-use crate::model::{AccountName, Invitation, InvitationId, Outcome};
+use super::dialogue::Waiting;
+use crate::config::{self, Access, Areas};
+use crate::model::{Invitation, InvitationId};
 use crate::signature::{Distrust, Verifier};
-use crate::store::{Callback, Entry, RawRequest, StoreError};
+use crate::store::{Callback, Entry, RawRequest, Share, StoreError};
 use crate::telemetry::Metrics;
 use crate::telemetry::invitations::InvitationMetrics;
 use body::Item;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,6 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Invitations {
     intake: Intake,
-    accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
     settings: Arc<config::Invitations>,
     verifier: Arc<Verifier>,
     metrics: InvitationMetrics,
@@ -69,14 +68,12 @@ impl Invitations {
     pub fn new(
         intake: Intake,
         settings: &Arc<config::Invitations>,
-        config: &Config,
         metrics: &Metrics,
     ) -> Invitations {
         let key_id = settings.key_id.as_deref();
         let verifier = Verifier::new(key_id, &settings.secrets, settings.tolerance);
         Invitations {
             intake,
-            accounts: Arc::new(config.accounts.clone()),
             settings: Arc::clone(settings),
             verifier: Arc::new(verifier),
             metrics: InvitationMetrics::new(metrics, &FIELDS),
@@ -114,7 +111,7 @@ impl Invitations {
         let campaigns = self.intake.campaigns();
         let premises = Premises {
             campaigns: &campaigns,
-            accounts: &self.accounts,
+            accounts: self.intake.accounts(),
             areas: Areas::liaoning(),
             now,
         };
@@ -191,6 +188,6 @@ impl Checked {
 /// An invitation on its way into the inbox.
 fn hold(invitation: &Invitation) -> Entry {
     let InvitationId(id) = &invitation.id;
-    // To be held, once the store can: `Held::Invited` as bytes.
-    Entry { dedupe: id.clone(), resend: None, outcome: Outcome::Noted, records: Vec::new() }
+    let waiting = Waiting::Invited(Box::new(invitation.clone()));
+    Entry { dedupe: id.clone(), resend: None, share: Share::Held(waiting.to_bytes()) }
 }

@@ -1,6 +1,6 @@
 //! What the database knows of keys and memory does not: where they lead, and when that arrived.
 
-use crate::store::job::{CommitJob, Item};
+use crate::store::job::{CommitJob, ConcludeJob, Item};
 use crate::store::keys::{self, KeyIndex, Known};
 use crate::store::seal::Fingerprint;
 use sqlx::{Row, SqliteConnection};
@@ -25,10 +25,11 @@ impl Filed {
     }
 
     /// Looks up the keys of a commit group.
-    pub(super) async fn of_commits(
+    pub(super) async fn of_group(
         connection: &mut SqliteConnection,
         keys: &KeyIndex,
         jobs: &[CommitJob],
+        conclusions: &[ConcludeJob],
     ) -> Result<Filed, sqlx::Error> {
         let mut filed = Filed::default();
         for nonce in jobs.iter().filter_map(|job| job.nonce) {
@@ -36,6 +37,10 @@ impl Filed {
             filed.look_up(connection, keys, nonce.content).await?;
         }
         filed.look_up_items(connection, keys, jobs.iter().flat_map(|job| &job.items)).await?;
+        let concluded = conclusions.iter().flat_map(|job| &job.items);
+        for dedupe in concluded.filter_map(|item| item.dedupe) {
+            filed.look_up(connection, keys, dedupe).await?;
+        }
         Ok(filed)
     }
 

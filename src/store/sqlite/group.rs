@@ -3,18 +3,37 @@
 use super::filed::Filed;
 use super::lease;
 use super::pack::Pack;
-use super::plan::{self, Plan, RecordTuple};
-use super::script::{Place, Script};
+use super::plan::{self, HeldRow, Plan, RecordTuple};
+use super::script::{Done, Place, Script};
 use super::writer::State;
-use crate::clock::Entropy;
 use crate::model::CallbackSeq;
 use crate::store::job::CommitJob;
 use crate::store::keys::{self, FilingStep};
-use crate::store::{Committed, KeyRing, SendReport, StoreError, rows};
+use crate::store::seal::Sealer;
+use crate::store::{Committed, SendReport, StoreError, rows};
 use std::time::Duration;
 
 /// Buckets that one group files at most: what a run needs is spread over many groups.
 const FILING_STEP: usize = 64;
+
+/// What was added of a plan.
+#[derive(Default)]
+pub(super) struct Added {
+    /// Record revisions.
+    pub(super) records: i64,
+    /// Whether events are held.
+    pub(super) held: bool,
+    /// The statements that take superseded revisions out of the queue.
+    superseding: Vec<Place>,
+}
+
+impl Added {
+    /// By how many rows the queue grew, or shrank.
+    pub(super) fn queued(&self, lanes: usize, done: &Done) -> i64 {
+        let superseded = self.superseding.iter().map(|place| done.changes(*place)).sum::<u64>();
+        self.records * i64::try_from(lanes).unwrap_or(0) - i64::try_from(superseded).unwrap_or(0)
+    }
+}
 
 /// Adds what stores the callbacks, and says what becomes of each once the script has run.
 pub(super) fn add(
@@ -22,14 +41,14 @@ pub(super) fn add(
     state: &mut State,
     lanes: &[i64],
     jobs: &mut [CommitJob],
-    (filed, ring, entropy): (&Filed, &KeyRing, &Entropy),
-) -> Result<Vec<Result<Committed, StoreError>>, sqlx::Error> {
+    (filed, sealer): (&Filed, Sealer<'_>),
+) -> Result<(Vec<Result<Committed, StoreError>>, Added), sqlx::Error> {
     let first = CallbackSeq(state.next_callback);
     let mut plan = plan::commits(state, filed, jobs);
     let committed = std::mem::take(&mut plan.committed);
     let count = state.next_callback - first.0;
     if count == 0 {
-        return Ok(committed);
+        return Ok((committed, Added::default()));
     }
     let stored = jobs.iter().zip(&committed).filter(|(_, committed)| committed.is_ok());
     let page = rows::encode_page(stored.map(|(job, _)| &job.callback))
@@ -37,40 +56,52 @@ pub(super) fn add(
     script.add(
         "INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES (?, ?, ?, ?)",
     );
-    script.bind(first.0).bind(count).bind(plan.received_at).bind(ring.seal(
-        &rows::page_place(first),
-        &page,
-        entropy,
-    ));
+    let page = sealer.seal(&rows::page_place(first), &page);
+    script.bind(first.0).bind(count).bind(plan.received_at).bind(page);
     log_keys(script, state, first.0, &plan);
-    add_planned(script, lanes, plan, None)?;
-    Ok(committed)
+    Ok((committed, add_planned(script, lanes, sealer, plan, None)?))
+}
+
+/// Adds the log row of keys that come without callbacks, if there are any.
+pub(super) fn log_keys_apart(script: &mut Script, state: &mut State, plan: &Plan) {
+    if !plan.keys.is_empty() {
+        // The log goes by places in the order, so new keys take one of their own.
+        let log = state.next_callback;
+        state.next_callback += 1;
+        log_keys(script, state, log, plan);
+    }
 }
 
 /// Adds the log row of a plan's keys, and has memory know them.
-pub(super) fn log_keys(script: &mut Script, state: &mut State, log: i64, plan: &Plan) {
+fn log_keys(script: &mut Script, state: &mut State, log: i64, plan: &Plan) {
     script.add("INSERT INTO key_log (first_seq, entries) VALUES (?, ?)");
     script.bind(log).bind(keys::encode_log(&plan.keys));
     state.keys.add(log, plan.received_at, &plan.keys);
 }
 
-/// Adds a plan's records, their places in the queue, and its notes. Records wait since they
+/// Adds a plan's records, their places in the queue, what it holds, and its notes. Records wait since they
 /// arrived, or since `queued_at`.
 pub(super) fn add_planned(
     script: &mut Script,
     lanes: &[i64],
+    sealer: Sealer<'_>,
     plan: Plan,
     queued_at: Option<i64>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Added, sqlx::Error> {
+    let mut superseding = Vec::new();
+    let (records, held) = (plan.next_record - plan.first_record, !plan.held.is_empty());
     if !plan.records.is_empty() {
         let span = (plan.first_record, plan.next_record - 1);
         add_records(script, plan.records, span.0)?;
         for lane in lanes {
             add_to_outbox(script, *lane, span, queued_at);
             for (id, revision) in &plan.revised {
-                supersede(script, *lane, plan.received_at, *id, *revision);
+                superseding.push(supersede(script, *lane, plan.received_at, (*id, *revision)));
             }
         }
+    }
+    if held {
+        add_held(script, sealer, &plan.held)?;
     }
     if !plan.notes.is_empty() {
         let (rows, _) = plan.notes.finish()?;
@@ -83,6 +114,27 @@ pub(super) fn add_planned(
         );
         script.bind(rows);
     }
+    Ok(Added { records, held, superseding })
+}
+
+fn add_held(script: &mut Script, sealer: Sealer<'_>, held: &[HeldRow]) -> Result<(), sqlx::Error> {
+    let mut events: Pack<(i64, i64, &str, i64, usize, usize)> =
+        Pack::with_capacity(held.len(), held.len() * 256);
+    for event in held {
+        let place = rows::held_place(event.callback, event.item);
+        let sealed = sealer.seal(&place, &event.bytes.0);
+        let (callback, item, received_at) = (event.callback, event.item, event.received_at);
+        let place = events.blob(&sealed);
+        events.row((callback, item, &event.account, received_at, place, sealed.len()));
+    }
+    let (rows, bytes) = events.finish()?;
+    script.add(
+        "INSERT INTO inbox (callback, item, account, received_at, sealed)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3,
+            substr(bytes, value ->> 4, value ->> 5)
+         FROM json_each(?), (SELECT ? AS bytes)",
+    );
+    script.bind(rows).bind(bytes);
     Ok(())
 }
 
@@ -119,7 +171,7 @@ fn add_to_outbox(
 }
 
 /// Takes earlier revisions that nobody is sending out of the queue.
-fn supersede(script: &mut Script, lane: i64, now: i64, id: uuid::Uuid, revision: u32) {
+fn supersede(script: &mut Script, lane: i64, now: i64, (id, revision): (uuid::Uuid, u32)) -> Place {
     let report = SendReport {
         started_at: rows::timestamp(now),
         took: Duration::ZERO,
@@ -135,11 +187,12 @@ fn supersede(script: &mut Script, lane: i64, now: i64, id: uuid::Uuid, revision:
             AND seq IN (SELECT seq FROM record WHERE id = ? AND revision < ?)",
     );
     script.bind(lane).bind(id.clone()).bind(revision);
-    script.add(
+    let place = script.add(
         "DELETE FROM outbox WHERE lane = ? AND token = 0
             AND seq IN (SELECT seq FROM record WHERE id = ? AND revision < ?)",
     );
     script.bind(lane).bind(id).bind(revision);
+    place
 }
 
 /// Adds what files the next few buckets, and closes the run when they are its last.

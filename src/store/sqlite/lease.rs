@@ -118,14 +118,12 @@ impl Under {
             _ => None,
         };
         let again: Vec<[i64; 2]> = settlement.items.iter().filter_map(due).collect();
-        let again =
-            serde_json::to_string(&again).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let place = script.add(
             "UPDATE outbox SET token = 0, due_at = again.due
              FROM (SELECT value ->> 0 AS seq, value ->> 1 AS due FROM json_each(?)) AS again
              WHERE outbox.lane = ? AND outbox.seq = again.seq AND outbox.token = ?",
         );
-        script.bind(again).bind(self.lane).bind(self.token);
+        script.bind(super::json(&again)?).bind(self.lane).bind(self.token);
         Ok(place)
     }
 

@@ -4,7 +4,10 @@
 mod checkpoint;
 mod filed;
 mod group;
+mod inbox;
 mod lease;
+mod memory;
+mod message;
 mod open;
 mod pack;
 mod plan;
@@ -17,6 +20,7 @@ mod script;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
+pub(super) use message::replay as replay_messages;
 pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::{Reader, open_record};
@@ -34,6 +38,11 @@ fn json_list(numbers: impl IntoIterator<Item = i64>) -> String {
     }
     list.push(']');
     list
+}
+
+/// A JSON array of rows or texts.
+fn json<T: serde::Serialize>(rows: &[T]) -> Result<String, sqlx::Error> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// Where the rows of a run begin, over all its kinds.

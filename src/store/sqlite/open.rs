@@ -1,5 +1,6 @@
 //! Opening the database: the lock, the schema, and what the writer must know from the start.
 
+use super::message;
 use super::writer::State;
 use crate::clock::Entropy;
 use crate::model::LaneName;
@@ -23,7 +24,7 @@ const LOCK: &str = "bridge8890.lock";
 const LOOKUP_KEY: &str = "lookup key";
 const READERS: u32 = 3;
 /// Scripts that stay prepared: one for each mix of verbs that occurs often.
-const SCRIPTS: usize = 32;
+const SCRIPTS: usize = 64;
 /// Rows that the database's thread may be ahead of the writer.
 const LEASED_ROWS: usize = 1024;
 
@@ -69,6 +70,7 @@ pub(in crate::store) async fn open(
     .bind(now.as_millisecond())
     .execute(&mut writer)
     .await?;
+    message::release(&mut writer, now).await?;
     let state = load_state(&mut writer).await?;
     let pending = sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut writer).await?.get(0);
     let checkpointer = options(directory).pragma("cache_size", "-512").connect().await?;

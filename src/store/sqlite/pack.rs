@@ -34,8 +34,6 @@ impl<T: Serialize> Pack<T> {
 
     /// The two arguments.
     pub(super) fn finish(self) -> Result<(String, Vec<u8>), sqlx::Error> {
-        let rows =
-            serde_json::to_string(&self.rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        Ok((rows, self.bytes))
+        Ok((super::json(&self.rows)?, self.bytes))
     }
 }

@@ -1,14 +1,18 @@
 //! What a group comes to: for each event whether it is new, and its place in the order.
 
 use super::filed::Filed;
+use super::inbox::Standing;
 use super::pack::Pack;
 use super::writer::State;
 use crate::model::{CallbackSeq, Outcome, Revision};
-use crate::store::job::{CommitJob, Item, NoncePrints, RereadJob, SealedRecord};
+use crate::store::callback::Opaque;
+use crate::store::job::{
+    CommitJob, ConcludeJob, Item, NoncePrints, RereadJob, SealedRecord, SealedShare,
+};
 use crate::store::keys::{KeyEntry, KeyIndex, KeyKind, Known};
 use crate::store::look::Matched;
 use crate::store::seal::Fingerprint;
-use crate::store::{Committed, StoreError};
+use crate::store::{Committed, Concluded, StoreError};
 use std::collections::HashMap;
 
 /// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
@@ -18,6 +22,15 @@ pub(super) type RecordTuple = (usize, usize, u32, i64, i64, bool, Option<u8>, St
 pub(super) type NoteTuple =
     (i64, i64, String, i64, &'static str, Option<i64>, Option<&'static str>, Option<String>);
 
+/// An event that is held, not yet sealed.
+pub(super) struct HeldRow {
+    pub(super) callback: i64,
+    pub(super) item: i64,
+    pub(super) account: String,
+    pub(super) received_at: i64,
+    pub(super) bytes: Opaque,
+}
+
 /// What a group comes to, before it is written.
 pub(super) struct Plan {
     pub(super) records: Pack<RecordTuple>,
@@ -26,6 +39,7 @@ pub(super) struct Plan {
     /// Records and revisions before which others leave the queue.
     pub(super) revised: Vec<(uuid::Uuid, u32)>,
     pub(super) notes: Pack<NoteTuple>,
+    pub(super) held: Vec<HeldRow>,
     pub(super) keys: Vec<KeyEntry>,
     /// What each callback is told.
     pub(super) committed: Vec<Result<Committed, StoreError>>,
@@ -128,6 +142,49 @@ pub(super) fn reread(
     (plan, fresh)
 }
 
+/// Decides about the conclusions of a group. Tells beside the plan what each comes to.
+pub(super) fn conclusions(
+    state: &mut State,
+    filed: &Filed,
+    mut standing: Standing,
+    jobs: &mut [ConcludeJob],
+    now: i64,
+) -> (Plan, Vec<Concluded>) {
+    let mut plan = Plan::new(state.next_record, jobs.len());
+    let mut seen = Seen::new(&state.keys, filed, jobs.len());
+    plan.received_at = now;
+    let mut concluded = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if !standing.admits(job) {
+            concluded.push(Concluded::Void);
+            continue;
+        }
+        let mut fresh = Vec::with_capacity(job.items.len());
+        for item in &mut job.items {
+            let source = Source {
+                seq: item.callback.0,
+                received_at: item.received_at.as_millisecond(),
+                account: item.account.as_str(),
+            };
+            let repeated = item.dedupe.and_then(|dedupe| seen.repeats(dedupe));
+            fresh.push(repeated.is_none());
+            if repeated.is_none() {
+                seen.added.extend(item.dedupe.map(|dedupe| (dedupe, source.seq)));
+            }
+            if repeated.is_some() || item.records.is_empty() {
+                let number = standing.next_note(item.callback);
+                plan.note(item.outcome, number, source, repeated);
+            } else {
+                plan.records(std::mem::take(&mut item.records), source);
+            }
+        }
+        concluded.push(Concluded::Done { fresh });
+    }
+    plan.keys.extend(seen.into_keys());
+    state.next_record = plan.next_record;
+    (plan, concluded)
+}
+
 impl Noted {
     /// Whether this was contributed before: by the callback itself, or as a repeat of another.
     fn holds(&mut self, callback: i64, repeated: Repeated) -> bool {
@@ -147,6 +204,7 @@ impl Plan {
             next_record: first_record,
             revised: Vec::new(),
             notes: Pack::with_capacity(0, 0),
+            held: Vec::new(),
             keys: Vec::with_capacity(callbacks * 2),
             committed: Vec::with_capacity(callbacks),
             received_at: 0,
@@ -154,15 +212,46 @@ impl Plan {
     }
 
     fn item(&mut self, item: &mut Item, number: i64, from: Source<'_>, repeated: Option<Repeated>) {
-        if repeated.is_some() || item.records.is_empty() {
-            let (account, outcome) = (from.account.to_owned(), item.outcome.name());
-            let callback = repeated.map(|earlier| earlier.callback);
-            let matched = repeated.map(|earlier| earlier.matched.name());
-            let note =
-                (from.seq, number, account, from.received_at, outcome, callback, matched, None);
-            return self.notes.row(note);
+        match &mut item.share {
+            SealedShare::Held(bytes) if repeated.is_none() => self.held.push(HeldRow {
+                callback: from.seq,
+                item: number,
+                account: from.account.to_owned(),
+                received_at: from.received_at,
+                bytes: std::mem::take(bytes),
+            }),
+            SealedShare::Held(_) => self.note(Outcome::Held, number, from, repeated),
+            SealedShare::Decided { records, .. } if repeated.is_none() && !records.is_empty() => {
+                self.records(std::mem::take(records), from);
+            }
+            SealedShare::Decided { outcome, .. } => self.note(*outcome, number, from, repeated),
         }
-        for record in std::mem::take(&mut item.records) {
+    }
+
+    fn note(
+        &mut self,
+        outcome: Outcome,
+        number: i64,
+        from: Source<'_>,
+        repeated: Option<Repeated>,
+    ) {
+        let (account, outcome) = (from.account.to_owned(), outcome.name());
+        let callback = repeated.map(|earlier| earlier.callback);
+        let matched = repeated.map(|earlier| earlier.matched.name());
+        self.notes.row((
+            from.seq,
+            number,
+            account,
+            from.received_at,
+            outcome,
+            callback,
+            matched,
+            None,
+        ));
+    }
+
+    fn records(&mut self, records: Vec<SealedRecord>, from: Source<'_>) {
+        for record in records {
             self.record(&record, from);
         }
     }
@@ -226,13 +315,19 @@ impl<'a> Seen<'a> {
 
     /// Which earlier callback an event repeats, if it does. Its keys are known from now on.
     fn judge(&mut self, item: &Item, from: Source<'_>) -> Option<Repeated> {
-        if let Some(callback) = self.leads_to(item.dedupe) {
-            return Some(Repeated { callback, matched: Matched::Id });
+        if let Some(repeated) = self.repeats(item.dedupe) {
+            return Some(repeated);
         }
         let resent = self.resent(item, from);
         // Repeats of a resent event lead to the callback that counted, like the event itself.
         self.added.insert(item.dedupe, resent.unwrap_or(from.seq));
         resent.map(|callback| Repeated { callback, matched: Matched::Resend })
+    }
+
+    /// Which earlier callback an event repeats by this dedupe key.
+    fn repeats(&self, dedupe: Fingerprint) -> Option<Repeated> {
+        let callback = self.leads_to(dedupe)?;
+        Some(Repeated { callback, matched: Matched::Id })
     }
 
     /// Which callback told of the same under another id, within the window. When none did, the

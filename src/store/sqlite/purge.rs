@@ -1,7 +1,7 @@
 //! Erasing what has been kept long enough, a little with each call.
 
-use super::first_row_of_run;
 use super::writer::State;
+use super::{first_row_of_run, message};
 use crate::store::job::PurgeJob;
 use crate::store::keys::{self, KeyKind, RUNS_PER_FILTER};
 use sqlx::SqliteConnection;
@@ -46,6 +46,7 @@ pub(super) async fn purge(
         let erased = sqlx::query(sql).bind(job.limit).bind(before).execute(&mut *connection);
         looked_at += erased.await?.rows_affected();
     }
+    looked_at += message::purge(connection, records, job.limit).await?;
     looked_at += purge_records(connection, state, job).await?;
     looked_at += purge_keys(connection, state, job).await?;
     drop_rereads(connection, job).await?;

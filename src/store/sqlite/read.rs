@@ -254,7 +254,8 @@ impl Reader {
                     (SELECT count(*) FROM attempt WHERE outcome = 1),
                     (SELECT count(*) FROM attempt WHERE outcome = 4),
                     (SELECT count(*) FROM note WHERE repeats IS NOT NULL),
-                    (SELECT count(*) FROM note WHERE repeats IS NULL)",
+                    (SELECT count(*) FROM note WHERE repeats IS NULL),
+                    (SELECT count(*) FROM inbox)",
         )
         .fetch_one(&self.pool)
         .await?;
@@ -267,6 +268,7 @@ impl Reader {
             superseded: row.get(5),
             repeats: row.get(6),
             notes: row.get(7),
+            held: row.get(8),
         })
     }
 

@@ -1,19 +1,22 @@
 //! Storing what a second reading made of a quarantined callback.
 
 use super::filed::Filed;
-use super::group;
+use super::group::{self, Added};
 use super::plan::{self, Noted};
 use super::script::Script;
 use super::writer::State;
 use crate::store::job::RereadJob;
+use crate::store::seal::Sealer;
 use sqlx::SqliteConnection;
 
 /// What a reading came to.
 pub(super) struct Reread {
     /// Which events were new.
     pub(super) fresh: Vec<bool>,
-    /// How many records they made.
-    pub(super) records: i64,
+    /// What they made.
+    pub(super) added: Added,
+    /// By how many rows the queue grew.
+    pub(super) queued: i64,
 }
 
 /// Writes a reading down, within a transaction of the caller's. The request is what allows it: it
@@ -22,30 +25,27 @@ pub(super) async fn reread(
     connection: &mut SqliteConnection,
     state: &mut State,
     lanes: &[i64],
+    sealer: Sealer<'_>,
     job: &mut RereadJob,
     now: i64,
 ) -> Result<Reread, sqlx::Error> {
     let Some(noted) = noted(connection, job.seq.0).await? else {
-        return Ok(Reread { fresh: vec![false; job.items.len()], records: 0 });
+        let fresh = vec![false; job.items.len()];
+        return Ok(Reread { fresh, added: Added::default(), queued: 0 });
     };
     let filed = Filed::of_items(connection, &state.keys, &job.items).await?;
     let (plan, fresh) = plan::reread(state, &filed, job, noted, now);
-    let records = plan.next_record - plan.first_record;
     let mut script = Script::default();
     script.add("DELETE FROM note WHERE callback = ? AND outcome = 'garbled'");
     script.bind(job.seq.0);
     script.add("DELETE FROM reread WHERE callback = ?");
     script.bind(job.seq.0);
-    if !plan.keys.is_empty() {
-        // The log goes by places in the order, so new keys take one of their own.
-        let log = state.next_callback;
-        state.next_callback += 1;
-        group::log_keys(&mut script, state, log, &plan);
-    }
-    group::add_planned(&mut script, lanes, plan, Some(now))?;
+    group::log_keys_apart(&mut script, state, &plan);
+    let added = group::add_planned(&mut script, lanes, sealer, plan, Some(now))?;
     group::file_keys(&mut script, state)?;
-    script.run(connection).await?;
-    Ok(Reread { fresh, records })
+    let done = script.run(connection).await?;
+    let queued = added.queued(lanes.len(), &done);
+    Ok(Reread { fresh, added, queued })
 }
 
 /// What a callback is noted for, when it is to be read again.

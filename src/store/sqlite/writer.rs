@@ -5,16 +5,23 @@
 //! sync of the disk whatever it holds.
 
 use super::filed::Filed;
-use super::group;
-use super::lease::{self, Changed};
-use super::script::Script;
-use super::{checkpoint, open, purge, reread};
+use super::group::{self, Added};
+use super::inbox::{self, Concluding, Standing};
+use super::lease::{self, Changed, Settling};
+use super::script::{Done, Place, Script};
+use super::{checkpoint, message, open, purge, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
-use crate::store::job::{Answer, CommitJob, Job, LeaseJob, PurgeJob, RawLease, RereadJob};
+use crate::store::job::{
+    Answer, CommitJob, ConcludeJob, Job, LeaseJob, MessageLeaseJob, PurgeJob, RawLease,
+    RawMessageLease, RereadJob,
+};
 use crate::store::keys::KeyIndex;
-use crate::store::{Committed, LeaseToken, Settlement, Shared, StoreError};
+use crate::store::{
+    Committed, Concluded, LeaseToken, MessageSettlement, Settlement, Shared, StoreError,
+};
 use crate::telemetry::{Progress, store as telemetry};
+use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,8 +69,11 @@ pub(in crate::store) struct Writer {
 struct Group {
     commits: Vec<CommitJob>,
     rereads: Vec<RereadJob>,
+    conclusions: Vec<ConcludeJob>,
     leases: Vec<LeaseJob>,
     settlements: Vec<(Settlement, Answer<usize>)>,
+    message_leases: Vec<MessageLeaseJob>,
+    message_settlements: Vec<(MessageSettlement, Answer<usize>)>,
     purges: Vec<(PurgeJob, Answer<u64>)>,
     checkpoints: Vec<Answer<()>>,
 }
@@ -72,11 +82,19 @@ struct Group {
 #[derive(Default)]
 struct Written {
     committed: Vec<Result<Committed, StoreError>>,
+    concluded: Vec<Concluded>,
     leased: Vec<RawLease>,
     settled: Vec<Changed>,
+    messages_leased: Vec<RawMessageLease>,
+    /// How many rows each settlement of messages changed.
+    messages_settled: Vec<u64>,
     records: u64,
     /// By how many rows the queue grew, or shrank.
     queued: i64,
+    /// Whether the inbox grew.
+    held: bool,
+    /// Whether messages were queued.
+    messages: bool,
 }
 
 impl Writer {
@@ -149,15 +167,9 @@ impl Writer {
             match self.transact(&mut group).await {
                 Ok(written) => {
                     self.shared.health.succeeded();
-                    let committed = written.committed.iter().flatten();
-                    let repeats = committed.clone().flat_map(|done| &done.fresh);
-                    self.shared.metrics.committed(telemetry::Group {
-                        took: started.elapsed(),
-                        callbacks: committed.count(),
-                        repeats: repeats.filter(|fresh| !**fresh).count(),
-                        records: written.records,
-                    });
+                    self.shared.metrics.committed(written.measured(started.elapsed()));
                     self.shared.pending(written.queued);
+                    self.shared.grown(written.held, written.messages);
                     group.tell(written);
                 }
                 Err(error) => {
@@ -186,35 +198,25 @@ impl Writer {
 
     /// Commits a group in one trip to the database.
     async fn transact(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
-        let filed =
-            Filed::of_commits(&mut self.connection, &self.state.keys, &group.commits).await?;
+        let (connection, keys) = (&mut self.connection, &self.state.keys);
+        let filed = Filed::of_group(connection, keys, &group.commits, &group.conclusions).await?;
+        let standing = Standing::of(connection, &group.conclusions).await?;
         let now = self.clock.now().as_millisecond();
         let mut script = Script::default();
         script.add("BEGIN IMMEDIATE");
         if now + CLOCK_STEP < self.seen_at {
             lease::step_back(&mut script, self.seen_at - now);
+            message::step_back(&mut script, self.seen_at, self.seen_at - now);
         }
-        let mut settling = Vec::with_capacity(group.settlements.len());
-        for (settlement, _) in &group.settlements {
-            let lane = lane(&self.lanes, &settlement.lane)?;
-            settling.push(lease::settle(&mut script, lane, now, settlement)?);
-        }
+        let settling = self.settle(&mut script, group, now)?;
         let lanes: Vec<i64> = self.lanes.values().copied().collect();
-        let first_record = self.state.next_record;
-        let committed = group::add(
-            &mut script,
-            &mut self.state,
-            &lanes,
-            &mut group.commits,
-            (&filed, &self.shared.ring, &self.shared.entropy),
-        )?;
-        let mut leasing = Vec::with_capacity(group.leases.len());
-        for job in &group.leases {
-            let token = LeaseToken(self.next_token);
-            self.next_token += 1;
-            let lane = lane(&self.lanes, &job.lane)?;
-            leasing.push((token, job.until, lease::lease(&mut script, lane, token, job)));
-        }
+        let sealer = self.shared.sealer();
+        let (committed, added) =
+            group::add(&mut script, &mut self.state, &lanes, &mut group.commits, (&filed, sealer))?;
+        let known = (&filed, standing, sealer);
+        let jobs = &mut group.conclusions;
+        let concluding = inbox::conclude(&mut script, &mut self.state, &lanes, known, jobs, now)?;
+        let leasing = self.lease(&mut script, group)?;
         group::file_keys(&mut script, &mut self.state)?;
         let trimming = group::trim_log(&mut script, &self.state);
         script.add("COMMIT");
@@ -224,23 +226,51 @@ impl Writer {
         if trimming.is_some_and(|place| done.changes(place) == 0) {
             self.state.trimmed_log = self.state.filed_log;
         }
-        let settled: Vec<Changed> = settling.iter().map(|one| one.changed(&done)).collect();
-        let left: u64 = settled.iter().map(|changed| changed.left).sum();
-        let records = self.state.next_record - first_record;
-        Ok(Written {
-            committed,
-            leased: leasing
-                .into_iter()
-                .map(|(token, until, place)| {
-                    let rows = done.rows(place).iter().map(lease::leased_row).collect();
-                    RawLease { token, until, rows }
-                })
-                .collect(),
-            settled,
-            records: u64::try_from(records).unwrap_or(0),
-            queued: records * i64::try_from(lanes.len()).unwrap_or(0)
-                - i64::try_from(left).unwrap_or(0),
-        })
+        let mut written = Written { committed, ..Written::default() };
+        written.add(&added, lanes.len(), &done);
+        written.conclude(concluding, lanes.len(), &done);
+        written.settle(&settling, &done);
+        written.lease(leasing, &done);
+        Ok(written)
+    }
+
+    /// Adds what settles records and messages.
+    fn settle(
+        &self,
+        script: &mut Script,
+        group: &Group,
+        now: i64,
+    ) -> Result<AllSettling, sqlx::Error> {
+        let mut settling = AllSettling::default();
+        for (settlement, _) in &group.settlements {
+            let lane = lane(&self.lanes, &settlement.lane)?;
+            settling.records.push(lease::settle(script, lane, now, settlement)?);
+        }
+        for (settlement, _) in &group.message_settlements {
+            settling.messages.push(message::settle(script, now, settlement)?);
+        }
+        Ok(settling)
+    }
+
+    /// Adds what leases records and messages.
+    fn lease(&mut self, script: &mut Script, group: &Group) -> Result<AllLeasing, sqlx::Error> {
+        let mut leasing = AllLeasing::default();
+        for job in &group.leases {
+            let token = self.token();
+            let lane = lane(&self.lanes, &job.lane)?;
+            leasing.records.push((token, job.until, lease::lease(script, lane, token, job)));
+        }
+        for job in &group.message_leases {
+            let token = self.token();
+            leasing.messages.push((token, message::lease(script, token, job)));
+        }
+        Ok(leasing)
+    }
+
+    fn token(&mut self) -> LeaseToken {
+        let token = LeaseToken(self.next_token);
+        self.next_token += 1;
+        token
     }
 
     /// Stores what another reading of a quarantined callback came to, in a transaction of its own.
@@ -253,10 +283,10 @@ impl Writer {
                     took: started.elapsed(),
                     callbacks: 0,
                     repeats: 0,
-                    records: u64::try_from(done.records).unwrap_or(0),
+                    records: u64::try_from(done.added.records).unwrap_or(0),
                 });
-                let lanes = i64::try_from(self.lanes.len()).unwrap_or(0);
-                self.shared.pending(done.records * lanes);
+                self.shared.pending(done.queued);
+                self.shared.grown(done.added.held, false);
                 Ok(Committed { seq: job.seq, fresh: done.fresh })
             }
             Err(error) => {
@@ -274,7 +304,8 @@ impl Writer {
         let lanes: Vec<i64> = self.lanes.values().copied().collect();
         let now = self.clock.now().as_millisecond();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
-        let done = reread::reread(&mut self.connection, &mut self.state, &lanes, job, now).await?;
+        let (connection, sealer) = (&mut self.connection, self.shared.sealer());
+        let done = reread::reread(connection, &mut self.state, &lanes, sealer, job, now).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(done)
     }
@@ -326,20 +357,91 @@ fn lane(lanes: &BTreeMap<LaneName, i64>, name: &LaneName) -> Result<i64, sqlx::E
     })
 }
 
+/// The statements that settle, in the order of the group.
+#[derive(Default)]
+struct AllSettling {
+    records: Vec<Settling>,
+    messages: Vec<Place>,
+}
+
+/// The statements that lease, in the order of the group.
+#[derive(Default)]
+struct AllLeasing {
+    records: Vec<(LeaseToken, Timestamp, Place)>,
+    messages: Vec<(LeaseToken, Place)>,
+}
+
+impl Written {
+    fn add(&mut self, added: &Added, lanes: usize, done: &Done) {
+        self.records += u64::try_from(added.records).unwrap_or(0);
+        self.queued += added.queued(lanes, done);
+        self.held |= added.held;
+    }
+
+    fn conclude(&mut self, concluding: Concluding, lanes: usize, done: &Done) {
+        self.add(&concluding.added, lanes, done);
+        self.concluded = concluding.concluded;
+        self.messages = concluding.queueing.is_some_and(|place| done.changes(place) > 0);
+    }
+
+    fn settle(&mut self, settling: &AllSettling, done: &Done) {
+        self.settled = settling.records.iter().map(|one| one.changed(done)).collect();
+        let left: u64 = self.settled.iter().map(|changed| changed.left).sum();
+        self.queued -= i64::try_from(left).unwrap_or(0);
+        self.messages_settled = settling.messages.iter().map(|at| done.changes(*at)).collect();
+    }
+
+    fn lease(&mut self, leasing: AllLeasing, done: &Done) {
+        let records = leasing.records.into_iter().map(|(token, until, place)| {
+            let rows = done.rows(place).iter().map(lease::leased_row).collect();
+            RawLease { token, until, rows }
+        });
+        self.leased = records.collect();
+        let messages = leasing.messages.into_iter().map(|(token, place)| {
+            let rows = done.rows(place).iter().map(message::leased_row).collect();
+            RawMessageLease { token, rows }
+        });
+        self.messages_leased = messages.collect();
+    }
+
+    /// The transaction as the metrics have it.
+    fn measured(&self, took: Duration) -> telemetry::Group {
+        let committed = self.committed.iter().flatten();
+        let concluded = self.concluded.iter().flat_map(Concluded::fresh);
+        let fresh = committed.clone().flat_map(|done| &done.fresh).chain(concluded);
+        telemetry::Group {
+            took,
+            callbacks: committed.count(),
+            repeats: fresh.filter(|fresh| !**fresh).count(),
+            records: self.records,
+        }
+    }
+}
+
 impl Group {
     fn add(&mut self, job: Job) {
         match job {
             Job::Commit(job) => self.commits.push(*job),
             Job::Reread(job) => self.rereads.push(*job),
+            Job::Conclude(job) => self.conclusions.push(*job),
             Job::Lease(job) => self.leases.push(job),
             Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
+            Job::LeaseMessages(job) => self.message_leases.push(job),
+            Job::SettleMessages(settlement, answer) => {
+                self.message_settlements.push((settlement, answer));
+            }
             Job::Purge(job, answer) => self.purges.push((job, answer)),
             Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.commits.is_empty() && self.leases.is_empty() && self.settlements.is_empty()
+        self.commits.is_empty()
+            && self.conclusions.is_empty()
+            && self.leases.is_empty()
+            && self.settlements.is_empty()
+            && self.message_leases.is_empty()
+            && self.message_settlements.is_empty()
     }
 
     /// Tells each caller its own result. Whoever stopped listening is not missed.
@@ -347,11 +449,23 @@ impl Group {
         for (job, committed) in self.commits.into_iter().zip(written.committed) {
             drop(job.answer.send(committed));
         }
+        for (job, concluded) in self.conclusions.into_iter().zip(written.concluded) {
+            drop(job.answer.send(Ok(concluded)));
+        }
         for (job, leased) in self.leases.into_iter().zip(written.leased) {
             drop(job.answer.send(Ok(leased)));
         }
         for ((_, answer), changed) in self.settlements.into_iter().zip(written.settled) {
             drop(answer.send(Ok(usize::try_from(changed.lost).unwrap_or(usize::MAX))));
+        }
+        for (job, leased) in self.message_leases.into_iter().zip(written.messages_leased) {
+            drop(job.answer.send(Ok(leased)));
+        }
+        for ((asked, answer), settled) in
+            self.message_settlements.into_iter().zip(written.messages_settled)
+        {
+            let settled = usize::try_from(settled).unwrap_or(usize::MAX);
+            drop(answer.send(Ok(asked.items.len().saturating_sub(settled))));
         }
     }
 
@@ -360,8 +474,12 @@ impl Group {
         let error = || StoreError::Database(reason.to_owned());
         self.commits.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.rereads.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.conclusions.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.message_leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        let settlements = self.message_settlements.into_iter();
+        settlements.for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }

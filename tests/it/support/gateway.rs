@@ -139,8 +139,32 @@ impl Gateway {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to read its configuration again, and waits until it has.
+    pub(crate) async fn reload(&self) {
+        let times = async || {
+            let mut times = 0.0;
+            for outcome in ["applied", "unchanged", "needs_restart", "wrong"] {
+                times += self.reloads(outcome).await;
+            }
+            times
+        };
+        let before = times().await;
+        self.signal(Signal::HUP);
+        until("it has read its configuration again", async || times().await > before).await;
+    }
+
+    /// How often that came to this.
+    pub(crate) async fn reloads(&self, outcome: &str) -> f64 {
+        let series = format!("bridge8890_config_reloads_total{{outcome=\"{outcome}\"}}");
+        self.metric(&series).await
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(pid.expect("it runs"), Signal::TERM).expect("it is ours");
+        kill_process(pid.expect("it runs"), signal).expect("it is ours");
     }
 
     /// Waits until it has ended, which must be with 0.

@@ -1,0 +1,209 @@
+//! Messages to citizens: a queue for each sending account, in which every message stays until it
+//! is sent, dropped or given up.
+
+use super::callback::Opaque;
+use super::job::{Job, LeasedMessageRow, MessageLeaseJob, SealedMessage};
+use super::queue::{DeadClass, LeaseToken};
+use super::{ReadError, Store, StoreError, rows};
+use crate::model::{AccountName, MessageKey};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// A message to be sent.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its key.
+    pub id: MessageKey,
+    /// The account that sends it; each has a lane of its own.
+    pub lane: AccountName,
+    /// When it may go out. A time of the wall clock: it stays when the clock is set back.
+    pub not_before: Timestamp,
+    /// After this its lane drops it.
+    pub expires: Timestamp,
+    /// Number and text, in the lane's own layout.
+    pub bytes: Opaque,
+}
+
+/// Messages that are ours to send until a time.
+#[derive(Debug, Clone)]
+pub struct MessageLease {
+    /// The proof.
+    pub token: LeaseToken,
+    /// Until when.
+    pub until: Timestamp,
+    /// The messages, oldest first; empty when nothing is due.
+    pub items: Vec<LeasedMessage>,
+}
+
+/// One leased message.
+#[derive(Debug, Clone)]
+pub struct LeasedMessage {
+    /// Its key.
+    pub id: MessageKey,
+    /// Which attempt this is, from 1. After the first, somebody may have it already.
+    pub attempt: u32,
+    /// Since when it waits.
+    pub queued_at: Timestamp,
+    /// After this it is to be dropped.
+    pub expires: Timestamp,
+    /// Number and text.
+    pub bytes: Opaque,
+}
+
+/// What became of leased messages.
+#[derive(Debug, Clone)]
+pub struct MessageSettlement {
+    /// The lease under which they were sent.
+    pub token: LeaseToken,
+    /// The verdict for each message.
+    pub items: Vec<(MessageKey, MessageSettled)>,
+}
+
+/// The verdict for one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageSettled {
+    /// The carrier has it.
+    Sent,
+    /// To be sent again.
+    Retry {
+        /// Not before.
+        due: Timestamp,
+        /// Why, in short and without personal data.
+        reason: String,
+    },
+    /// Not sent, or known to be without effect; due at once and the attempt is not counted.
+    Released,
+    /// Not to be sent any more, and nobody's fault: it expired, or its citizen opted out.
+    Dropped {
+        /// Why, in short.
+        reason: String,
+    },
+    /// Given up, until an operator replays it.
+    Dead {
+        /// Which kind.
+        class: DeadClass,
+        /// The last answer, trimmed and without personal data.
+        reason: String,
+    },
+}
+
+/// A message that was given up.
+#[derive(Debug, Clone)]
+pub struct DeadMessage {
+    /// Its key.
+    pub id: MessageKey,
+    /// The account whose lane gave it up.
+    pub lane: String,
+    /// Why, by class.
+    pub class: String,
+    /// The last answer.
+    pub reason: String,
+    /// When it was given up.
+    pub died_at: Timestamp,
+    /// After how many attempts.
+    pub attempts: u32,
+    /// Since when it had waited.
+    pub queued_at: Timestamp,
+    /// After this its lane drops it, also when it is replayed.
+    pub expires: Timestamp,
+    /// Number and text.
+    pub bytes: Opaque,
+}
+
+/// What stands in a lane of messages: each is in one of `pending`, `sent`, `dropped` and `dead`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MessageLaneStatus {
+    /// The sending account.
+    pub name: String,
+    /// Messages to send.
+    pub pending: i64,
+    /// Of them under way.
+    pub leased: i64,
+    /// Of them tried in vain and waiting.
+    pub waiting_to_retry: i64,
+    /// Since when the oldest waits.
+    pub oldest: Option<Timestamp>,
+    /// When the next is due.
+    pub next_due: Option<Timestamp>,
+    /// Sent, and not yet erased.
+    pub sent: i64,
+    /// Dropped, and not yet erased.
+    pub dropped: i64,
+    /// Given up.
+    pub dead: i64,
+}
+
+impl Store {
+    /// Leases up to `max` due messages of a lane until `until`: those that have been due for
+    /// longest. Each lease counts as an attempt from this moment, whatever becomes of the sender.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is leased.
+    pub async fn lease_messages(
+        &self,
+        lane: &AccountName,
+        max: usize,
+        until: Timestamp,
+    ) -> Result<MessageLease, StoreError> {
+        let (lane, now) = (lane.clone(), self.clock.now());
+        let job = |answer| Job::LeaseMessages(MessageLeaseJob { lane, max, now, until, answer });
+        let raw = self.ask(job).await?;
+        let open = |row: LeasedMessageRow| {
+            let bytes = self.shared.ring.open(&rows::message_place(row.id), &row.sealed);
+            let bytes = bytes.map_err(|error| StoreError::Database(error.to_string()))?;
+            let LeasedMessageRow { id, attempt, queued_at, expires, .. } = row;
+            Ok(LeasedMessage { id, attempt, queued_at, expires, bytes: Opaque(bytes) })
+        };
+        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        Ok(MessageLease { token: raw.token, until, items })
+    }
+
+    /// Settles what became of leased messages. Returns how many were no longer under this lease
+    /// and so were left alone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is settled, and the leases run on.
+    pub async fn settle_messages(
+        &self,
+        settlement: MessageSettlement,
+    ) -> Result<usize, StoreError> {
+        self.ask(|answer| Job::SettleMessages(settlement, answer)).await
+    }
+
+    /// When the next message of a lane is due, if there is any.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn next_message_due(
+        &self,
+        lane: &AccountName,
+    ) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.reader.next_message_due(lane.as_str()).await?.map(rows::timestamp))
+    }
+
+    /// A watch that changes with every commit that queued messages. Take it before looking.
+    #[must_use]
+    pub fn messages(&self) -> watch::Receiver<()> {
+        self.shared.messages.subscribe()
+    }
+
+    /// What stands in each lane of messages; it takes a while when the history is long.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn message_lanes(&self) -> Result<Vec<MessageLaneStatus>, ReadError> {
+        self.reader.message_lanes().await
+    }
+
+    pub(super) fn seal_message(&self, message: &NewMessage) -> SealedMessage {
+        let place = rows::message_place(message.id);
+        SealedMessage {
+            id: message.id,
+            lane: message.lane.clone(),
+            not_before: message.not_before,
+            expires: message.expires,
+            sealed: self.shared.sealer().seal(&place, &message.bytes.0),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The inbox in the database: what is held, and the conclusions that take it out.
+
+use super::filed::Filed;
+use super::group::{self, Added};
+use super::memory;
+use super::message;
+use super::plan;
+use super::read::Reader;
+use super::script::{Place, Script};
+use super::writer::State;
+use crate::model::{AccountName, CallbackSeq};
+use crate::store::ReadError;
+use crate::store::callback::Opaque;
+use crate::store::inbox::{Concluded, Held, InboxSeq};
+use crate::store::job::ConcludeJob;
+use crate::store::rows::{self, timestamp};
+use crate::store::seal::Sealer;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use std::collections::{HashMap, HashSet};
+
+/// The first number of a conclusion's notes: beyond those of any callback's own items.
+const FIRST_NOTE: i64 = 1 << 32;
+
+/// What the database has of conclusions before they are written.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    held: HashSet<InboxSeq>,
+    revisions: HashSet<(uuid::Uuid, u32)>,
+    /// The last note of earlier conclusions, by callback.
+    noted: HashMap<i64, i64>,
+}
+
+impl Standing {
+    /// Looks up what these conclusions take, bring and note.
+    pub(super) async fn of(
+        connection: &mut SqliteConnection,
+        jobs: &[ConcludeJob],
+    ) -> Result<Standing, sqlx::Error> {
+        if jobs.is_empty() {
+            return Ok(Standing::default());
+        }
+        let held = jobs.iter().flat_map(|job| &job.held).map(|seq| [seq.callback.0, seq.item]);
+        let revisions = jobs.iter().flat_map(revisions);
+        let revisions = revisions.map(|(id, revision)| (hex::encode(id.as_bytes()), revision));
+        let callbacks = jobs.iter().flat_map(|job| &job.items).map(|item| item.callback.0);
+        let mut script = Script::default();
+        let held_place = script.add(
+            "SELECT i.callback, i.item FROM json_each(?) AS asked CROSS JOIN inbox AS i
+                ON i.callback = asked.value ->> 0 AND i.item = asked.value ->> 1",
+        );
+        script.bind(super::json(&held.collect::<Vec<_>>())?);
+        let revisions_place = script.add(
+            "SELECT r.id, r.revision FROM json_each(?) AS asked CROSS JOIN record AS r
+                ON r.id = unhex(asked.value ->> 0) AND r.revision = asked.value ->> 1",
+        );
+        script.bind(super::json(&revisions.collect::<Vec<_>>())?);
+        let noted_place = script.add(
+            "SELECT n.callback, max(n.item) FROM json_each(?) AS asked CROSS JOIN note AS n
+                ON n.callback = asked.value AND n.item >= ? GROUP BY n.callback",
+        );
+        script.bind(super::json_list(callbacks)).bind(FIRST_NOTE);
+        let done = script.run(connection).await?;
+        let revision =
+            |row: &SqliteRow| (uuid::Uuid::from_slice(row.get(0)).unwrap_or_default(), row.get(1));
+        Ok(Standing {
+            held: done.rows(held_place).iter().map(seq).collect(),
+            revisions: done.rows(revisions_place).iter().map(revision).collect(),
+            noted: done.rows(noted_place).iter().map(|row| (row.get(0), row.get(1))).collect(),
+        })
+    }
+
+    /// Whether a conclusion may be drawn. What it takes and brings, the next one finds taken and
+    /// brought.
+    pub(super) fn admits(&mut self, job: &ConcludeJob) -> bool {
+        let brought: HashSet<_> = revisions(job).collect();
+        let admitted = job.held.iter().all(|seq| self.held.contains(seq))
+            && brought.len() == revisions(job).count()
+            && self.revisions.is_disjoint(&brought);
+        if admitted {
+            job.held.iter().for_each(|seq| {
+                self.held.remove(seq);
+            });
+            self.revisions.extend(brought);
+        }
+        admitted
+    }
+
+    /// The next number of a note on a callback.
+    pub(super) fn next_note(&mut self, callback: CallbackSeq) -> i64 {
+        let last = self.noted.entry(callback.0).or_insert(FIRST_NOTE - 1);
+        *last += 1;
+        *last
+    }
+}
+
+fn revisions(job: &ConcludeJob) -> impl Iterator<Item = (uuid::Uuid, u32)> {
+    let records = job.items.iter().flat_map(|item| &item.records);
+    records.map(|record| (record.id.0, record.revision.0))
+}
+
+/// What the conclusions of a group come to.
+pub(super) struct Concluding {
+    pub(super) concluded: Vec<Concluded>,
+    pub(super) added: Added,
+    /// The statement that queues messages.
+    pub(super) queueing: Option<Place>,
+}
+
+/// Adds what draws the conclusions of a group.
+pub(super) fn conclude(
+    script: &mut Script,
+    state: &mut State,
+    lanes: &[i64],
+    (filed, standing, sealer): (&Filed, Standing, Sealer<'_>),
+    jobs: &mut [ConcludeJob],
+    now: i64,
+) -> Result<Concluding, sqlx::Error> {
+    let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
+    let (mut taken, mut changes, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+    for (job, concluded) in jobs.iter_mut().zip(&concluded) {
+        if *concluded != Concluded::Void {
+            taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
+            changes.append(&mut job.memory);
+            messages.append(&mut job.messages);
+        }
+    }
+    if !taken.is_empty() {
+        script.add(
+            "DELETE FROM inbox
+             WHERE (callback, item) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+        );
+        script.bind(super::json(&taken)?);
+    }
+    group::log_keys_apart(script, state, &plan);
+    let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
+    memory::change(script, changes)?;
+    let queueing = message::queue(script, messages, now)?;
+    Ok(Concluding { concluded, added, queueing })
+}
+
+impl Reader {
+    /// Held events, oldest first.
+    pub(in crate::store) async fn inbox(&self, limit: u32) -> Result<Vec<Held>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT callback, item, account, received_at, sealed FROM inbox
+             ORDER BY callback, item LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let held = |row: &SqliteRow| {
+            let seq = seq(row);
+            let place = rows::held_place(seq.callback.0, seq.item);
+            Ok(Held {
+                seq,
+                callback: seq.callback,
+                account: AccountName::new(row.get(2)).map_err(|_| rows::UnknownLayout)?,
+                received_at: timestamp(row.get(3)),
+                bytes: Opaque(self.ring.open(&place, row.get(4))?),
+            })
+        };
+        rows.iter().map(held).collect()
+    }
+
+    /// How many events are held, and when the oldest arrived.
+    pub(in crate::store) async fn inbox_depth(&self) -> Result<(i64, Option<i64>), ReadError> {
+        let depth = sqlx::query_as("SELECT count(*), min(received_at) FROM inbox");
+        Ok(depth.fetch_one(&self.pool).await?)
+    }
+}
+
+/// Reads the columns callback, item.
+fn seq(row: &SqliteRow) -> InboxSeq {
+    InboxSeq { callback: CallbackSeq(row.get(0)), item: row.get(1) }
+}

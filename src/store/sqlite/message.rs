@@ -1,0 +1,271 @@
+//! Messages in the database: queueing, leasing, settling, listing, replaying and erasing them.
+
+use super::open::open_operator;
+use super::pack::Pack;
+use super::read::Reader;
+use super::script::{Place, Script};
+use crate::model::MessageKey;
+use crate::store::callback::Opaque;
+use crate::store::job::{LeasedMessageRow, MessageLeaseJob, SealedMessage};
+use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, MessageSettlement};
+use crate::store::rows::{self, timestamp};
+use crate::store::{LeaseToken, OpenError, ReadError};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+use std::path::Path;
+
+const WAITING: i64 = 0;
+const SENT: i64 = 1;
+const DROPPED: i64 = 2;
+const DEAD: i64 = 3;
+
+/// A message row, but for its blob: key, lane, due time, expiry, place and length.
+type MessageTuple = (String, String, i64, i64, usize, usize);
+
+/// Adds what queues messages. The place is that of the rows that are new.
+pub(super) fn queue(
+    script: &mut Script,
+    messages: Vec<SealedMessage>,
+    now: i64,
+) -> Result<Option<Place>, sqlx::Error> {
+    let mut queued: Pack<MessageTuple> = Pack::with_capacity(0, 0);
+    for message in messages {
+        let place = queued.blob(&message.sealed);
+        queued.row((
+            hex::encode(message.id.0.as_bytes()),
+            message.lane.to_string(),
+            message.not_before.as_millisecond(),
+            message.expires.as_millisecond(),
+            place,
+            message.sealed.len(),
+        ));
+    }
+    if queued.is_empty() {
+        return Ok(None);
+    }
+    let (rows, bytes) = queued.finish()?;
+    let place = script.add(
+        "INSERT INTO message
+            (id, lane, state, due_at, token, attempts, queued_at, expires, sealed)
+         SELECT unhex(value ->> 0), value ->> 1, 0, value ->> 2, 0, 0, ?, value ->> 3,
+            substr(bytes, value ->> 4, value ->> 5)
+         FROM json_each(?), (SELECT ? AS bytes) WHERE true ON CONFLICT (id) DO NOTHING",
+    );
+    script.bind(now).bind(rows).bind(bytes);
+    Ok(Some(place))
+}
+
+/// Adds what leases up to `max` due messages. The place is that of the leased rows.
+pub(super) fn lease(script: &mut Script, token: LeaseToken, job: &MessageLeaseJob) -> Place {
+    let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
+    let lane = job.lane.to_string();
+    script.add(
+        "UPDATE message SET token = ?, due_at = ?, attempts = attempts + 1
+         WHERE seq IN (
+            SELECT seq FROM message INDEXED BY message_due
+            WHERE state = 0 AND lane = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?)",
+    );
+    let max = i64::try_from(job.max).unwrap_or(i64::MAX);
+    script.bind(token.0).bind(until).bind(lane.clone()).bind(now).bind(max);
+    let place = script.add(
+        "SELECT id, attempts, queued_at, expires, sealed FROM message INDEXED BY message_due
+         WHERE state = 0 AND lane = ? AND due_at = ? AND token = ? ORDER BY seq",
+    );
+    script.bind(lane).bind(until).bind(token.0);
+    place
+}
+
+/// Reads a leased row.
+pub(super) fn leased_row(row: &SqliteRow) -> LeasedMessageRow {
+    LeasedMessageRow {
+        id: key(row, 0),
+        attempt: row.get(1),
+        queued_at: timestamp(row.get(2)),
+        expires: timestamp(row.get(3)),
+        sealed: row.get(4),
+    }
+}
+
+fn key(row: &SqliteRow, column: usize) -> MessageKey {
+    MessageKey(uuid::Uuid::from_slice(row.get(column)).unwrap_or_default())
+}
+
+/// A verdict as columns: key, state, due time, attempts to take back, class, reason.
+type VerdictTuple<'a> = (String, i64, i64, u8, Option<&'static str>, Option<&'a str>);
+
+/// Adds what settles messages. Whatever is not under the token any more stays as it is. The place
+/// is that of the settled rows.
+pub(super) fn settle(
+    script: &mut Script,
+    now: i64,
+    settlement: &MessageSettlement,
+) -> Result<Place, sqlx::Error> {
+    let verdicts: Vec<VerdictTuple<'_>> =
+        settlement.items.iter().map(|(id, settled)| verdict(*id, settled, now)).collect();
+    let place = script.add(
+        "UPDATE message SET state = v.state, token = 0, due_at = v.due,
+            attempts = attempts - v.uncounted, class = v.class, reason = v.reason,
+            ended_at = CASE v.state WHEN 0 THEN NULL ELSE ? END
+         FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS state, value ->> 2 AS due,
+                  value ->> 3 AS uncounted, value ->> 4 AS class, value ->> 5 AS reason
+               FROM json_each(?)) AS v
+         WHERE message.id = v.id AND message.token = ? AND message.state = 0",
+    );
+    script.bind(now).bind(super::json(&verdicts)?).bind(settlement.token.0);
+    Ok(place)
+}
+
+fn verdict(id: MessageKey, settled: &MessageSettled, now: i64) -> VerdictTuple<'_> {
+    let id = hex::encode(id.0.as_bytes());
+    match settled {
+        MessageSettled::Sent => (id, SENT, now, 0, None, None),
+        MessageSettled::Retry { due, reason } => {
+            (id, WAITING, due.as_millisecond(), 0, None, Some(reason))
+        }
+        MessageSettled::Released => (id, WAITING, now, 1, None, None),
+        MessageSettled::Dropped { reason } => (id, DROPPED, now, 0, None, Some(reason)),
+        MessageSettled::Dead { class, reason } => {
+            (id, DEAD, now, 0, Some(class.name()), Some(reason))
+        }
+    }
+}
+
+/// Adds what keeps due times where they were, as seen from a clock that was set back. What was
+/// put off to a time of day stays there.
+pub(super) fn step_back(script: &mut Script, seen_at: i64, millis: i64) {
+    script.add(
+        "UPDATE message SET due_at = due_at - ? WHERE state = 0 AND (attempts > 0 OR due_at <= ?)",
+    );
+    script.bind(millis).bind(seen_at);
+}
+
+/// Makes due what a former process had leased, and what was queued in what is now the future.
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE message SET token = 0, due_at = ?1
+         WHERE state = 0
+            AND (token <> 0 OR queued_at > ?1 AND (attempts > 0 OR due_at <= queued_at))",
+    )
+    .bind(now.as_millisecond())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Erases at most `limit` messages of a kind that were sent or dropped before a time. Returns how
+/// many.
+pub(super) async fn purge(
+    connection: &mut SqliteConnection,
+    before: i64,
+    limit: u32,
+) -> Result<u64, sqlx::Error> {
+    let mut erased = 0;
+    for state in [SENT, DROPPED] {
+        erased += sqlx::query(
+            "DELETE FROM message WHERE seq IN (
+                SELECT seq FROM message WHERE state = ? AND ended_at < ? ORDER BY ended_at LIMIT ?)",
+        )
+        .bind(state)
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    }
+    Ok(erased)
+}
+
+/// Puts dead messages back into their lanes with their attempts forgotten, on a connection of the
+/// operator's own. Returns how many there were.
+pub(in crate::store) async fn replay(
+    directory: &Path,
+    ids: &[MessageKey],
+    now: Timestamp,
+) -> Result<u64, OpenError> {
+    let mut connection = open_operator(directory).await?;
+    let ids: Vec<String> = ids.iter().map(|id| hex::encode(id.0.as_bytes())).collect();
+    let done = sqlx::query(
+        "UPDATE message SET state = 0, due_at = ?1, attempts = 0, queued_at = ?1, ended_at = NULL,
+            class = NULL
+         WHERE id IN (SELECT unhex(value) FROM json_each(?2)) AND state = 3",
+    )
+    .bind(now.as_millisecond())
+    .bind(super::json(&ids)?)
+    .execute(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(done.rows_affected())
+}
+
+impl Reader {
+    /// When the next message of a lane is due.
+    pub(in crate::store) async fn next_message_due(
+        &self,
+        lane: &str,
+    ) -> Result<Option<i64>, ReadError> {
+        let next =
+            sqlx::query_scalar("SELECT min(due_at) FROM message WHERE state = 0 AND lane = ?");
+        Ok(next.bind(lane).fetch_one(&self.pool).await?)
+    }
+
+    /// What stands in each lane of messages.
+    pub(in crate::store) async fn message_lanes(
+        &self,
+    ) -> Result<Vec<MessageLaneStatus>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT lane, sum(state = 0), sum(state = 0 AND token <> 0),
+                    sum(state = 0 AND token = 0 AND attempts > 0),
+                    min(queued_at) FILTER (WHERE state = 0), min(due_at) FILTER (WHERE state = 0),
+                    sum(state = 1), sum(state = 2), sum(state = 3)
+             FROM message GROUP BY lane ORDER BY lane",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let status = |row: &SqliteRow| MessageLaneStatus {
+            name: row.get(0),
+            pending: row.get(1),
+            leased: row.get(2),
+            waiting_to_retry: row.get(3),
+            oldest: row.get::<Option<i64>, _>(4).map(timestamp),
+            next_due: row.get::<Option<i64>, _>(5).map(timestamp),
+            sent: row.get(6),
+            dropped: row.get(7),
+            dead: row.get(8),
+        };
+        Ok(rows.iter().map(status).collect())
+    }
+
+    /// Messages that were given up, newest first.
+    pub(in crate::store) async fn dead_messages(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<DeadMessage>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, lane, class, reason, ended_at, attempts, queued_at, expires, sealed
+             FROM message WHERE state = 3 AND ended_at IS NOT NULL
+             ORDER BY ended_at DESC, seq DESC LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let dead = |row: &SqliteRow| {
+            let id = key(row, 0);
+            Ok(DeadMessage {
+                id,
+                lane: row.get(1),
+                class: row.get(2),
+                reason: row.get(3),
+                died_at: timestamp(row.get(4)),
+                attempts: row.get(5),
+                queued_at: timestamp(row.get(6)),
+                expires: timestamp(row.get(7)),
+                bytes: Opaque(self.ring.open(&rows::message_place(id), row.get(8))?),
+            })
+        };
+        rows.iter().map(dead).collect()
+    }
+}
