@@ -1,7 +1,9 @@
 //! The composition root: builds everything in order, and takes it down in reverse.
 
+mod import;
 mod reload;
 
+pub use import::Import;
 pub use reload::warn;
 
 use crate::clock::{Clock, Entropy};
@@ -173,9 +175,24 @@ pub async fn read_quarantine(
     entropy: Entropy,
 ) -> Result<Option<usize>> {
     let metrics = Metrics::new().context("the metrics registry")?;
+    let Some((intake, tasks)) = open_alone(config, clock, entropy, &metrics).await? else {
+        return Ok(None);
+    };
+    let read = Rereader::new(intake, config).take_up().await;
+    tasks.shut_down(STORE_GRACE, |_| ()).await;
+    Ok(Some(read?))
+}
+
+/// The store for a command, with the tasks that it runs by; `None` when a gateway has it.
+async fn open_alone(
+    config: &Config,
+    clock: Clock,
+    entropy: Entropy,
+    metrics: &Metrics,
+) -> Result<Option<(Intake, Tasks)>> {
     let tasks = Tasks::new();
     let health = Health::new(|| Ok(()));
-    let watch = (&metrics, health.worker("store writer"));
+    let watch = (metrics, health.worker("store writer"));
     let store = match open_store(config, &clock, &entropy, watch, &tasks).await {
         Ok(store) => store,
         Err(error) if matches!(error.downcast_ref(), Some(OpenError::Locked(_))) => {
@@ -184,10 +201,8 @@ pub async fn read_quarantine(
         Err(error) => return Err(error),
     };
     let sources = (clock, entropy);
-    let intake = Intake::new(store, &config.accounts, &config.campaigns, sources, &metrics);
-    let read = Rereader::new(intake, config).take_up().await;
-    tasks.shut_down(STORE_GRACE, |_| ()).await;
-    Ok(Some(read?))
+    let intake = Intake::new(store, &config.accounts, &config.campaigns, sources, metrics);
+    Ok(Some((intake, tasks)))
 }
 
 async fn open_store(
