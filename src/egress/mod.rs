@@ -12,6 +12,9 @@ pub mod driver;
 pub mod flight;
 pub mod lane;
 pub mod native;
+#[cfg(test)]
+#[path = "../../tests/support/openapi.rs"]
+mod openapi;
 pub mod platform;
 #[cfg(test)]
 mod samples;

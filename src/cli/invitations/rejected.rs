@@ -103,7 +103,7 @@ mod tests {
         let text = Charset::Gbk.decode(&bytes).expect("text");
         let expected = "rejectedLine,rejectedBecause,id,mobile,channel,taskName\n\
                         2,mobile: is not a telephone number; write digits,i-1,x,sms,\"办,\"\"证\"\n\
-                        3,\"item: 2 cells, where the header has 5; quote what holds a comma, and leave \
+                        3,\"item: cells: 2, where the header has 5; quote what holds a comma, and leave \
                         no cell out\",8,i-2\n";
         assert_eq!(text, expected);
         let mut again = Table::open(&text).expect("a table");

@@ -164,7 +164,7 @@ impl<'a> Table<'a> {
             true => Ok(self.item(&cells)),
             false => {
                 let wrong =
-                    format!("{} cells, where the header has {}", cells.len(), self.header.len());
+                    format!("cells: {}, where the header has {}", cells.len(), self.header.len());
                 let right = "quote what holds a comma, and leave no cell out";
                 Err(Problem::new(Problem::ITEM, wrong, right))
             }
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!((rows[0].line, item["channel"].as_str()), (2, Some("sms")));
         assert_eq!(item["taskName"].as_str(), Some("a\nb"));
         let problem = rows[1].item.as_ref().expect_err("two cells");
-        assert_eq!((rows[1].line, &*problem.wrong), (4, "2 cells, where the header has 4"));
+        assert_eq!((rows[1].line, &*problem.wrong), (4, "cells: 2, where the header has 4"));
         let rows = table.next(10).expect("rows");
         assert_eq!((rows.len(), rows[0].line), (1, 6));
         assert_eq!(table.position(), text.len() as u64);
