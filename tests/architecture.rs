@@ -32,6 +32,9 @@ const NEIGHBOURS: &[(&str, &str)] = &[
 const STRANGERS: &[(&str, &str)] =
     &[("egress", "carrier"), ("intake", "net"), ("console", "carrier"), ("console", "intake")];
 
+/// Places within a module that meet its strangers after all: messages are told to carriers.
+const ENVOYS: &[(&str, &str)] = &[("egress/messages", "carrier")];
+
 /// Libraries and the only places that may name them.
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
@@ -168,7 +171,8 @@ fn a_layer_imports_lower_ones_only() {
     let mut wrong = Vec::new();
     for source in sources() {
         for module in named_after("crate::", &source.code) {
-            if !may_import(source.module(), &module) {
+            let envoy = |(place, to): &(&str, &str)| source.is_in(place) && *to == module;
+            if !may_import(source.module(), &module) && !ENVOYS.iter().any(envoy) {
                 wrong.push(format!("src/{} imports crate::{module}", source.place));
             }
         }

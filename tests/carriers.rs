@@ -362,6 +362,23 @@ fn the_documentation_lists_the_carriers_as_they_are() {
     assert_eq!(of_carriers, expected, "put these rows into docs/carriers.md");
 }
 
+#[test]
+fn the_documentation_lists_who_can_send() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/carriers.md"))
+        .expect("the page");
+    let (_, list) = page.split_once("### Who can send").expect("the section");
+    let (list, _) = list.split_once("\n### ").expect("its end");
+    let listed: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|key| *key != "carrier")
+        .collect();
+    let sending = config::built_in()
+        .map(|(key, _)| key)
+        .filter(|key| config::load_built_in(key).is_some_and(|dialect| dialect.send.is_some()));
+    assert_eq!(listed, sending.collect::<Vec<_>>());
+}
+
 fn row(dialect: &Dialect) -> String {
     let routes: Vec<&str> = dialect.routes.iter().map(|route| route.name.as_str()).collect();
     let routes = match routes.join(", ") {

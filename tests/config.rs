@@ -16,6 +16,7 @@ fn environment() -> Environment {
             ("PLATFORM", "platform-secret"),
             ("BRIDGE8890_PLATFORM_SECRET", "platform-secret"),
             ("BRIDGE8890_YUNPIAN_APIKEY", "yunpian-secret"),
+            ("BRIDGE8890_ALIYUN_SECRET", "aliyun-secret"),
             ("BRIDGE8890_OWN_FORMAT_KEY", "own-secret"),
             ("BRIDGE8890_DATA_KEY", KEY),
             ("BRIDGE8890_INVITATIONS_SECRET", "invitations-secret"),

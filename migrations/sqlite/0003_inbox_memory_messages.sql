@@ -28,13 +28,16 @@ CREATE TABLE message (
     due_at    INTEGER NOT NULL,
     token     INTEGER NOT NULL, -- 0: not leased
     attempts  INTEGER NOT NULL,
+    in_doubt  INTEGER NOT NULL, -- 1: an earlier lease was never settled
     queued_at INTEGER NOT NULL,
     expires   INTEGER NOT NULL,
     ended_at  INTEGER,          -- when it was sent, dropped or given up
     class     TEXT,             -- of a dead one
     reason    TEXT,             -- the last failure
-    sealed    BLOB NOT NULL
+    sealed    BLOB NOT NULL,
+    news      BLOB              -- what became of it, until a conclusion has taken it in; sealed
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_due ON message (lane, due_at) WHERE state = 0;
 CREATE INDEX message_ended ON message (state, ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX message_untold ON message (seq) WHERE news IS NOT NULL;

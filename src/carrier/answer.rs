@@ -3,7 +3,7 @@
 use super::scope::Scope;
 use super::template::{Special, render_escaped};
 use super::{Answer, Call, Denied, Reply};
-use crate::config::dialect::AnswerForm;
+use crate::config::dialect::{AnswerForm, Source};
 use bytes::Bytes;
 
 /// The most bytes of a value that are said back: an answer is no way to make us talk.
@@ -24,7 +24,7 @@ pub fn answer(call: &Call<'_>, answer: &Answer) -> Reply {
         Answer::Refused(_) => &answers.refused,
     };
     let (scope, escape) = (Scope::of(call), escape(form));
-    let echo = |value: Vec<u8>| escape(&cut(&value)).into_bytes();
+    let echo = |_: &Source, value: Vec<u8>| escape(&cut(&value)).into_bytes();
     Reply {
         status: form.status,
         content_type: form.content_type.clone(),
@@ -53,7 +53,7 @@ fn escape(form: &AnswerForm) -> fn(&str) -> String {
 }
 
 /// As part of a JSON string.
-fn json(text: &str) -> String {
+pub(super) fn json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()
 }

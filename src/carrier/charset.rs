@@ -2,6 +2,7 @@
 
 use super::written;
 use crate::config::dialect::{Charset, Step};
+use crate::model::segments::{GSM7, GSM7_EXTENSION};
 use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE, mem};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -155,32 +156,6 @@ fn detect(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, &'static str> {
         _ => strict(GB18030, bytes).ok_or("expected UTF-8 or GB 18030"),
     }
 }
-
-/// The GSM 7-bit default alphabet (3GPP TS 23.038, 6.2.1); the escape stands at 0x1b.
-pub(crate) const GSM7: [char; 128] = [
-    '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å', //
-    'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', '\x1b', 'Æ', 'æ', 'ß', 'É', //
-    ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/', //
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ':', ';', '<', '=', '>', '?', //
-    '¡', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', //
-    'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'Ä', 'Ö', 'Ñ', 'Ü', '§', //
-    '¿', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', //
-    'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', 'ä', 'ö', 'ñ', 'ü', 'à',
-];
-
-/// Its extension table (6.2.1.1): what a byte stands for after the escape.
-pub(crate) const GSM7_EXTENSION: [(u8, char); 10] = [
-    (0x0a, '\x0c'),
-    (0x14, '^'),
-    (0x28, '{'),
-    (0x29, '}'),
-    (0x2f, '\\'),
-    (0x3c, '['),
-    (0x3d, '~'),
-    (0x3e, ']'),
-    (0x40, '|'),
-    (0x65, '€'),
-];
 
 fn gsm7(bytes: &[u8]) -> Result<String, &'static str> {
     const EXPECTED: &str = "expected the GSM 7-bit alphabet, one character a byte";

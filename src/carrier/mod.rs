@@ -14,13 +14,13 @@ mod inflate;
 #[cfg(test)]
 mod sample;
 mod scope;
+pub mod send;
 mod template;
-mod time;
+pub(crate) mod time;
 mod verify;
 mod written;
 
 pub use answer::answer;
-pub(crate) use charset::{GSM7, GSM7_EXTENSION};
 pub use events::decode;
 pub use verify::{Proof, sign, verify};
 

@@ -131,6 +131,7 @@ pub(super) fn account(secrets: &[&str]) -> Account {
             reference: String::new(),
             patience: String::new(),
             transport: Transport::Http,
+            send: None,
             routes: Vec::new(),
         }),
         user: None,
@@ -139,6 +140,7 @@ pub(super) fn account(secrets: &[&str]) -> Account {
         offset: Offset::constant(8),
         country: "86".to_owned(),
         default_campaign: None,
+        send: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }

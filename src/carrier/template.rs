@@ -3,6 +3,7 @@
 use super::scope::Values;
 use super::written;
 use crate::config::dialect::{Filter, Piece, Place, Source, Template, Written};
+use encoding_rs::GB18030;
 use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha1::Sha1;
@@ -30,7 +31,7 @@ pub(super) struct Special<'a> {
 
 /// The template with its values; a place where nothing stands is empty.
 pub(super) fn render(template: &Template, values: &dyn Values, special: &Special<'_>) -> Vec<u8> {
-    render_escaped(template, values, special, |value| value)
+    render_escaped(template, values, special, |_, value| value)
 }
 
 /// As [`render`], with every value escaped for its surroundings after its filters.
@@ -38,7 +39,7 @@ pub(super) fn render_escaped(
     template: &Template,
     values: &dyn Values,
     special: &Special<'_>,
-    escape: impl Fn(Vec<u8>) -> Vec<u8>,
+    escape: impl Fn(&Source, Vec<u8>) -> Vec<u8>,
 ) -> Vec<u8> {
     let mut text = Vec::new();
     for piece in &template.pieces {
@@ -46,7 +47,7 @@ pub(super) fn render_escaped(
             Piece::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
             Piece::Value(source, filters) => {
                 let value = value(source, values, special).into_owned();
-                text.extend(escape(filters.iter().fold(value, filtered)));
+                text.extend(escape(source, filters.iter().fold(value, filtered)));
             }
         }
     }
@@ -77,6 +78,11 @@ fn filtered(value: Vec<u8>, filter: &Filter) -> Vec<u8> {
         Filter::Lower => value.to_ascii_lowercase(),
         Filter::Percent => percent(&value).into_bytes(),
         Filter::Path => path(&value).to_vec(),
+        Filter::Gb18030 => GB18030.encode(&String::from_utf8_lossy(&value)).0.into_owned(),
+        Filter::Utf16Be => {
+            let text = String::from_utf8_lossy(&value);
+            text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+        }
     }
 }
 
@@ -133,6 +139,8 @@ mod tests {
             ("${b|percent}", "%E6%BB%A1%20%E6%84%8F~"),
             ("${b|percent|lower}", "%e6%bb%a1%20%e6%84%8f~"),
             ("${c|unbase64}", "abc"),
+            ("${b|gb18030|hex}", "c2fa20d2e27e"),
+            ("${b|utf-16be|hex}", "6ee10020610f007e"),
             ("${b|unbase64}", ""),
         ] {
             assert_eq!(rendered(template, &request), expected, "{template}");

@@ -7,6 +7,7 @@ use super::check::KEEPING;
 use super::dialect;
 use super::problem::Fault;
 use super::raw::{At, Section};
+use super::sending::{Sender, sending};
 use crate::model::{AccountName, Secret};
 use jiff::tz::Offset;
 use std::collections::BTreeMap;
@@ -57,16 +58,30 @@ fn account(
         campaigns.known(name)?;
         Ok(name.to_owned())
     });
+    let checked = checked.ok();
+    let offset = offset.map_or_else(|| offset_of(OFFSET), |offset| Some(offset.value));
+    let country = country.map_or_else(|| COUNTRY.to_owned(), |country| country.value);
+    let send = match (&dialect, offset) {
+        (Some(dialect), Some(offset)) => {
+            let account = checked.clone();
+            sending(section, &Sender { account, dialect, offset, country: &country })
+        }
+        _ => {
+            section.node("send");
+            None
+        }
+    };
     Some(Account {
-        name: checked.ok()?,
+        name: checked?,
         access: access?,
         dialect: dialect?,
         user: user.map(|user| user.value),
         secrets: secrets.into_iter().map(|secret| secret.value).collect(),
         tolerance: tolerance.map(|tolerance| tolerance.value),
-        offset: offset.map_or_else(|| offset_of(OFFSET), |offset| Some(offset.value))?,
-        country: country.map_or_else(|| COUNTRY.to_owned(), |country| country.value),
+        offset: offset?,
+        country,
         default_campaign: default_campaign.map(|name| name.value),
+        send: send?.map(Arc::new),
         origin: name.origin.clone(),
     })
 }

@@ -36,12 +36,7 @@ pub(super) fn destination(section: &mut Section<'_>) -> Option<Destination> {
         request_timeout,
         lease,
         backoff: section.table("backoff", backoff)?,
-        breaker: section.table("breaker", |breaker| {
-            Some(Breaker {
-                failures: breaker.count("failures", 1..=1_000_000)?.value,
-                open_for: breaker.duration("open_for", WAIT)?.value,
-            })
-        })?,
+        breaker: section.table("breaker", breaker)?,
     })
 }
 
@@ -133,7 +128,17 @@ fn too_long_for(
     section.conflict(lease, timeout, Fault::new(wrong, right));
 }
 
-fn backoff(section: &mut Section<'_>) -> Option<Backoff> {
+/// Reads a breaker that is written whole, the built-in defaults included.
+pub(super) fn breaker(section: &mut Section<'_>) -> Option<Breaker> {
+    Some(Breaker {
+        failures: section.count("failures", 1..=1_000_000)?.value,
+        open_for: section.duration("open_for", WAIT)?.value,
+    })
+}
+
+/// Reads a back-off that is written whole, the built-in defaults included.
+pub(super) fn backoff(section: &mut Section<'_>) -> Option<Backoff> {
+    let name = section.here().key;
     let base = section.duration("base", WAIT)?;
     let cap = section.duration("cap", *WAIT.start()..=Duration::from_hours(24))?;
     let max_age = section.duration("max_age", KEEPING)?;
@@ -143,7 +148,7 @@ fn backoff(section: &mut Section<'_>) -> Option<Backoff> {
             show_duration(base.value),
             show_duration(cap.value)
         );
-        let right = "make destination.backoff.base at most destination.backoff.cap";
+        let right = format!("make {name}.base at most {name}.cap");
         section.conflict(&base, &cap, Fault::new(wrong, right));
     }
     if cap.value > max_age.value {
@@ -152,7 +157,7 @@ fn backoff(section: &mut Section<'_>) -> Option<Backoff> {
             show_duration(max_age.value),
             show_duration(cap.value)
         );
-        let right = "make destination.backoff.max_age longer than destination.backoff.cap";
+        let right = format!("make {name}.max_age longer than {name}.cap");
         section.conflict(&max_age, &cap, Fault::new(wrong, right));
     }
     Some(Backoff {

@@ -21,6 +21,7 @@ mod problem;
 mod raw;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sending;
 mod units;
 mod values;
 
@@ -35,6 +36,7 @@ pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
+pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
 
 use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, TargetType};
@@ -254,6 +256,8 @@ pub struct Account {
     pub country: String,
     /// The campaign for service numbers that no campaign names; `None`: unmatched.
     pub default_campaign: Option<String>,
+    /// How it sends messages; `None`: it does not.
+    pub send: Option<Arc<Sending>>,
     /// Where in the file it stands.
     pub origin: Origin,
 }

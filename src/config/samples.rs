@@ -18,6 +18,7 @@ pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
         reference: String::new(),
         patience: String::new(),
         transport: Transport::Http,
+        send: None,
         routes: routes.iter().map(|name| route(name)).collect(),
     };
     Account {
@@ -30,6 +31,7 @@ pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
         offset: Offset::UTC,
         country: "86".to_owned(),
         default_campaign: None,
+        send: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }

@@ -195,7 +195,7 @@ impl<'a> Course<'a> {
                     Some(number) => self.answer(heard, Some(&number), Vec::new()),
                 }
             }
-            EventBody::SmsReply { .. } => self.text(heard, number),
+            EventBody::SmsReply { .. } => self.text(heard, number.as_ref()),
             EventBody::OptOut => {
                 if let Some(number) = &number {
                     self.opt_out(number, &heard, None);
@@ -206,20 +206,20 @@ impl<'a> Course<'a> {
     }
 
     /// A text, or a part of one. Parts of somebody whose number cannot be read are not joined.
-    fn text(&mut self, heard: Heard, number: Option<Msisdn>) {
+    fn text(&mut self, heard: Heard, number: Option<&Msisdn>) {
         let is_part = parts::part_of(&heard).is_some();
-        let Some(number) = number.clone().filter(|_| is_part) else {
+        let Some(joining) = number.filter(|_| is_part) else {
             let marks = if is_part { vec![Mark::Partial] } else { Vec::new() };
-            return self.answer(heard, number.as_ref(), marks);
+            return self.answer(heard, number, marks);
         };
         let timeout = self.parts_timeout(&heard);
         let origin = heard.origin.clone();
         let ready = self
             .known
-            .change_caller(&number, |caller| parts::add(&mut caller.parts, heard, timeout));
+            .change_caller(joining, |caller| parts::add(&mut caller.parts, heard, timeout));
         // The text is concluded by its first part, and this one by what became of it.
         self.conclude(Some(origin), Outcome::Part, Vec::new());
-        self.read_joined(ready, &number);
+        self.read_joined(ready, joining);
     }
 
     fn read_joined(&mut self, ready: Vec<Joined>, number: &Msisdn) {

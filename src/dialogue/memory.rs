@@ -103,6 +103,7 @@ pub enum Memory {
 
 impl Memory {
     /// The bytes to store.
+    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         write(self)
     }
@@ -125,6 +126,8 @@ pub struct UnknownLayout;
 ///
 /// # Panics
 /// If the type cannot be laid out at all: a sequence without a length, or a flattened field.
+#[expect(clippy::expect_used, reason = "postcard writes into memory whatever serde derives")]
+#[must_use]
 pub fn write<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_extend(value, vec![VERSION]).expect("what is laid out here has a layout")
 }

@@ -18,6 +18,7 @@ mod known;
 mod limits;
 mod matching;
 pub mod memory;
+mod news;
 mod often;
 mod parts;
 mod talk;
@@ -29,3 +30,4 @@ pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_me
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;
+pub use news::News;

@@ -9,10 +9,11 @@ use super::verdict::Verdict;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
 use crate::lifecycle::Tasks;
+use crate::model::LaneName;
 use crate::store::{
     DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement, Store, StoreError,
 };
-use crate::telemetry::egress::{RecordResult, RequestResult};
+use crate::telemetry::egress::{Egress, RecordResult, RequestResult};
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
@@ -47,7 +48,7 @@ pub enum EgressError {
     #[error("destination.{0}")]
     Backoff(#[from] BadBackoff),
     /// The lane makes no sense.
-    #[error(transparent)]
+    #[error("destination.{0}")]
     Lane(#[from] BadLane),
     /// No request can be made.
     #[error(transparent)]
@@ -69,9 +70,12 @@ pub fn start(
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }
-    let lane = Arc::new(Lane::new(destination, entropy.clone(), metrics)?);
+    let telemetry = Egress::new(metrics, &destination.name);
+    let lane =
+        Lane::new(destination.concurrency, &destination.breaker, telemetry, entropy.clone())?;
     let driver = Arc::new(Driver {
-        lane,
+        name: destination.name.clone(),
+        lane: Arc::new(lane),
         store,
         platform: Platform::new(destination, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&destination.backoff)?,
@@ -87,7 +91,8 @@ pub fn start(
 }
 
 struct Driver {
-    lane: Arc<Lane>,
+    name: LaneName,
+    lane: Arc<Lane<Egress>>,
     store: Store,
     platform: Platform,
     backoff: Backoff,
@@ -165,7 +170,7 @@ impl Driver {
         let now = self.clock.now();
         let until = now.checked_add(self.lease).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + self.lease;
-        let Lease { token, items, .. } = self.store.lease(self.lane.name(), asked, until).await?;
+        let Lease { token, items, .. } = self.store.lease(&self.name, asked, until).await?;
         self.lane.telemetry.oldest(oldest(&items, now));
         let found = match items.len() {
             0 => Found::Nothing,
@@ -187,7 +192,7 @@ impl Driver {
     }
 
     /// Sends a batch and settles it.
-    async fn forward(self: Arc<Self>, mut pass: Pass, term: Term, batch: Vec<Leased>) {
+    async fn forward(self: Arc<Self>, mut pass: Pass<Egress>, term: Term, batch: Vec<Leased>) {
         let mut flight = Flight::new(batch);
         // A request is over before its lease is: at no time do two senders have one record.
         while Instant::now() + self.platform.timeout() < term.ends {
@@ -222,8 +227,7 @@ impl Driver {
         if items.is_empty() {
             return;
         }
-        let settlement =
-            Settlement { lane: self.lane.name().clone(), token: term.token, report, items };
+        let settlement = Settlement { lane: self.name.clone(), token: term.token, report, items };
         while Instant::now() < term.ends {
             match timeout_at(term.ends, self.store.settle(settlement.clone())).await {
                 Ok(Ok(lost)) => {
@@ -245,7 +249,7 @@ impl Driver {
 
     /// When to look again unless something is committed first.
     async fn next_due(&self) -> Instant {
-        let wait = match self.store.next_due(self.lane.name()).await {
+        let wait = match self.store.next_due(&self.name).await {
             Ok(Some(due)) => Duration::try_from(due.duration_since(self.clock.now()))
                 .unwrap_or_default()
                 .min(POLL),
@@ -298,5 +302,6 @@ fn record_result(settled: &Settled) -> RecordResult {
         Settled::Dead { class: DeadClass::Rejected, .. } => RecordResult::Rejected,
         Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
         Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,
+        Settled::Dead { class: DeadClass::Unknown, .. } => RecordResult::Unknown,
     }
 }

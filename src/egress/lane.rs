@@ -1,35 +1,75 @@
-//! A lane: how many batches may be under way to one destination, and whether it may be sent to.
+//! A lane: how many requests may be under way to one far end, and whether it may be sent to.
 
 use super::breaker::{Admits, BadBreaker, Breaker, Health, State, Ticket};
 use crate::clock::Entropy;
-use crate::config::Destination;
-use crate::model::LaneName;
-use crate::telemetry::Metrics;
-use crate::telemetry::egress::{Egress as Telemetry, LaneState};
+use crate::config;
+use crate::telemetry::egress::{Egress, LaneState};
+use crate::telemetry::messages::Messages;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// A lane, shared by its driver and its batches under way.
+/// Whom a lane tells how it fares.
+pub trait Telemetry {
+    /// It stands so, whether that changed or not.
+    fn state(&self, state: LaneState);
+    /// A request took off.
+    fn took_off(&self);
+    /// A request is settled, or given up.
+    fn landed(&self);
+    /// It stopped sending.
+    fn held(&self, cause: &str);
+    /// It sends again.
+    fn back(&self);
+}
+
+macro_rules! telemetry {
+    ($($name:ty),*) => {$(
+        impl Telemetry for $name {
+            fn state(&self, state: LaneState) {
+                self.state(state);
+            }
+
+            fn took_off(&self) {
+                self.took_off();
+            }
+
+            fn landed(&self) {
+                self.landed();
+            }
+
+            fn held(&self, cause: &str) {
+                self.held(cause);
+            }
+
+            fn back(&self) {
+                self.back();
+            }
+        }
+    )*};
+}
+
+telemetry!(Egress, Messages);
+
+/// A lane, shared by its driver and its requests under way.
 #[derive(Debug)]
-pub struct Lane {
-    name: LaneName,
+pub struct Lane<T> {
     slots: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
     changed: Notify,
     entropy: Entropy,
-    pub(super) telemetry: Telemetry,
+    pub(super) telemetry: T,
 }
 
 /// A lane that could send nothing or never stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLane {
     /// It could send nothing.
-    #[error("destination.concurrency must be at least 1")]
+    #[error("concurrency must be at least 1")]
     NoConcurrency,
     /// Its breaker makes no sense.
-    #[error("destination.{0}")]
+    #[error(transparent)]
     Breaker(#[from] BadBreaker),
 }
 
@@ -41,41 +81,33 @@ pub struct Slot {
 
 /// A batch under way: holds its slot, and tells the lane how its requests fare.
 #[derive(Debug)]
-pub struct Pass {
-    lane: Arc<Lane>,
+pub struct Pass<T: Telemetry> {
+    lane: Arc<Lane<T>>,
     ticket: Option<Ticket>,
     _slot: Slot,
 }
 
-impl Lane {
+impl<T: Telemetry> Lane<T> {
     /// A lane that sends.
     ///
     /// # Errors
     /// [`BadLane`] when it could not.
     pub fn new(
-        destination: &Destination,
+        concurrency: usize,
+        breaker: &config::Breaker,
+        telemetry: T,
         entropy: Entropy,
-        metrics: &Metrics,
-    ) -> Result<Lane, BadLane> {
-        let concurrency =
-            NonZeroUsize::new(destination.concurrency).ok_or(BadLane::NoConcurrency)?;
-        let breaker = Breaker::new(&destination.breaker)?;
-        let telemetry = Telemetry::new(metrics, &destination.name);
+    ) -> Result<Lane<T>, BadLane> {
+        let concurrency = NonZeroUsize::new(concurrency).ok_or(BadLane::NoConcurrency)?;
+        let breaker = Breaker::new(breaker)?;
         telemetry.state(LaneState::Sending);
         Ok(Lane {
-            name: destination.name.clone(),
             slots: Arc::new(Semaphore::new(concurrency.get())),
             breaker: Mutex::new(breaker),
             changed: Notify::new(),
             entropy,
             telemetry,
         })
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &LaneName {
-        &self.name
     }
 
     /// Waits until something may be started, and returns how much: every free slot, or one when
@@ -114,7 +146,7 @@ impl Lane {
 
     /// Starts a batch in a slot from [`Lane::slots`].
     #[must_use]
-    pub fn begin(self: &Arc<Self>, slot: Slot) -> Pass {
+    pub fn begin(self: &Arc<Self>, slot: Slot) -> Pass<T> {
         let mut breaker = self.breaker();
         let ticket = breaker.begin(Instant::now());
         self.telemetry.state(shown(breaker.state()));
@@ -145,7 +177,7 @@ impl Lane {
     }
 }
 
-impl Pass {
+impl<T: Telemetry> Pass<T> {
     /// Tells what a request said about the destination.
     pub fn report(&mut self, health: Health, cause: &str) {
         // After its first request a probe is one of many.
@@ -154,7 +186,7 @@ impl Pass {
     }
 }
 
-impl Drop for Pass {
+impl<T: Telemetry> Drop for Pass<T> {
     fn drop(&mut self) {
         // A probe that never came to send must not leave the lane waiting for it.
         if self.ticket == Some(Ticket::Probe) {
@@ -176,19 +208,21 @@ fn shown(state: State) -> LaneState {
 mod tests {
     use super::*;
     use crate::egress::samples::destination;
+    use crate::telemetry::Metrics;
     use std::time::Duration;
 
-    fn lane() -> Arc<Lane> {
-        let lane =
-            Lane::new(&destination(), Entropy::seeded(1), &Metrics::new().expect("a registry"));
+    fn lane() -> Arc<Lane<Egress>> {
+        let destination = destination();
+        let telemetry = Egress::new(&Metrics::new().expect("a registry"), &destination.name);
+        let lane = Lane::new(4, &destination.breaker, telemetry, Entropy::seeded(1));
         Arc::new(lane.expect("sense"))
     }
 
-    fn state(lane: &Lane) -> LaneState {
+    fn state(lane: &Lane<Egress>) -> LaneState {
         shown(lane.breaker().state())
     }
 
-    fn in_flight(lane: &Lane) -> usize {
+    fn in_flight(lane: &Lane<Egress>) -> usize {
         destination().concurrency - lane.slots.available_permits()
     }
 

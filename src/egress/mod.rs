@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod driver;
 pub mod flight;
 pub mod lane;
+pub mod messages;
 pub mod native;
 #[cfg(test)]
 #[path = "../../tests/support/openapi.rs"]

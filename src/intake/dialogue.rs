@@ -212,7 +212,8 @@ fn conclusion(decision: Decision, held: Option<&Held>, now: Timestamp) -> Conclu
         held: held.map(|held| held.seq).into_iter().collect(),
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
         memory: memory.collect(),
-        messages: messages.into_iter().map(queued).collect(),
+        messages: messages.iter().map(queued).collect(),
+        told: Vec::new(),
     }
 }
 
@@ -235,12 +236,12 @@ fn entry(understood: Understood, held: Option<&Held>, now: Timestamp) -> Option<
     })
 }
 
-fn queued(message: Message) -> NewMessage {
+fn queued(message: &Message) -> NewMessage {
     NewMessage {
         id: message.key,
         lane: message.account.clone(),
         not_before: message.not_before,
         expires: message.expires,
-        bytes: Opaque(memory::write(&message)),
+        bytes: Opaque(memory::write(message)),
     }
 }

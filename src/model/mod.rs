@@ -11,6 +11,7 @@ pub mod phone;
 pub mod record;
 pub mod scheme;
 pub mod secret;
+pub mod segments;
 
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
@@ -27,3 +28,4 @@ pub use record::{
 };
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
+pub use segments::segments;

@@ -5,7 +5,7 @@ use super::job::{ConcludeJob, ConcludedItem, Job};
 use super::memory::MemoryChange;
 use super::message::NewMessage;
 use super::{ReadError, Store, StoreError};
-use crate::model::{AccountName, CallbackSeq, Outcome, Record};
+use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -42,6 +42,8 @@ pub struct Conclusion {
     pub memory: Vec<MemoryChange>,
     /// What is sent to citizens. A key that is known already is not queued again.
     pub messages: Vec<NewMessage>,
+    /// The messages whose news it takes in; [`Store::untold`] shows those no more.
+    pub told: Vec<MessageKey>,
 }
 
 /// One thing that a conclusion came to.
@@ -71,8 +73,9 @@ pub enum Concluded {
         /// For each entry, in order, whether it was new; `false` is a repeat that changed nothing.
         fresh: Vec<bool>,
     },
-    /// An event is no longer held, or a record revision is there already: somebody else concluded
-    /// it, or this very conclusion came before. Nothing was changed.
+    /// An event is no longer held, news are no longer untold, or a record revision is there
+    /// already: somebody else concluded it, or this very conclusion came before. Nothing was
+    /// changed.
     Void,
 }
 
@@ -96,7 +99,8 @@ impl Store {
         self.reader.inbox(limit).await
     }
 
-    /// A watch that changes with every commit that held an event. Take it before looking.
+    /// A watch that changes with every commit that held an event or brought news of a message.
+    /// Take it before looking.
     #[must_use]
     pub fn arrivals(&self) -> watch::Receiver<()> {
         self.shared.arrived.subscribe()
@@ -110,15 +114,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is changed.
     pub async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, StoreError> {
-        let Conclusion { held, entries, memory, messages } = conclusion;
+        let Conclusion { held, entries, memory, messages, told } = conclusion;
         let items = entries.iter().map(|entry| self.seal_concluded(entry));
         let items = items.collect::<Result<_, StoreError>>()?;
         let memory = memory.iter().map(|change| self.seal_memory(change));
         let memory = memory.collect::<Result<_, StoreError>>()?;
         let messages = messages.iter().map(|message| self.seal_message(message)).collect();
-        let job =
-            |answer| Job::Conclude(Box::new(ConcludeJob { held, items, memory, messages, answer }));
-        self.ask(job).await
+        let job = |answer| ConcludeJob { held, items, memory, messages, told, answer };
+        self.ask(|answer| Job::Conclude(Box::new(job(answer)))).await
     }
 
     fn seal_concluded(&self, entry: &ConcludedEntry) -> Result<ConcludedItem, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::seal::Fingerprint;
 use super::{
-    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageSettlement, Opaque, Settlement,
+    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageSettled, Opaque, Settlement,
     StoreError,
 };
 use crate::model::{
@@ -24,7 +24,7 @@ pub(super) enum Job {
     Lease(LeaseJob),
     Settle(Settlement, Answer<usize>),
     LeaseMessages(MessageLeaseJob),
-    SettleMessages(MessageSettlement, Answer<usize>),
+    SettleMessages(MessageSettleJob),
     Purge(PurgeJob, Answer<u64>),
     /// Writes the last frames of the log back, so that it can start over.
     FinishCheckpoint(Answer<()>),
@@ -97,6 +97,7 @@ pub(super) struct ConcludeJob {
     pub(super) items: Vec<ConcludedItem>,
     pub(super) memory: Vec<SealedMemory>,
     pub(super) messages: Vec<SealedMessage>,
+    pub(super) told: Vec<MessageKey>,
     pub(super) answer: Answer<Concluded>,
 }
 
@@ -151,9 +152,26 @@ pub(super) struct RawMessageLease {
 pub(super) struct LeasedMessageRow {
     pub(super) id: MessageKey,
     pub(super) attempt: u32,
+    pub(super) in_doubt: bool,
     pub(super) queued_at: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) sealed: Vec<u8>,
+}
+
+/// What became of leased messages.
+#[derive(Debug)]
+pub(super) struct MessageSettleJob {
+    pub(super) token: LeaseToken,
+    pub(super) items: Vec<SealedVerdict>,
+    pub(super) answer: Answer<usize>,
+}
+
+/// What became of one, ready to be columns.
+#[derive(Debug)]
+pub(super) struct SealedVerdict {
+    pub(super) id: MessageKey,
+    pub(super) became: MessageSettled,
+    pub(super) news: Option<Vec<u8>>,
 }
 
 /// A wish for due records.

@@ -2,7 +2,9 @@
 //! is sent, dropped or given up.
 
 use super::callback::Opaque;
-use super::job::{Job, LeasedMessageRow, MessageLeaseJob, SealedMessage};
+use super::job::{
+    Job, LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage, SealedVerdict,
+};
 use super::queue::{DeadClass, LeaseToken};
 use super::{ReadError, Store, StoreError, rows};
 use crate::model::{AccountName, MessageKey};
@@ -41,8 +43,11 @@ pub struct MessageLease {
 pub struct LeasedMessage {
     /// Its key.
     pub id: MessageKey,
-    /// Which attempt this is, from 1. After the first, somebody may have it already.
+    /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// Whether an earlier lease was never settled, because its sender crashed or its time ran out:
+    /// then the citizen may have it already.
+    pub in_doubt: bool,
     /// Since when it waits.
     pub queued_at: Timestamp,
     /// After this it is to be dropped.
@@ -57,7 +62,28 @@ pub struct MessageSettlement {
     /// The lease under which they were sent.
     pub token: LeaseToken,
     /// The verdict for each message.
-    pub items: Vec<(MessageKey, MessageSettled)>,
+    pub items: Vec<SettledMessage>,
+}
+
+/// What became of one leased message.
+#[derive(Debug, Clone)]
+pub struct SettledMessage {
+    /// Its key.
+    pub id: MessageKey,
+    /// The verdict.
+    pub became: MessageSettled,
+    /// What [`Store::untold`] shows of it until a conclusion has taken it in; it takes the place of
+    /// earlier news that are untold.
+    pub news: Option<Opaque>,
+}
+
+/// News of a message that no conclusion has taken in yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// The message.
+    pub id: MessageKey,
+    /// What became of it, as its settlement said.
+    pub bytes: Opaque,
 }
 
 /// The verdict for one message.
@@ -152,15 +178,15 @@ impl Store {
         let open = |row: LeasedMessageRow| {
             let bytes = self.shared.ring.open(&rows::message_place(row.id), &row.sealed);
             let bytes = bytes.map_err(|error| StoreError::Database(error.to_string()))?;
-            let LeasedMessageRow { id, attempt, queued_at, expires, .. } = row;
-            Ok(LeasedMessage { id, attempt, queued_at, expires, bytes: Opaque(bytes) })
+            let LeasedMessageRow { id, attempt, in_doubt, queued_at, expires, .. } = row;
+            Ok(LeasedMessage { id, attempt, in_doubt, queued_at, expires, bytes: Opaque(bytes) })
         };
         let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
         Ok(MessageLease { token: raw.token, until, items })
     }
 
     /// Settles what became of leased messages. Returns how many were no longer under this lease
-    /// and so were left alone.
+    /// and so were left alone, with their news. News wake those who watch [`Store::arrivals`].
     ///
     /// # Errors
     /// [`StoreError`]; nothing is settled, and the leases run on.
@@ -168,7 +194,17 @@ impl Store {
         &self,
         settlement: MessageSettlement,
     ) -> Result<usize, StoreError> {
-        self.ask(|answer| Job::SettleMessages(settlement, answer)).await
+        let MessageSettlement { token, items } = settlement;
+        let items = items.into_iter().map(|item| self.seal_verdict(item)).collect();
+        self.ask(|answer| Job::SettleMessages(MessageSettleJob { token, items, answer })).await
+    }
+
+    /// News of messages, oldest message first. Each is shown until a conclusion takes it in.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn untold(&self, limit: u32) -> Result<Vec<Untold>, ReadError> {
+        self.reader.untold(limit).await
     }
 
     /// When the next message of a lane is due, if there is any.
@@ -194,6 +230,12 @@ impl Store {
     /// [`ReadError`].
     pub async fn message_lanes(&self) -> Result<Vec<MessageLaneStatus>, ReadError> {
         self.reader.message_lanes().await
+    }
+
+    fn seal_verdict(&self, settled: SettledMessage) -> SealedVerdict {
+        let SettledMessage { id, became, news } = settled;
+        let seal = |news: Opaque| self.shared.sealer().seal(&rows::news_place(id), &news.0);
+        SealedVerdict { id, became, news: news.map(seal) }
     }
 
     pub(super) fn seal_message(&self, message: &NewMessage) -> SealedMessage {

@@ -31,7 +31,7 @@ pub use look::{
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, Woken};
 pub use message::{
     DeadMessage, LeasedMessage, MessageLaneStatus, MessageLease, MessageSettled, MessageSettlement,
-    NewMessage,
+    NewMessage, SettledMessage, Untold,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -105,9 +105,9 @@ impl Shared {
         }
     }
 
-    /// Wakes those who wait for held events and for messages.
-    fn grown(&self, held: bool, messages: bool) {
-        if held {
+    /// Wakes those who wait for held events and news, and for messages.
+    fn grown(&self, arrived: bool, messages: bool) {
+        if arrived {
             self.arrived.send_replace(());
         }
         if messages {

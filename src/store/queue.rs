@@ -94,6 +94,8 @@ pub enum DeadClass {
     Attempts,
     /// It ran out of time.
     Age,
+    /// It may have been taken or not, and must not be taken twice.
+    Unknown,
 }
 
 impl DeadClass {
@@ -104,6 +106,7 @@ impl DeadClass {
             DeadClass::Rejected => "rejected",
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
+            DeadClass::Unknown => "unknown",
         }
     }
 }

@@ -99,6 +99,14 @@ pub(super) fn message_place(id: MessageKey) -> [u8; 23] {
     place
 }
 
+/// The place that the news of a message is sealed for.
+pub(super) fn news_place(id: MessageKey) -> [u8; 20] {
+    let mut place = [0; 20];
+    place[..4].copy_from_slice(b"news");
+    place[4..].copy_from_slice(id.0.as_bytes());
+    place
+}
+
 /// What is remembered, with the key it is remembered under.
 #[derive(Serialize, Deserialize)]
 struct SealedMemory<'a> {

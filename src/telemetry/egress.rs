@@ -63,10 +63,12 @@ macro_rules! labels {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            const LABELS: &[&str] = &[$($label,)*];
+            pub(in crate::telemetry) const LABELS: &[&str] = &[$($label,)*];
         }
     };
 }
+
+pub(super) use labels;
 
 labels! {
     /// What a request came to.
@@ -103,6 +105,8 @@ labels! {
         Attempts = "dead_attempts",
         /// A dead letter: out of time.
         Age = "dead_age",
+        /// A dead letter: what became of it is not known.
+        Unknown = "dead_unknown",
     }
 }
 
@@ -115,6 +119,17 @@ pub enum LaneState {
     Probing,
     /// Nothing is sent.
     Holding,
+}
+
+impl LaneState {
+    /// As a gauge has it.
+    pub(super) fn shown(self) -> f64 {
+        match self {
+            LaneState::Sending => 0.0,
+            LaneState::Probing => 1.0,
+            LaneState::Holding => 2.0,
+        }
+    }
 }
 
 /// The metrics of one lane.
@@ -193,11 +208,7 @@ impl Egress {
 
     /// The lane's state, whether it changed or not.
     pub fn state(&self, state: LaneState) {
-        self.state.set(match state {
-            LaneState::Sending => 0.0,
-            LaneState::Probing => 1.0,
-            LaneState::Holding => 2.0,
-        });
+        self.state.set(state.shown());
     }
 
     /// The lane stopped sending.

@@ -10,6 +10,7 @@ pub mod intake;
 pub mod invitations;
 pub mod link;
 pub mod logging;
+pub mod messages;
 pub mod metrics;
 pub mod net;
 pub mod reload;
@@ -31,6 +32,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
+    ("Messages", messages::TABLE),
 ];
 
 #[cfg(test)]

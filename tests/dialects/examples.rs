@@ -172,6 +172,16 @@ fn every_example_comes_to_what_the_page_says() {
 }
 
 #[test]
+fn the_example_of_sending_is_right() {
+    let (_, section) = PAGE.split_once("\n## Sending\n").expect("the section");
+    let (_, account) = section.split_once("```toml\n").expect("an example");
+    let account = account.split_once("```").expect("an end").0;
+    let config = parse(account, "test-secret");
+    let sends = config.accounts.values().filter(|account| account.send.is_some());
+    assert_eq!(sends.count(), 1);
+}
+
+#[test]
 fn no_example_that_proves_anything_is_believed_under_another_secret() {
     for Example { title, account, request, .. } in examples() {
         let config = parse(account, "another");

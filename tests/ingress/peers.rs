@@ -178,6 +178,7 @@ fn account(name: &str, routes: &[&str], auth: &Auth) -> Account {
         reference: "none".to_owned(),
         patience: "none".to_owned(),
         transport: Transport::Http,
+        send: None,
         routes: routes.iter().map(|name| route(name, auth.clone())).collect(),
     };
     Account {
@@ -190,6 +191,7 @@ fn account(name: &str, routes: &[&str], auth: &Auth) -> Account {
         offset: Offset::UTC,
         country: "86".to_owned(),
         default_campaign: None,
+        send: None,
         origin: Origin { file: "test".to_owned(), line: 1 },
     }
 }

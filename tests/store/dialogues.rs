@@ -4,6 +4,7 @@ use crate::bench::{Bench, account, entry, record, remember};
 use bridge8890::model::{Level, MessageKey, Outcome, Record, RecordId, Revision};
 use bridge8890::store::{
     Concluded, Conclusion, DeadClass, Held, MessageLease, MessageSettled, MessageSettlement,
+    Opaque, SettledMessage,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,10 @@ struct Model {
     /// The record that was made last, and its revision: what is remembered.
     last: Option<(RecordId, Revision)>,
     messages: BTreeMap<MessageKey, Place>,
+    /// What became of messages, and was not told.
+    untold: BTreeMap<MessageKey, Vec<u8>>,
+    /// The messages that were leased, and not settled since.
+    leased: BTreeSet<MessageKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +69,11 @@ enum Place {
 }
 
 /// Of each event: every third is noted, every third rates, every third revises what is remembered.
+/// Beside them the news of as many messages are told.
 fn decide(bench: &Bench, model: &Model, held: &[Held]) -> (Conclusion, Model) {
     let (mut conclusion, mut model) = (Conclusion::default(), model.clone());
+    conclusion.told = model.untold.keys().take(held.len()).copied().collect();
+    conclusion.told.iter().for_each(|id| drop(model.untold.remove(id)));
     for event in held {
         let number = model.held.remove(0);
         assert_eq!(event.bytes.0, format!("13940000001 {number}").into_bytes(), "in order");
@@ -126,10 +134,15 @@ async fn settle(bench: &Bench, model: &mut Model, lease: &MessageLease, verdict:
         }
     };
     for item in &lease.items {
-        let items = vec![(item.id, verdict.clone())];
+        // A retry is no news to anybody.
+        let news = (place != Place::Pending).then(|| format!("{place:?}").into_bytes());
+        let (became, told) = (verdict.clone(), news.clone().map(Opaque));
+        let items = vec![SettledMessage { id: item.id, became, news: told }];
         let settlement = MessageSettlement { token: lease.token, items };
         if bench.store().settle_messages(settlement).await.expect("it settles") == 0 {
             model.messages.insert(item.id, place);
+            model.leased.remove(&item.id);
+            model.untold.extend(news.map(|news| (item.id, news)));
         }
     }
 }
@@ -142,6 +155,9 @@ async fn check(bench: &Bench, model: &Model) {
     assert_eq!(bench.store().pending(), counts.pending);
     let last = model.last.map(|(id, revision)| remembered(&id, revision));
     assert_eq!(bench.recall("last").await, last);
+    let untold = bench.store().untold(100).await.expect("it reads");
+    let untold = untold.into_iter().map(|one| (one.id, one.bytes.0));
+    assert_eq!(untold.collect::<BTreeMap<_, _>>(), model.untold);
     let lanes = bench.store().message_lanes().await.expect("it counts");
     let found = lanes.first().map(|lane| [lane.pending, lane.sent, lane.dropped, lane.dead]);
     let places = [Place::Pending, Place::Sent, Place::Dropped, Place::Dead];
@@ -196,6 +212,7 @@ proptest! {
                         let lease = lease.expect("it leases");
                         for item in &lease.items {
                             assert_eq!(model.messages[&item.id], Place::Pending);
+                            assert_eq!(item.in_doubt, !model.leased.insert(item.id));
                         }
                         leases.push(lease);
                     }

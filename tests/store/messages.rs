@@ -3,8 +3,8 @@
 use crate::bench::Bench;
 use bridge8890::model::{AccountName, MessageKey};
 use bridge8890::store::{
-    Conclusion, DeadClass, LeaseToken, MessageLaneStatus, MessageLease, MessageSettled,
-    MessageSettlement, NewMessage,
+    Concluded, Conclusion, DeadClass, LeaseToken, MessageLaneStatus, MessageLease, MessageSettled,
+    MessageSettlement, NewMessage, Opaque, SettledMessage, Untold,
 };
 use std::time::Duration;
 
@@ -26,8 +26,43 @@ fn keys(lease: &MessageLease) -> Vec<MessageKey> {
 }
 
 async fn settle(bench: &Bench, token: LeaseToken, items: &[(MessageKey, MessageSettled)]) -> usize {
-    let settlement = MessageSettlement { token, items: items.to_vec() };
+    let settled = |(id, became): &(_, MessageSettled)| SettledMessage {
+        id: *id,
+        became: became.clone(),
+        news: None,
+    };
+    let settlement = MessageSettlement { token, items: items.iter().map(settled).collect() };
     bench.store().settle_messages(settlement).await.expect("it settles")
+}
+
+/// Settles one message with news of it.
+async fn settle_telling(
+    bench: &Bench,
+    token: LeaseToken,
+    id: MessageKey,
+    (became, news): (MessageSettled, &str),
+) -> usize {
+    let item = SettledMessage { id, became, news: Some(news_of(news)) };
+    let settlement = MessageSettlement { token, items: vec![item] };
+    bench.store().settle_messages(settlement).await.expect("it settles")
+}
+
+fn news_of(text: &str) -> Opaque {
+    Opaque(format!("13940000001 {text}").into_bytes())
+}
+
+async fn untold(bench: &Bench) -> Vec<Untold> {
+    bench.store().untold(10).await.expect("it reads")
+}
+
+fn telling(told: &[MessageKey]) -> Conclusion {
+    Conclusion { told: told.to_vec(), ..Conclusion::default() }
+}
+
+/// What is leased, each with whether it is in doubt.
+async fn lease_doubting(bench: &Bench) -> (LeaseToken, Vec<(MessageKey, bool)>) {
+    let lease = lease(bench, 10).await;
+    (lease.token, lease.items.iter().map(|item| (item.id, item.in_doubt)).collect())
 }
 
 async fn status(bench: &Bench) -> MessageLaneStatus {
@@ -151,6 +186,102 @@ async fn after_a_crash_what_was_under_way_is_due_and_has_counted() {
 }
 
 #[tokio::test]
+async fn a_message_is_in_doubt_while_an_earlier_lease_of_it_was_never_settled() {
+    let mut bench = Bench::new().await;
+    let (one, two) = (bench.message("one"), bench.message("two"));
+    queue(&bench, &[&one, &two]).await;
+    let (token, found) = lease_doubting(&bench).await;
+    assert_eq!(found, [(one.id, false), (two.id, false)]);
+    settle(&bench, token, &[(two.id, MessageSettled::Released)]).await;
+    bench.reopen().await;
+    let (token, found) = lease_doubting(&bench).await;
+    assert_eq!(found, [(one.id, true), (two.id, false)], "one was never settled, two was");
+    // A sender that leaves it once more cannot take the doubt away.
+    bench.reopen().await;
+    assert_eq!(settle(&bench, token, &[(one.id, MessageSettled::Sent)]).await, 1);
+    let (token, found) = lease_doubting(&bench).await;
+    assert_eq!(found, [(one.id, true), (two.id, true)]);
+    let retry = MessageSettled::Retry { due: bench.clock.now(), reason: "503".to_owned() };
+    settle(&bench, token, &[(one.id, retry), (two.id, dead())]).await;
+    let (_, found) = lease_doubting(&bench).await;
+    assert_eq!(found, [(one.id, false)], "a verdict settles it");
+    bench.clock.advance(MINUTE);
+    let (token, found) = lease_doubting(&bench).await;
+    assert_eq!(found, [(one.id, true)], "its lease ran out");
+    settle(&bench, token, &[(one.id, MessageSettled::Sent)]).await;
+    let operator = bench.operator().await;
+    let replayed = operator.replay_messages(&[two.id], bench.clock.now()).await;
+    assert_eq!(replayed.expect("it replays"), 1);
+    assert_eq!(lease_doubting(&bench).await.1, [(two.id, false)]);
+}
+
+#[tokio::test]
+async fn news_come_with_the_settlement_and_are_told_once() {
+    let mut bench = Bench::new().await;
+    let (one, two) = (bench.message("one"), bench.message("two"));
+    queue(&bench, &[&one, &two]).await;
+    let leased = lease(&bench, 10).await;
+    let mut arrivals = bench.store().arrivals();
+    arrivals.mark_unchanged();
+    settle(&bench, leased.token, &[(two.id, dead())]).await;
+    let sent = (MessageSettled::Sent, "sent");
+    assert_eq!(settle_telling(&bench, LeaseToken(0), one.id, sent.clone()).await, 1);
+    assert!(!arrivals.has_changed().expect("the store is open"), "nothing to tell");
+    assert!(untold(&bench).await.is_empty());
+
+    assert_eq!(settle_telling(&bench, leased.token, one.id, sent).await, 0);
+    assert!(arrivals.has_changed().expect("the store is open"));
+    let lost = (MessageSettled::Sent, "lost");
+    assert_eq!(settle_telling(&bench, leased.token, one.id, lost).await, 1);
+    let operator = bench.operator().await;
+    operator.replay_messages(&[two.id], bench.clock.now()).await.expect("it replays");
+    let again = lease(&bench, 1).await;
+    settle_telling(&bench, again.token, two.id, (dead(), "dead")).await;
+    bench.reopen().await;
+    let expected =
+        [(one.id, "sent"), (two.id, "dead")].map(|(id, text)| Untold { id, bytes: news_of(text) });
+    assert_eq!(untold(&bench).await, expected);
+    assert_eq!(bench.store().untold(1).await.expect("it reads"), expected[..1]);
+    for file in std::fs::read_dir(bench.directory.path()).expect("a directory") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("it reads");
+        assert!(!bytes.windows(11).any(|window| window == b"13940000001"), "in the clear");
+    }
+
+    // Within one group, too.
+    let store = bench.store();
+    let (first, second) = tokio::join!(
+        store.conclude(telling(&[one.id])),
+        store.conclude(telling(&[one.id, two.id]))
+    );
+    assert_eq!(first.expect("it concludes"), Concluded::Done { fresh: Vec::new() });
+    assert_eq!(second.expect("it concludes"), Concluded::Void);
+    assert_eq!(untold(&bench).await, expected[1..], "a void conclusion tells nothing");
+    bench.reopen().await;
+    let messages = vec![bench.message("thanks")];
+    let retried = Conclusion { messages, ..telling(&[one.id]) };
+    assert_eq!(bench.conclude(&retried).await, Concluded::Void);
+    assert_eq!(status(&bench).await.pending, 0);
+    assert_eq!(bench.conclude(&telling(&[two.id])).await, Concluded::Done { fresh: Vec::new() });
+    assert!(untold(&bench).await.is_empty());
+}
+
+#[tokio::test]
+async fn later_news_take_the_place_of_untold_ones_and_silence_does_not() {
+    let bench = Bench::new().await;
+    let message = bench.message("one");
+    queue(&bench, &[&message]).await;
+    let retry = MessageSettled::Retry { due: bench.clock.now(), reason: String::new() };
+    for (news, expected) in [(Some("first"), "first"), (None, "first"), (Some("last"), "last")] {
+        let token = lease(&bench, 1).await.token;
+        match news {
+            Some(news) => settle_telling(&bench, token, message.id, (retry.clone(), news)).await,
+            None => settle(&bench, token, &[(message.id, retry.clone())]).await,
+        };
+        assert_eq!(untold(&bench).await[0].bytes, news_of(expected));
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_delays_nothing_but_what_was_put_off() {
     let hour = Duration::from_secs(3600);
     let mut bench = Bench::new().await;
@@ -192,4 +323,19 @@ async fn a_purge_erases_what_was_sent_or_dropped_long_ago() {
     bench.purge(2 * DAY).await;
     let found = status(&bench).await;
     assert_eq!((found.sent, found.dropped, found.dead, found.pending), (0, 0, 1, 1));
+}
+
+#[tokio::test]
+async fn a_purge_spares_what_is_untold() {
+    let bench = Bench::new().await;
+    let message = bench.message("thanks");
+    queue(&bench, &[&message]).await;
+    let token = lease(&bench, 1).await.token;
+    settle_telling(&bench, token, message.id, (MessageSettled::Sent, "sent")).await;
+    bench.clock.advance(2 * DAY);
+    bench.purge(DAY).await;
+    assert_eq!(status(&bench).await.sent, 1);
+    bench.conclude(&telling(&[message.id])).await;
+    bench.purge(DAY).await;
+    assert!(bench.store().message_lanes().await.expect("it counts").is_empty());
 }

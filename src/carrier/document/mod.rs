@@ -9,7 +9,7 @@ mod records;
 mod xml;
 
 pub(super) use json::Node;
-pub(super) use open::{Opened, open};
+pub(super) use open::{Opened, answer, open};
 
 use crate::config::dialect::Segment;
 use form::Fields;
@@ -155,6 +155,14 @@ impl Document<'_> {
             }
             (Document::Fields(fields), _) => text(fields.value(&whole(path))),
             _ => Value::Nothing,
+        }
+    }
+
+    /// The text at this path of the document itself, if there is one.
+    pub(super) fn text(&self, path: &[Segment]) -> Option<String> {
+        match self.value(self.root(), path) {
+            Value::Text(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+            Value::Nothing | Value::Composite(_) | Value::Broken(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::xml::Xml;
 use super::{Document, multipart};
 use crate::carrier::charset::{self, Known};
 use crate::carrier::{Call, Garbled};
-use crate::config::dialect::{Charset, Format, Inside, InsideFormat};
+use crate::config::dialect::{AnswerFormat, Charset, Format, Inside, InsideFormat};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use std::borrow::Cow;
@@ -84,6 +84,16 @@ fn by_content_type(headers: &HeaderMap) -> Option<Format> {
     ];
     let found = known.iter().find(|(name, _)| kind.eq_ignore_ascii_case(name.as_bytes()));
     found.map(|(_, format)| *format)
+}
+
+/// The document of an answer to a request of ours; `None` if it cannot be read.
+pub(in crate::carrier) fn answer(format: AnswerFormat, body: &[u8]) -> Option<Document<'_>> {
+    let (body, headers) = (Cow::Borrowed(body), HeaderMap::new());
+    match format {
+        AnswerFormat::Json => json(body, Charset::Utf8, &headers, "answer").ok(),
+        AnswerFormat::Xml => xml(body, Charset::Utf8, &headers, "answer").ok(),
+        AnswerFormat::Text => Some(Document::Text),
+    }
 }
 
 fn json<'a>(

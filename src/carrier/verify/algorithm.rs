@@ -11,7 +11,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 /// The signature of a text; the digests without a key ignore it. For Ed25519 the key is the
 /// private seed, and `None` if it is none.
-pub(super) fn sign(algorithm: Algorithm, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::carrier) fn sign(algorithm: Algorithm, key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     Some(match algorithm {
         Algorithm::Md5 => Md5::digest(text).to_vec(),
         Algorithm::Sha1 => Sha1::digest(text).to_vec(),

@@ -1,6 +1,6 @@
 //! Whether a request comes from whom it claims, and how the carrier would prove that it does.
 
-mod algorithm;
+pub(super) mod algorithm;
 mod digest;
 mod jwt;
 mod plivo;
@@ -23,6 +23,8 @@ use jiff::Timestamp;
 use std::borrow::Cow;
 use subtle::{Choice, ConstantTimeEq as _};
 use validity::Validity;
+
+pub(super) use digest::sign as sign_over;
 
 /// The most signatures that are looked at in one value: a carrier sends one for each of its own
 /// keys, and every one costs us a comparison.
@@ -84,7 +86,9 @@ pub fn sign(
         Check::Token { given, prefix } => {
             (given.clone(), [prefix.as_bytes(), secret.reveal()].concat())
         }
-        Check::Digest(digest) => (digest.given.clone(), digest::sign(digest, &claim, secret)?),
+        Check::Digest(digest) => {
+            (digest.given.clone(), digest::sign(digest, claim.values, &claim.user(), secret)?)
+        }
         Check::Jwt { given, prefix, body_hash } => {
             let token = jwt::sign(call.body, secret, body_hash, now);
             (given.clone(), [prefix.as_bytes(), token.as_bytes()].concat())

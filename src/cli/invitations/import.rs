@@ -148,7 +148,7 @@ enum Taker {
     /// A gateway that serves.
     Gateway(Box<Gateway>),
     /// The store.
-    Store(Import),
+    Store(Box<Import>),
     /// Nobody: they are only checked.
     Nobody(Box<Config>, Clock),
 }
@@ -170,7 +170,7 @@ impl Taker {
         archive::open(&config.store, &config.store.directory).await?;
         let (clock, entropy) = sources.clone();
         match Import::open(config, settings, clock, entropy).await? {
-            Some(import) => Ok(Taker::Store(import)),
+            Some(import) => Ok(Taker::Store(Box::new(import))),
             None => gateway(&address(config)?, args.ca.as_deref(), settings, sources),
         }
     }

@@ -93,6 +93,7 @@ fn newlines<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
 
 /// A table being read.
 pub(super) struct Table<'a> {
+    text: &'a str,
     reader: csv::Reader<&'a [u8]>,
     header: Vec<String>,
 }
@@ -130,7 +131,7 @@ impl<'a> Table<'a> {
             .find(|name| !header.iter().any(|column| column == name));
         match lacking {
             Some(name) => Err(Unusable::NoColumn(name)),
-            None => Ok(Table { reader, header }),
+            None => Ok(Table { text, reader, header }),
         }
     }
 
@@ -152,10 +153,18 @@ impl<'a> Table<'a> {
         let mut rows = Vec::new();
         let mut record = StringRecord::new();
         while rows.len() < most && self.reader.read_record(&mut record)? {
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |begun| self.line(begun));
             rows.push(self.row(&record, line));
         }
         Ok(rows)
+    }
+
+    /// The line of a record, which the reader takes to begin with the empty lines before it.
+    fn line(&self, begun: &csv::Position) -> u64 {
+        let byte = usize::try_from(begun.byte()).unwrap_or(usize::MAX);
+        let rest = self.text.as_bytes().get(byte..).unwrap_or_default();
+        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        begun.line() + newlines(empty) as u64
     }
 
     fn row(&self, record: &StringRecord, line: u64) -> Row {

@@ -12,6 +12,7 @@ mod field;
 mod proof;
 mod read;
 mod rule;
+mod send;
 mod source;
 mod template;
 mod trust;
@@ -21,13 +22,19 @@ pub use decoding::{Charset, Decode, Decoding, Step};
 pub use document::{Format, Inside, InsideFormat, Records};
 pub use field::{CallerField, Field, Origin, TimeField, TimeForm};
 pub use proof::{Algorithm, Auth, Check, Digest, Scheme, Sorted, SortedOf, Written};
+pub(super) use read::send_url;
 pub(super) use read::{read, read_alone};
 pub use rule::{Condition, DedupePart, EventRule, PartFields, RuleKind, StateField, Test};
+pub use send::{
+    AnswerFormat, CarrierId, Code, CodePlace, NumberForm, SendAnswer, SendBody, SendProof,
+    Submission, is_value,
+};
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use template::{Filter, Piece, Template, TemplateFault};
 pub use trust::Trust;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A carrier's whole way of speaking.
@@ -47,6 +54,8 @@ pub struct Dialect {
     pub transport: Transport,
     /// The addresses that it calls, at least one, in alphabetical order.
     pub routes: Vec<Route>,
+    /// How it is told to send a message; `None`: it cannot, or nobody has written down how.
+    pub send: Option<Arc<Submission>>,
 }
 
 impl Dialect {

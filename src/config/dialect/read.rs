@@ -12,6 +12,7 @@ mod events;
 mod fields;
 mod inside;
 mod places;
+mod send;
 mod times;
 mod values;
 
@@ -23,6 +24,7 @@ use super::super::{units, values as config_values};
 use super::{Dialect, Format, Route, Transport};
 use http::Method;
 use places::Ground;
+pub(in crate::config) use send::send_url;
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -103,6 +105,7 @@ fn dialect(key: &str, section: &mut Section<'_>) -> Option<Dialect> {
     let transport = section
         .text("transport", "\"http\"", |name| one_of(name, "a transport", &TRANSPORTS))
         .map_or(Transport::Http, |transport| transport.value);
+    let send = send::send(section);
     let routes = routes(section, transport)?;
     Some(Dialect {
         carrier: key.to_owned(),
@@ -114,6 +117,7 @@ fn dialect(key: &str, section: &mut Section<'_>) -> Option<Dialect> {
         }),
         transport,
         routes,
+        send: send?,
     })
 }
 

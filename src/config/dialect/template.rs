@@ -46,11 +46,15 @@ pub enum Filter {
     Percent,
     /// Without the query: up to the first `?`.
     Path,
+    /// The bytes of a UTF-8 text in GB 18030.
+    Gb18030,
+    /// The bytes of a UTF-8 text in UTF-16, big end first.
+    Utf16Be,
 }
 
 impl Filter {
     /// All of them, with their names.
-    pub const NAMES: [(&'static str, Filter); 11] = [
+    pub const NAMES: [(&'static str, Filter); 13] = [
         ("md5", Filter::Md5),
         ("sha1", Filter::Sha1),
         ("sha256", Filter::Sha256),
@@ -62,6 +66,8 @@ impl Filter {
         ("lower", Filter::Lower),
         ("percent", Filter::Percent),
         ("path", Filter::Path),
+        ("gb18030", Filter::Gb18030),
+        ("utf-16be", Filter::Utf16Be),
     ];
 }
 

@@ -26,6 +26,7 @@ pub(in crate::dialogue) fn account() -> Account {
             patience: String::new(),
             retries: Vec::new(),
             transport: Transport::Http,
+            send: None,
             routes: Vec::new(),
         }),
         user: None,
@@ -34,6 +35,7 @@ pub(in crate::dialogue) fn account() -> Account {
         offset: Offset::constant(8),
         country: "86".to_owned(),
         default_campaign: None,
+        send: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }

@@ -189,17 +189,24 @@ fn sender<'a>(
     channel: Option<Channel>,
     accounts: &'a BTreeMap<AccountName, Arc<Account>>,
 ) -> Option<&'a Account> {
+    if let Some(named) = named {
+        if channel == Some(Channel::Sms) && named.send.is_none() {
+            let right = "name one that has `send` in the gateway's configuration";
+            fields.reject("account", "does not send", right);
+        }
+        return Some(named);
+    }
     if fields.has("account") {
-        return named;
+        return None;
     }
     if channel == Some(Channel::Ivr) {
         fields.reject("account", "is missing", "write the name of the account whose calls ask");
         return None;
     }
     let sender = campaign?.conversation.as_ref().and_then(|it| it.sender.as_ref());
-    let found = sender.and_then(|name| accounts.get(name));
+    let found = sender.and_then(|name| accounts.get(name)).filter(|account| account.send.is_some());
     if found.is_none() {
-        let right = "write the name of the account that sends; the campaign has no `sender`";
+        let right = "write the name of an account that sends; the campaign's `sender` does not";
         fields.reject("account", "is missing", right);
     }
     found.map(Arc::as_ref)

@@ -8,7 +8,6 @@ mod request;
 mod rule;
 #[cfg(test)]
 mod tests;
-mod time;
 mod tree;
 
 pub use proof::{KeyPair, is_asymmetric};

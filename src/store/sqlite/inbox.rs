@@ -8,7 +8,7 @@ use super::plan;
 use super::read::Reader;
 use super::script::{Place, Script};
 use super::writer::State;
-use crate::model::{AccountName, CallbackSeq};
+use crate::model::{AccountName, CallbackSeq, MessageKey};
 use crate::store::ReadError;
 use crate::store::callback::Opaque;
 use crate::store::inbox::{Concluded, Held, InboxSeq};
@@ -26,6 +26,7 @@ const FIRST_NOTE: i64 = 1 << 32;
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     held: HashSet<InboxSeq>,
+    untold: HashSet<MessageKey>,
     revisions: HashSet<(uuid::Uuid, u32)>,
     /// The last note of earlier conclusions, by callback.
     noted: HashMap<i64, i64>,
@@ -60,11 +61,18 @@ impl Standing {
                 ON n.callback = asked.value AND n.item >= ? GROUP BY n.callback",
         );
         script.bind(super::json_list(callbacks)).bind(FIRST_NOTE);
+        let told: Vec<MessageKey> = jobs.iter().flat_map(|job| job.told.iter().copied()).collect();
+        let untold_place = message::find_untold(&mut script, &told)?;
         let done = script.run(connection).await?;
         let revision =
             |row: &SqliteRow| (uuid::Uuid::from_slice(row.get(0)).unwrap_or_default(), row.get(1));
         Ok(Standing {
             held: done.rows(held_place).iter().map(seq).collect(),
+            untold: untold_place
+                .map_or(&[][..], |place| done.rows(place))
+                .iter()
+                .map(|row| message::key(row, 0))
+                .collect(),
             revisions: done.rows(revisions_place).iter().map(revision).collect(),
             noted: done.rows(noted_place).iter().map(|row| (row.get(0), row.get(1))).collect(),
         })
@@ -75,11 +83,15 @@ impl Standing {
     pub(super) fn admits(&mut self, job: &ConcludeJob) -> bool {
         let brought: HashSet<_> = revisions(job).collect();
         let admitted = job.held.iter().all(|seq| self.held.contains(seq))
+            && job.told.iter().all(|id| self.untold.contains(id))
             && brought.len() == revisions(job).count()
             && self.revisions.is_disjoint(&brought);
         if admitted {
             job.held.iter().for_each(|seq| {
                 self.held.remove(seq);
+            });
+            job.told.iter().for_each(|id| {
+                self.untold.remove(id);
             });
             self.revisions.extend(brought);
         }
@@ -117,12 +129,14 @@ pub(super) fn conclude(
     now: i64,
 ) -> Result<Concluding, sqlx::Error> {
     let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
-    let (mut taken, mut changes, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut taken, mut changes) = (Vec::new(), Vec::new());
+    let (mut messages, mut told) = (Vec::new(), Vec::new());
     for (job, concluded) in jobs.iter_mut().zip(&concluded) {
         if *concluded != Concluded::Void {
             taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
             changes.append(&mut job.memory);
             messages.append(&mut job.messages);
+            told.append(&mut job.told);
         }
     }
     if !taken.is_empty() {
@@ -135,6 +149,7 @@ pub(super) fn conclude(
     group::log_keys_apart(script, state, &plan);
     let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
     memory::change(script, changes)?;
+    message::tell(script, &told)?;
     let queueing = message::queue(script, messages, now)?;
     Ok(Concluding { concluded, added, queueing })
 }

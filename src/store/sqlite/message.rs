@@ -1,4 +1,5 @@
-//! Messages in the database: queueing, leasing, settling, listing, replaying and erasing them.
+//! Messages in the database: queueing, leasing, settling, telling, listing, replaying and erasing
+//! them.
 
 use super::open::open_operator;
 use super::pack::Pack;
@@ -6,8 +7,8 @@ use super::read::Reader;
 use super::script::{Place, Script};
 use crate::model::MessageKey;
 use crate::store::callback::Opaque;
-use crate::store::job::{LeasedMessageRow, MessageLeaseJob, SealedMessage};
-use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, MessageSettlement};
+use crate::store::job::{LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage};
+use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, Untold};
 use crate::store::rows::{self, timestamp};
 use crate::store::{LeaseToken, OpenError, ReadError};
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub(super) fn queue(
     for message in messages {
         let place = queued.blob(&message.sealed);
         queued.row((
-            hex::encode(message.id.0.as_bytes()),
+            hex_key(message.id),
             message.lane.to_string(),
             message.not_before.as_millisecond(),
             message.expires.as_millisecond(),
@@ -47,8 +48,8 @@ pub(super) fn queue(
     let (rows, bytes) = queued.finish()?;
     let place = script.add(
         "INSERT INTO message
-            (id, lane, state, due_at, token, attempts, queued_at, expires, sealed)
-         SELECT unhex(value ->> 0), value ->> 1, 0, value ->> 2, 0, 0, ?, value ->> 3,
+            (id, lane, state, due_at, token, attempts, in_doubt, queued_at, expires, sealed)
+         SELECT unhex(value ->> 0), value ->> 1, 0, value ->> 2, 0, 0, 0, ?, value ->> 3,
             substr(bytes, value ->> 4, value ->> 5)
          FROM json_each(?), (SELECT ? AS bytes) WHERE true ON CONFLICT (id) DO NOTHING",
     );
@@ -61,7 +62,8 @@ pub(super) fn lease(script: &mut Script, token: LeaseToken, job: &MessageLeaseJo
     let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
     let lane = job.lane.to_string();
     script.add(
-        "UPDATE message SET token = ?, due_at = ?, attempts = attempts + 1
+        "UPDATE message SET token = ?, due_at = ?, attempts = attempts + 1,
+            in_doubt = in_doubt OR token <> 0
          WHERE seq IN (
             SELECT seq FROM message INDEXED BY message_due
             WHERE state = 0 AND lane = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?)",
@@ -69,7 +71,8 @@ pub(super) fn lease(script: &mut Script, token: LeaseToken, job: &MessageLeaseJo
     let max = i64::try_from(job.max).unwrap_or(i64::MAX);
     script.bind(token.0).bind(until).bind(lane.clone()).bind(now).bind(max);
     let place = script.add(
-        "SELECT id, attempts, queued_at, expires, sealed FROM message INDEXED BY message_due
+        "SELECT id, attempts, in_doubt, queued_at, expires, sealed
+         FROM message INDEXED BY message_due
          WHERE state = 0 AND lane = ? AND due_at = ? AND token = ? ORDER BY seq",
     );
     script.bind(lane).bind(until).bind(token.0);
@@ -81,54 +84,102 @@ pub(super) fn leased_row(row: &SqliteRow) -> LeasedMessageRow {
     LeasedMessageRow {
         id: key(row, 0),
         attempt: row.get(1),
-        queued_at: timestamp(row.get(2)),
-        expires: timestamp(row.get(3)),
-        sealed: row.get(4),
+        in_doubt: row.get(2),
+        queued_at: timestamp(row.get(3)),
+        expires: timestamp(row.get(4)),
+        sealed: row.get(5),
     }
 }
 
-fn key(row: &SqliteRow, column: usize) -> MessageKey {
+fn hex_key(id: MessageKey) -> String {
+    hex::encode(id.0.as_bytes())
+}
+
+/// Reads a key.
+pub(super) fn key(row: &SqliteRow, column: usize) -> MessageKey {
     MessageKey(uuid::Uuid::from_slice(row.get(column)).unwrap_or_default())
 }
 
-/// A verdict as columns: key, state, due time, attempts to take back, class, reason.
-type VerdictTuple<'a> = (String, i64, i64, u8, Option<&'static str>, Option<&'a str>);
+/// A verdict as columns: state, due time, attempts to take back, class, reason.
+type Verdict<'a> = (i64, i64, u8, Option<&'static str>, Option<&'a str>);
 
 /// Adds what settles messages. Whatever is not under the token any more stays as it is. The place
 /// is that of the settled rows.
 pub(super) fn settle(
     script: &mut Script,
     now: i64,
-    settlement: &MessageSettlement,
+    job: &MessageSettleJob,
 ) -> Result<Place, sqlx::Error> {
-    let verdicts: Vec<VerdictTuple<'_>> =
-        settlement.items.iter().map(|(id, settled)| verdict(*id, settled, now)).collect();
+    let mut settled: Pack<(String, Verdict<'_>, Option<usize>, usize)> =
+        Pack::with_capacity(job.items.len(), 0);
+    for item in &job.items {
+        let place = item.news.as_ref().map(|news| settled.blob(news));
+        let length = item.news.as_ref().map_or(0, Vec::len);
+        settled.row((hex_key(item.id), verdict(&item.became, now), place, length));
+    }
+    let (rows, bytes) = settled.finish()?;
     let place = script.add(
         "UPDATE message SET state = v.state, token = 0, due_at = v.due,
-            attempts = attempts - v.uncounted, class = v.class, reason = v.reason,
-            ended_at = CASE v.state WHEN 0 THEN NULL ELSE ? END
-         FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS state, value ->> 2 AS due,
-                  value ->> 3 AS uncounted, value ->> 4 AS class, value ->> 5 AS reason
-               FROM json_each(?)) AS v
+            attempts = attempts - v.uncounted, in_doubt = 0, class = v.class, reason = v.reason,
+            news = coalesce(v.news, message.news), ended_at = CASE v.state WHEN 0 THEN NULL ELSE ? END
+         FROM (SELECT unhex(value ->> 0) AS id, value ->> '$[1][0]' AS state,
+                  value ->> '$[1][1]' AS due, value ->> '$[1][2]' AS uncounted,
+                  value ->> '$[1][3]' AS class, value ->> '$[1][4]' AS reason,
+                  substr(bytes, value ->> 2, value ->> 3) AS news
+               FROM json_each(?), (SELECT ? AS bytes)) AS v
          WHERE message.id = v.id AND message.token = ? AND message.state = 0",
     );
-    script.bind(now).bind(super::json(&verdicts)?).bind(settlement.token.0);
+    script.bind(now).bind(rows).bind(bytes).bind(job.token.0);
     Ok(place)
 }
 
-fn verdict(id: MessageKey, settled: &MessageSettled, now: i64) -> VerdictTuple<'_> {
-    let id = hex::encode(id.0.as_bytes());
-    match settled {
-        MessageSettled::Sent => (id, SENT, now, 0, None, None),
+fn verdict(became: &MessageSettled, now: i64) -> Verdict<'_> {
+    match became {
+        MessageSettled::Sent => (SENT, now, 0, None, None),
         MessageSettled::Retry { due, reason } => {
-            (id, WAITING, due.as_millisecond(), 0, None, Some(reason))
+            (WAITING, due.as_millisecond(), 0, None, Some(reason))
         }
-        MessageSettled::Released => (id, WAITING, now, 1, None, None),
-        MessageSettled::Dropped { reason } => (id, DROPPED, now, 0, None, Some(reason)),
-        MessageSettled::Dead { class, reason } => {
-            (id, DEAD, now, 0, Some(class.name()), Some(reason))
-        }
+        MessageSettled::Released => (WAITING, now, 1, None, None),
+        MessageSettled::Dropped { reason } => (DROPPED, now, 0, None, Some(reason)),
+        MessageSettled::Dead { class, reason } => (DEAD, now, 0, Some(class.name()), Some(reason)),
     }
+}
+
+/// Adds what finds out which of these messages have news that are untold, if there are any.
+pub(super) fn find_untold(
+    script: &mut Script,
+    ids: &[MessageKey],
+) -> Result<Option<Place>, sqlx::Error> {
+    with_ids(
+        script,
+        "SELECT id FROM message
+         WHERE id IN (SELECT unhex(value) FROM json_each(?)) AND news IS NOT NULL",
+        ids,
+    )
+}
+
+/// Adds what erases the news of these messages, if there are any.
+pub(super) fn tell(script: &mut Script, ids: &[MessageKey]) -> Result<(), sqlx::Error> {
+    let statement =
+        "UPDATE message SET news = NULL WHERE id IN (SELECT unhex(value) FROM json_each(?))";
+    with_ids(script, statement, ids).map(drop)
+}
+
+fn with_ids(
+    script: &mut Script,
+    statement: &str,
+    ids: &[MessageKey],
+) -> Result<Option<Place>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let place = script.add(statement);
+    script.bind(json_keys(ids)?);
+    Ok(Some(place))
+}
+
+fn json_keys(ids: &[MessageKey]) -> Result<String, sqlx::Error> {
+    super::json(&ids.iter().copied().map(hex_key).collect::<Vec<_>>())
 }
 
 /// Adds what keeps due times where they were, as seen from a clock that was set back. What was
@@ -146,7 +197,7 @@ pub(super) async fn release(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE message SET token = 0, due_at = ?1
+        "UPDATE message SET token = 0, due_at = ?1, in_doubt = in_doubt OR token <> 0
          WHERE state = 0
             AND (token <> 0 OR queued_at > ?1 AND (attempts > 0 OR due_at <= queued_at))",
     )
@@ -156,8 +207,8 @@ pub(super) async fn release(
     Ok(())
 }
 
-/// Erases at most `limit` messages of a kind that were sent or dropped before a time. Returns how
-/// many.
+/// Erases at most `limit` messages of a kind that were sent or dropped before a time, unless their
+/// news are untold. Returns how many.
 pub(super) async fn purge(
     connection: &mut SqliteConnection,
     before: i64,
@@ -167,7 +218,8 @@ pub(super) async fn purge(
     for state in [SENT, DROPPED] {
         erased += sqlx::query(
             "DELETE FROM message WHERE seq IN (
-                SELECT seq FROM message WHERE state = ? AND ended_at < ? ORDER BY ended_at LIMIT ?)",
+                SELECT seq FROM message WHERE state = ? AND ended_at < ? AND news IS NULL
+                ORDER BY ended_at LIMIT ?)",
         )
         .bind(state)
         .bind(before)
@@ -187,14 +239,13 @@ pub(in crate::store) async fn replay(
     now: Timestamp,
 ) -> Result<u64, OpenError> {
     let mut connection = open_operator(directory).await?;
-    let ids: Vec<String> = ids.iter().map(|id| hex::encode(id.0.as_bytes())).collect();
     let done = sqlx::query(
-        "UPDATE message SET state = 0, due_at = ?1, attempts = 0, queued_at = ?1, ended_at = NULL,
-            class = NULL
+        "UPDATE message SET state = 0, due_at = ?1, attempts = 0, in_doubt = 0, queued_at = ?1,
+            ended_at = NULL, class = NULL
          WHERE id IN (SELECT unhex(value) FROM json_each(?2)) AND state = 3",
     )
     .bind(now.as_millisecond())
-    .bind(super::json(&ids)?)
+    .bind(json_keys(ids)?)
     .execute(&mut connection)
     .await?;
     connection.close().await?;
@@ -210,6 +261,23 @@ impl Reader {
         let next =
             sqlx::query_scalar("SELECT min(due_at) FROM message WHERE state = 0 AND lane = ?");
         Ok(next.bind(lane).fetch_one(&self.pool).await?)
+    }
+
+    /// News of messages, oldest message first.
+    pub(in crate::store) async fn untold(&self, limit: u32) -> Result<Vec<Untold>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, news FROM message INDEXED BY message_untold
+             WHERE news IS NOT NULL ORDER BY seq LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let untold = |row: &SqliteRow| {
+            let id = key(row, 0);
+            let bytes = self.ring.open(&rows::news_place(id), row.get(1))?;
+            Ok(Untold { id, bytes: Opaque(bytes) })
+        };
+        rows.iter().map(untold).collect()
     }
 
     /// What stands in each lane of messages.

@@ -13,13 +13,11 @@ use super::{checkpoint, message, open, purge, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
 use crate::store::job::{
-    Answer, CommitJob, ConcludeJob, Job, LeaseJob, MessageLeaseJob, PurgeJob, RawLease,
-    RawMessageLease, RereadJob,
+    Answer, CommitJob, ConcludeJob, Job, LeaseJob, MessageLeaseJob, MessageSettleJob, PurgeJob,
+    RawLease, RawMessageLease, RereadJob,
 };
 use crate::store::keys::KeyIndex;
-use crate::store::{
-    Committed, Concluded, LeaseToken, MessageSettlement, Settlement, Shared, StoreError,
-};
+use crate::store::{Committed, Concluded, LeaseToken, Settlement, Shared, StoreError};
 use crate::telemetry::{Progress, store as telemetry};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
@@ -73,7 +71,7 @@ struct Group {
     leases: Vec<LeaseJob>,
     settlements: Vec<(Settlement, Answer<usize>)>,
     message_leases: Vec<MessageLeaseJob>,
-    message_settlements: Vec<(MessageSettlement, Answer<usize>)>,
+    message_settlements: Vec<MessageSettleJob>,
     purges: Vec<(PurgeJob, Answer<u64>)>,
     checkpoints: Vec<Answer<()>>,
 }
@@ -91,8 +89,8 @@ struct Written {
     records: u64,
     /// By how many rows the queue grew, or shrank.
     queued: i64,
-    /// Whether the inbox grew.
-    held: bool,
+    /// Whether the inbox grew, or news came.
+    arrived: bool,
     /// Whether messages were queued.
     messages: bool,
 }
@@ -169,7 +167,7 @@ impl Writer {
                     self.shared.health.succeeded();
                     self.shared.metrics.committed(written.measured(started.elapsed()));
                     self.shared.pending(written.queued);
-                    self.shared.grown(written.held, written.messages);
+                    self.shared.grown(written.arrived, written.messages);
                     group.tell(written);
                 }
                 Err(error) => {
@@ -246,8 +244,9 @@ impl Writer {
             let lane = lane(&self.lanes, &settlement.lane)?;
             settling.records.push(lease::settle(script, lane, now, settlement)?);
         }
-        for (settlement, _) in &group.message_settlements {
-            settling.messages.push(message::settle(script, now, settlement)?);
+        for job in &group.message_settlements {
+            let news = job.items.iter().any(|item| item.news.is_some());
+            settling.messages.push((message::settle(script, now, job)?, news));
         }
         Ok(settling)
     }
@@ -361,7 +360,8 @@ fn lane(lanes: &BTreeMap<LaneName, i64>, name: &LaneName) -> Result<i64, sqlx::E
 #[derive(Default)]
 struct AllSettling {
     records: Vec<Settling>,
-    messages: Vec<Place>,
+    /// Each with whether it brings news.
+    messages: Vec<(Place, bool)>,
 }
 
 /// The statements that lease, in the order of the group.
@@ -375,7 +375,7 @@ impl Written {
     fn add(&mut self, added: &Added, lanes: usize, done: &Done) {
         self.records += u64::try_from(added.records).unwrap_or(0);
         self.queued += added.queued(lanes, done);
-        self.held |= added.held;
+        self.arrived |= added.held;
     }
 
     fn conclude(&mut self, concluding: Concluding, lanes: usize, done: &Done) {
@@ -388,7 +388,11 @@ impl Written {
         self.settled = settling.records.iter().map(|one| one.changed(done)).collect();
         let left: u64 = self.settled.iter().map(|changed| changed.left).sum();
         self.queued -= i64::try_from(left).unwrap_or(0);
-        self.messages_settled = settling.messages.iter().map(|at| done.changes(*at)).collect();
+        for (place, news) in &settling.messages {
+            let settled = done.changes(*place);
+            self.messages_settled.push(settled);
+            self.arrived |= *news && settled > 0;
+        }
     }
 
     fn lease(&mut self, leasing: AllLeasing, done: &Done) {
@@ -427,9 +431,7 @@ impl Group {
             Job::Lease(job) => self.leases.push(job),
             Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
             Job::LeaseMessages(job) => self.message_leases.push(job),
-            Job::SettleMessages(settlement, answer) => {
-                self.message_settlements.push((settlement, answer));
-            }
+            Job::SettleMessages(job) => self.message_settlements.push(job),
             Job::Purge(job, answer) => self.purges.push((job, answer)),
             Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
         }
@@ -461,11 +463,9 @@ impl Group {
         for (job, leased) in self.message_leases.into_iter().zip(written.messages_leased) {
             drop(job.answer.send(Ok(leased)));
         }
-        for ((asked, answer), settled) in
-            self.message_settlements.into_iter().zip(written.messages_settled)
-        {
+        for (job, settled) in self.message_settlements.into_iter().zip(written.messages_settled) {
             let settled = usize::try_from(settled).unwrap_or(usize::MAX);
-            drop(answer.send(Ok(asked.items.len().saturating_sub(settled))));
+            drop(job.answer.send(Ok(job.items.len().saturating_sub(settled))));
         }
     }
 
@@ -478,8 +478,7 @@ impl Group {
         self.leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.message_leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
-        let settlements = self.message_settlements.into_iter();
-        settlements.for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.message_settlements.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }

@@ -14,26 +14,36 @@ const KEYS: [(&str, Written); 3] =
 const SORTED_OF: [(&str, SortedOf); 3] =
     [("query", SortedOf::Query), ("form", SortedOf::Form), ("document", SortedOf::Document)];
 
-/// Reads the keys of the scheme `digest`.
+/// Reads the keys of the scheme `digest` of a carrier's requests.
 pub(super) fn digest(section: &mut Section<'_>, ground: &Ground) -> Option<Digest> {
+    section.demand("given", "say where the signature stands, given = \"header:X-Signature\"");
+    let given =
+        section.text("given", "\"header:X-Signature\"", |text| ground.source(text, Use::Proof));
+    let digest = keys(section, ground, given.as_ref());
+    Some(Digest { given: given?.value, ..digest? })
+}
+
+/// Reads the keys of the scheme `digest` of our requests, whose templates say where it goes.
+pub(super) fn of_ours(section: &mut Section<'_>) -> Option<Digest> {
+    keys(section, &Ground::default(), None)
+}
+
+fn keys(section: &mut Section<'_>, ground: &Ground, given: Option<&At<Source>>) -> Option<Digest> {
     section.demand("algorithm", "write algorithm = \"hmac-sha256\", or another");
     section.demand("over", "say what is signed, over = \"${header:X-Time}${body:}\"");
-    section.demand("given", "say where the signature stands, given = \"header:X-Signature\"");
     let algorithms = texts(section, "algorithm", "\"hmac-sha256\"", |name| {
         one_of(name, "an algorithm", &Algorithm::NAMES)
     });
     let over = section
         .text("over", "\"${header:X-Time}${body:}\"", |text| ground.template(text, Use::Proof));
-    let given =
-        section.text("given", "\"header:X-Signature\"", |text| ground.source(text, Use::Proof));
     let prefix = any_text(section, "prefix", "\"sha256=\"");
     let written = section
         .text("written", "\"hex\"", |name| one_of(name, "how a signature is written", &WRITTEN));
     let key = section.text("key", "\"base64\"", |name| one_of(name, "how a key is written", &KEYS));
     let sorted = sorted(section);
-    let (algorithms, over, given) = (algorithms?, over?, given?);
+    let (algorithms, over) = (algorithms?, over?);
     check_secret(section, &algorithms, &over);
-    check_sorted(section, &over, sorted.as_ref(), &given);
+    check_sorted(section, &over, sorted.as_ref(), given);
     let key = key.map_or(Written::Plain, |key| key.value);
     if algorithms.value.contains(&Algorithm::Ed25519) && key == Written::Plain {
         let wrong = "an Ed25519 public key is 32 bytes, which no text file holds as they are";
@@ -42,7 +52,7 @@ pub(super) fn digest(section: &mut Section<'_>, ground: &Ground) -> Option<Diges
     Some(Digest {
         algorithms: algorithms.value,
         over: over.value,
-        given: given.value,
+        given: Source::of(Place::Item),
         prefix,
         written: written.map_or(Written::Hex, |written| written.value),
         sorted: sorted.map(|sorted| sorted.value),
@@ -71,7 +81,7 @@ fn check_sorted(
     section: &Section<'_>,
     over: &At<Template>,
     sorted: Option<&At<Sorted>>,
-    given: &At<Source>,
+    given: Option<&At<Source>>,
 ) {
     let named = over.value.sources().any(|source| source.place == Place::Sorted);
     match sorted {
@@ -84,8 +94,8 @@ fn check_sorted(
             section.reject(sorted, Fault::new("is not used: `over` has no ${sorted}", right));
         }
         Some(sorted) => {
-            let own =
-                of(&sorted.value, &given.value).filter(|own| !sorted.value.except.contains(own));
+            let own = given.and_then(|given| of(&sorted.value, &given.value));
+            let own = own.filter(|own| !sorted.value.except.contains(own));
             if let Some(own) = own {
                 let wrong = format!("would sign the signature `{own}` itself");
                 section.reject(sorted, Fault::new(wrong, format!("add except = [\"{own}\"]")));

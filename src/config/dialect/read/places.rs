@@ -23,6 +23,8 @@ pub(super) enum Use {
     Pair,
     /// What is answered.
     Answer,
+    /// A request of ours.
+    Send,
 }
 
 /// The parts of a request, with their names.
@@ -116,6 +118,7 @@ fn suits(source: &Source, of: Use) -> Result<(), Fault> {
                 "a pair is made of ${name} and ${value}; other values stand in `over`",
             ));
         }
+        Place::Secret | Place::User if of == Use::Send => return Ok(()),
         Place::Secret | Place::User | Place::Sorted => Use::Proof,
         _ => return Ok(()),
     };
@@ -132,9 +135,10 @@ fn suits(source: &Source, of: Use) -> Result<(), Fault> {
 }
 
 /// Whether filters end in a text.
-fn written(source: &Source, filters: &[Filter]) -> Result<(), Fault> {
+pub(super) fn written(source: &Source, filters: &[Filter]) -> Result<(), Fault> {
     let bytes = filters.iter().fold(false, |bytes, filter| match filter {
         Filter::Md5 | Filter::Sha1 | Filter::Sha256 | Filter::Sm3 => true,
+        Filter::Gb18030 | Filter::Utf16Be => true,
         Filter::Hex | Filter::Base64 | Filter::Percent => false,
         _ => bytes,
     });

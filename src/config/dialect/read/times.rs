@@ -45,6 +45,21 @@ fn form(text: &str) -> Result<TimeForm, Fault> {
     Ok(TimeForm::NAMES[at].1.clone())
 }
 
+/// The form of a time that we write, whose pattern need not be readable.
+pub(super) fn written_form(text: &str) -> Result<TimeForm, Fault> {
+    if !text.contains('%') {
+        return form(text);
+    }
+    let moment = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+    match strtime::format(text, &moment) {
+        Ok(_) => Ok(TimeForm::Pattern(text.to_owned())),
+        Err(error) => Err(Fault::new(
+            format!("{text:?} is not a pattern ({error})"),
+            "write for example \"%Y%m%d%H%M%S\" or \"%m%d%H%M%S\"",
+        )),
+    }
+}
+
 /// A pattern that reads what it writes.
 fn pattern(text: &str) -> Result<TimeForm, Fault> {
     let fault = |wrong: String| {

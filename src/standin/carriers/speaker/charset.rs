@@ -1,7 +1,7 @@
 //! From a text to the bytes of a value: the inverse of the engine's decoding.
 
-use crate::carrier::{GSM7, GSM7_EXTENSION};
 use crate::config::dialect::{Charset, Step};
+use crate::model::segments::{GSM7, GSM7_EXTENSION};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use encoding_rs::GB18030;

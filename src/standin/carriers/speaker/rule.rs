@@ -1,7 +1,8 @@
 //! An event by its rule: every part at its place, and every condition fulfilled.
 
 use super::layout::Layout;
-use super::{Said, Unspoken, time};
+use super::{Said, Unspoken};
+use crate::carrier::time;
 use crate::config::Account;
 use crate::config::dialect::{
     CallerField, DedupePart, EventRule, Field, Origin, Piece, Place, RuleKind, Segment, Source,

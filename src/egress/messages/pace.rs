@@ -1,0 +1,46 @@
+//! How many messages a second. Pure: the time is passed in.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Spreads messages evenly: no more in a second than the rate, and no burst after a rest.
+#[derive(Debug)]
+pub(super) struct Pace {
+    interval: Duration,
+    next: Option<Instant>,
+}
+
+impl Pace {
+    /// So many a second; at least one.
+    pub(super) fn new(rate: u32) -> Pace {
+        Pace { interval: Duration::from_secs(1) / rate.max(1), next: None }
+    }
+
+    /// How long so many messages take.
+    pub(super) fn time_for(&self, messages: usize) -> Duration {
+        self.interval.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX))
+    }
+
+    /// When the next message may go, which is then taken.
+    pub(super) fn take(&mut self, now: Instant) -> Instant {
+        let at = self.next.map_or(now, |next| next.max(now));
+        self.next = Some(at + self.interval);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_spread_and_a_rest_is_not_saved_up() {
+        let now = Instant::now();
+        let mut pace = Pace::new(10);
+        let hundred = Duration::from_millis(100);
+        assert_eq!([pace.take(now), pace.take(now)], [now, now + hundred]);
+        let later = now + Duration::from_secs(5);
+        assert_eq!([pace.take(later), pace.take(later)], [later, later + hundred]);
+        assert_eq!(pace.time_for(4), hundred * 4);
+    }
+}
