@@ -1,7 +1,9 @@
 //! The composition root: builds everything in order, and takes it down in reverse.
 
+mod import;
 mod reload;
 
+pub use import::Import;
 pub use reload::warn;
 
 use crate::clock::{Clock, Entropy};
@@ -9,7 +11,7 @@ use crate::config::Config;
 use crate::console::Console;
 use crate::egress::{self, messages};
 use crate::ingress;
-use crate::intake::{Intake, Rereader};
+use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
 use crate::model::LaneName;
 use crate::session;
@@ -103,10 +105,14 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         }
         let rereader = Rereader::new(intake.clone(), config);
         tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
+        let invitations = config.invitations.as_ref();
+        let invitations =
+            invitations.map(|settings| Invitations::new(intake.clone(), settings, &metrics));
         let ground =
             session::Ground { intake: intake.clone(), tasks: tasks.clone(), entropy, metrics };
         session::start(config.accounts.values().cloned(), &ground)?;
-        let http = ingress::start(&config.http, config.accounts.values().cloned(), ground).await?;
+        let accounts = config.accounts.values().cloned();
+        let http = ingress::start(&config.http, accounts, invitations, ground).await?;
         health.started();
         anyhow::Ok((http, admin, store, intake))
     };
@@ -178,9 +184,24 @@ pub async fn read_quarantine(
     entropy: Entropy,
 ) -> Result<Option<usize>> {
     let metrics = Metrics::new().context("the metrics registry")?;
+    let Some((intake, tasks)) = open_alone(config, clock, entropy, &metrics).await? else {
+        return Ok(None);
+    };
+    let read = Rereader::new(intake, config).take_up().await;
+    tasks.shut_down(STORE_GRACE, |_| ()).await;
+    Ok(Some(read?))
+}
+
+/// The store for a command, with the tasks that it runs by; `None` when a gateway has it.
+async fn open_alone(
+    config: &Config,
+    clock: Clock,
+    entropy: Entropy,
+    metrics: &Metrics,
+) -> Result<Option<(Intake, Tasks)>> {
     let tasks = Tasks::new();
     let health = Health::new(|| Ok(()));
-    let watch = (&metrics, health.worker("store writer"));
+    let watch = (metrics, health.worker("store writer"));
     let store = match open_store(config, &clock, &entropy, watch, &tasks).await {
         Ok(store) => store,
         Err(error) if matches!(error.downcast_ref(), Some(OpenError::Locked(_))) => {
@@ -189,10 +210,8 @@ pub async fn read_quarantine(
         Err(error) => return Err(error),
     };
     let sources = (clock, entropy);
-    let intake = Intake::new(store, &config.accounts, &config.campaigns, sources, &metrics);
-    let read = Rereader::new(intake, config).take_up().await;
-    tasks.shut_down(STORE_GRACE, |_| ()).await;
-    Ok(Some(read?))
+    let intake = Intake::new(store, &config.accounts, &config.campaigns, sources, metrics);
+    Ok(Some((intake, tasks)))
 }
 
 async fn open_store(

@@ -18,6 +18,7 @@
 //! |---|---|---|
 //! | 0 | [`model`] | the field's words as types |
 //! | 0 | [`clock`] | time, randomness and ids, the only place that asks the system |
+//! | 0 | [`signature`] | how the gateway and the platform sign what they ask of each other |
 //! | 1 | [`config`] | one file over built-in defaults, checked; the carriers' dialects as data |
 //! | 1 | [`normalize`] | how an answer is read: text or keys in, level and comment out |
 //! | 1 | [`dialogue`] | which campaign asked, and what the answer becomes |
@@ -50,6 +51,7 @@ pub mod model;
 pub mod net;
 pub mod normalize;
 pub mod session;
+pub mod signature;
 pub mod standin;
 pub mod store;
 pub mod telemetry;

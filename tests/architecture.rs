@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules by layer. A layer imports lower ones only.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "model", "wire"],
+    &["clock", "model", "signature"],
     &["config", "dialogue", "lifecycle", "normalize", "telemetry"],
     &["carrier", "net", "store"],
     &["egress", "intake"],
@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
 /// Imports within a layer that are meant.
 const NEIGHBOURS: &[(&str, &str)] = &[
     ("clock", "model"),
+    ("signature", "model"),
     ("dialogue", "config"),
     ("dialogue", "normalize"),
     ("ingress", "session"),
@@ -44,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that translate and decide, and so do nothing by themselves.
-const PURE: &[&str] = &["carrier", "dialogue", "model", "normalize", "wire"];
+const PURE: &[&str] = &["carrier", "dialogue", "model", "normalize", "signature"];
 
 /// Nobody reads more than this at a sitting.
 const MOST_LINES: usize = 800;

@@ -1,7 +1,7 @@
 //! `check`: what is wrong with a configuration, or what it would run.
 
 use crate::clock::Clock;
-use crate::config::{self, Account, Campaign, Config, Destination, Problems};
+use crate::config::{self, Account, Campaign, Config, Destination, Invitations, Problems};
 use crate::config::{show_duration, show_size};
 use crate::model::{AreaCode, Brand, Direction, Level, TargetType};
 use serde::Serialize;
@@ -46,6 +46,8 @@ struct Summary {
     disk_floor: String,
     accounts: Vec<AccountSummary>,
     campaigns: Vec<CampaignSummary>,
+    /// The path at which the platform asks us to invite, if it may.
+    invitations: Option<&'static str>,
     destination: DestinationSummary,
 }
 
@@ -131,6 +133,7 @@ fn summary(config: &Config) -> Summary {
         disk_floor: show_size(config.store.disk_floor),
         accounts: config.accounts.values().map(|account| account_summary(account)).collect(),
         campaigns: config.campaigns.iter().map(|campaign| campaign_summary(campaign)).collect(),
+        invitations: config.invitations.as_ref().map(|_| Invitations::PATH),
         destination: destination_summary(&config.destination),
     }
 }
@@ -211,6 +214,9 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
     let scheme = if summary.tls { "https" } else { "http" };
     for address in &summary.listen {
         writeln!(out, "carriers     {scheme}://{address}/callback/ACCOUNT")?;
+        if let Some(path) = summary.invitations {
+            writeln!(out, "platform     {scheme}://{address}{path}")?;
+        }
     }
     writeln!(out, "operators    http://{}", summary.admin)?;
     let Summary { store, disk_floor, destination, .. } = summary;

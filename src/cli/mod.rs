@@ -9,6 +9,7 @@ mod check;
 mod dead;
 mod demo;
 mod doctor;
+mod invitations;
 mod lane;
 mod records;
 mod reply;
@@ -47,6 +48,7 @@ enum What {
     Check(check::Args),
     Doctor(doctor::Args),
     Carrier(carrier::Args),
+    Invitations(invitations::Args),
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
@@ -82,6 +84,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
         What::Carrier(args) => runtime()?.block_on(carrier::run(&args, out)),
+        What::Invitations(args) => runtime()?.block_on(invitations::run(&args, out)),
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),

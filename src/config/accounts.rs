@@ -87,7 +87,7 @@ fn account(
 }
 
 /// Whether any are named, and those that are there.
-fn secrets(section: &mut Section<'_>) -> (bool, Vec<At<Secret>>) {
+pub(super) fn secrets(section: &mut Section<'_>) -> (bool, Vec<At<Secret>>) {
     let named = section.references("secrets").map(|list| list.value);
     // A reference that is none was reported and is still an attempt to name one.
     let written = section.node("secrets").and_then(|node| Some(node.items()?.count()));
@@ -106,6 +106,17 @@ pub(super) fn offset(text: &str) -> Result<Offset, Fault> {
         let wrong = format!("{text:?} is not an offset from UTC");
         Fault::new(wrong, "write for example \"+08:00\" or \"-03:30\"")
     })
+}
+
+/// An id of a key, as it goes into a header.
+pub(super) fn key_id(id: &str) -> Result<String, Fault> {
+    match id.len() {
+        1..=64 if id.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(id.to_owned()),
+        _ => Err(Fault::new(
+            "is not what a header can carry",
+            "write 1 to 64 ASCII letters, digits and signs, without spaces",
+        )),
+    }
 }
 
 /// Reads `±HH:MM`.

@@ -6,6 +6,7 @@ use super::campaigns;
 use super::changes::Written;
 use super::complaints;
 use super::destination::destination;
+use super::invitations;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
 use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
@@ -53,6 +54,8 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
     can_send(root, &campaigns.senders, &accounts);
+    let remembered = store.as_ref().map(|it| it.dedupe_window);
+    let invited = root.table("invitations", |it| invitations::invitations(it, remembered));
     let destination = root.table("destination", destination);
     let log = root.table("log", log);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
@@ -61,12 +64,18 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let admin = admin?;
     apart(root, &listen, &admin);
     together(root, &http, &accounts.values().map(Arc::as_ref).collect::<Vec<_>>());
+    if let Some(invited) = &invited {
+        let accounts: Vec<_> = accounts.values().collect();
+        let found = invitations::clashes(invited, &http, &accounts);
+        found.into_iter().for_each(|(place, fault)| root.reject(&place, fault));
+    }
     Some(Config {
         http,
         admin: Admin { listen: admin.value },
         store: store?,
         accounts,
         campaigns: campaigns.good,
+        invitations: invited.map(|invited| Arc::new(invited.value)),
         complaints: complaints?,
         destination: destination?,
         log: log?,

@@ -1,5 +1,6 @@
 //! From the file as written to the checked types: where records go.
 
+use super::accounts;
 use super::check::{KEEPING, WAIT};
 use super::problem::Fault;
 use super::raw::{At, Section};
@@ -21,13 +22,7 @@ pub(super) fn destination(section: &mut Section<'_>) -> Option<Destination> {
     })?;
     let url = url(section)?;
     let secret = secret(section);
-    let key_id = section.text("key_id", "\"bridge8890\"", |id| match id.len() {
-        1..=64 if id.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(id.to_owned()),
-        _ => Err(Fault::new(
-            "is not what a header can carry",
-            "write 1 to 64 ASCII letters, digits and signs, without spaces",
-        )),
-    })?;
+    let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     Some(Destination {

@@ -6,6 +6,7 @@
 
 mod access;
 mod accounts;
+mod areas;
 mod campaigns;
 mod carriers;
 mod changes;
@@ -15,6 +16,7 @@ pub mod conversation;
 mod destination;
 pub mod dialect;
 mod environment;
+mod invitations;
 mod problem;
 mod raw;
 #[cfg(test)]
@@ -26,11 +28,13 @@ mod values;
 pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
 };
+pub use areas::Areas;
 pub use carriers::{built_in, load_built_in};
 pub use changes::Changes;
 pub use complaints::{Calendar, Complaints};
 pub use conversation::Conversation;
 pub use environment::Environment;
+pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
@@ -59,6 +63,8 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Arc<Account>>,
     /// The campaigns.
     pub campaigns: Vec<Arc<Campaign>>,
+    /// How the platform asks us to invite; `None`: it may not.
+    pub invitations: Option<Arc<Invitations>>,
     /// How complaints are treated, whichever campaign's answer opened them.
     pub complaints: Arc<Complaints>,
     /// Where records go.

@@ -235,7 +235,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn is_written(&self) -> bool {
+    /// Whether the table is there, in any layer.
+    pub(super) fn is_written(&self) -> bool {
         !self.layers.is_empty()
     }
 

@@ -38,7 +38,8 @@ impl Course<'_> {
         if open >= MOST_INVITATIONS {
             return Err(Unrated::TooOften);
         }
-        let at = limits::when(&caller, conversation, MessageKind::Invite, self.now)?;
+        let earliest = invitation.send_at.unwrap_or(self.now).max(self.now);
+        let at = limits::when(&caller, conversation, MessageKind::Invite, earliest)?;
         if at >= invitation.expires_at {
             return Err(Unrated::NotSent);
         }
@@ -51,6 +52,7 @@ impl Course<'_> {
             from: invitation.service.as_ref(),
             matter: Some(&invitation.matter),
             invitation: Some(&invitation.id),
+            earliest,
         };
         match invitation.channel {
             Channel::Sms => {

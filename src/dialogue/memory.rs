@@ -132,7 +132,7 @@ pub fn write<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_extend(value, vec![VERSION]).expect("what is laid out here has a layout")
 }
 
-/// Reads what [`write`] laid out.
+/// Reads what [`write()`] laid out.
 ///
 /// # Errors
 /// [`UnknownLayout`].

@@ -1,7 +1,7 @@
 //! What an event means: which campaign asked the question, and what the answer says. Pure.
 //!
-//! Most answers are read each for itself: [`interpret`]. What [`needs_memory`] is decided by what is
-//! remembered: recall what is [`wanted`], [`decide`], and keep, send and remember all of the
+//! Most answers are read each for itself: [`interpret()`]. What [`needs_memory`] is decided by what is
+//! remembered: recall what is [`wanted`], [`decide()`], and keep, send and remember all of the
 //! [`Decision`] or nothing of it.
 //!
 //! Layer 1: it knows the words, the configured campaigns and how replies are read; it stores

@@ -27,6 +27,8 @@ pub(super) struct Occasion<'a> {
     pub(super) from: Option<&'a ServiceNumber>,
     pub(super) matter: Option<&'a Matter>,
     pub(super) invitation: Option<&'a InvitationId>,
+    /// Nothing is said earlier.
+    pub(super) earliest: Timestamp,
 }
 
 impl<'a> Occasion<'a> {
@@ -49,6 +51,7 @@ impl<'a> Occasion<'a> {
             from: heard.event.service.as_ref().filter(|_| sender.or(same) == same),
             matter: None,
             invitation: None,
+            earliest: heard.origin.received_at,
         }
     }
 }
@@ -84,7 +87,7 @@ impl Course<'_> {
         let content = written(wording, occasion.matter);
         let nobody = Default::default();
         let caller = self.known.caller(number).unwrap_or(&nobody);
-        let not_before = limits::when(caller, conversation, kind, self.now)?;
+        let not_before = limits::when(caller, conversation, kind, occasion.earliest.max(self.now))?;
         if not_before >= expires {
             return Err(Unrated::NotSent);
         }

@@ -13,10 +13,12 @@ pub mod flight;
 pub mod lane;
 pub mod messages;
 pub mod native;
+#[cfg(test)]
+#[path = "../../tests/support/openapi.rs"]
+mod openapi;
 pub mod platform;
 #[cfg(test)]
 mod samples;
-pub mod signature;
 pub mod verdict;
 
 pub use driver::{EgressError, start};

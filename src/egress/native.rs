@@ -273,6 +273,7 @@ fn as_text<S: Serializer>(key: &Key, serializer: S) -> Result<S::Ok, S::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::openapi::{self, problems};
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
     use crate::model::{Caller, ComplaintKind, Target, Unrated};
     use jiff::civil::date;
@@ -280,49 +281,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn api() -> Value {
-        serde_saphyr::from_str(include_str!("../../docs/platform-api.yaml")).expect("YAML")
+        openapi::document(include_str!("../../docs/platform-api.yaml"))
     }
 
     fn written(record: &Record) -> Value {
         let batch = [Leased { record: record.clone(), ..leased(0) }];
         let mut body: Value = serde_json::from_slice(&write(&batch)).expect("JSON");
         body["records"][0].take()
-    }
-
-    /// The problems of `value` with `schema`, by the few words that the document uses.
-    fn problems(api: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
-        if let Some(reference) = schema["$ref"].as_str() {
-            let schema = api.pointer(reference.trim_start_matches('#')).expect("a reference");
-            return problems(api, schema, value, place);
-        }
-        let mut found = Vec::new();
-        let fits = match schema["type"].as_str().expect("a type") {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "integer" => value.is_u64(),
-            "boolean" => value.is_boolean(),
-            other => panic!("{place}: type {other}"),
-        };
-        let listed = schema["enum"].as_array().is_none_or(|values| values.contains(value));
-        if !fits || !listed {
-            found.push(format!("{place}: {value}"));
-        }
-        for item in value.as_array().into_iter().flatten() {
-            found.extend(problems(api, &schema["items"], item, &format!("{place}[]")));
-        }
-        for name in schema["required"].as_array().into_iter().flatten() {
-            if value.get(name.as_str().expect("a name")).is_none() {
-                found.push(format!("{place}: no {name}"));
-            }
-        }
-        for (name, value) in value.as_object().into_iter().flatten() {
-            match &schema["properties"][name] {
-                Value::Null => found.push(format!("{place}: unknown {name}")),
-                schema => found.extend(problems(api, schema, value, &format!("{place}.{name}"))),
-            }
-        }
-        found
     }
 
     #[test]

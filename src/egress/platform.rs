@@ -1,14 +1,15 @@
 //! One request to the platform: written, signed, sent, and its answer as it came.
 
-use super::{native, signature, signature::Outline};
+use super::native;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
 use crate::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
+use crate::signature::Signer;
 use crate::store::Leased;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
 use jiff::Timestamp;
-use ring::{digest, hmac};
+use ring::digest;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,9 +24,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Platform {
     client: Client,
     url: Uri,
-    path: PathAndQuery,
-    key_id: HeaderValue,
-    key: hmac::Key,
+    signer: Signer,
     timeout: Duration,
     clock: Clock,
     entropy: Entropy,
@@ -77,19 +76,10 @@ impl Platform {
             connect_timeout: CONNECT.min(destination.request_timeout),
             max_idle: destination.concurrency,
         })?;
-        let (url, path) = endpoint(&destination.url).ok_or(PlatformError::BadUrl)?;
-        let key_id =
-            HeaderValue::from_str(&destination.key_id).map_err(|_| PlatformError::BadKeyId)?;
-        Ok(Platform {
-            client,
-            url,
-            path,
-            key_id,
-            key: hmac::Key::new(hmac::HMAC_SHA256, destination.secret.reveal()),
-            timeout: destination.request_timeout,
-            clock,
-            entropy,
-        })
+        let url = endpoint(&destination.url).ok_or(PlatformError::BadUrl)?;
+        let signer = Signer::new(&destination.key_id, &destination.secret)
+            .map_err(|_| PlatformError::BadKeyId)?;
+        Ok(Platform { client, url, signer, timeout: destination.request_timeout, clock, entropy })
     }
 
     /// The deadline of a request.
@@ -108,38 +98,24 @@ impl Platform {
     }
 
     fn request(&self, batch: &[Leased], now: Timestamp) -> Request<Bytes> {
-        let body = native::write(batch);
-        let timestamp = now.as_second().to_string();
-        let nonce = hex::encode(self.entropy.bytes::<16>());
-        let signature = Outline {
-            timestamp: &timestamp,
-            nonce: &nonce,
-            method: Method::POST.as_str(),
-            path: self.path.as_str(),
-            body: &body,
-        }
-        .sign(&self.key);
-        let mut request = Request::new(Bytes::from(body));
+        let mut request = Request::new(Bytes::from(native::write(batch)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(signature::KEY_ID, self.key_id.clone());
-        headers.insert(signature::TIMESTAMP, ascii(timestamp));
-        headers.insert(signature::NONCE, ascii(nonce));
-        headers.insert(signature::SIGNATURE, ascii(signature));
         headers.insert("idempotency-key", ascii(batch_key(batch)));
+        self.signer.sign(&mut request, now, self.entropy.bytes());
         request
     }
 }
 
-/// The URL of the records under the destination's base URL, and its path.
-fn endpoint(base: &Uri) -> Option<(Uri, PathAndQuery)> {
+/// The URL of the records under the destination's base URL.
+fn endpoint(base: &Uri) -> Option<Uri> {
     let path = format!("{}{}", base.path().trim_end_matches('/'), native::PATH);
     let path = PathAndQuery::try_from(path).ok()?;
     let mut parts = base.clone().into_parts();
-    parts.path_and_query = Some(path.clone());
-    Some((Uri::from_parts(parts).ok()?, path))
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).ok()
 }
 
 /// The same for the same records in the same order, whatever the attempt.
@@ -152,7 +128,7 @@ fn batch_key(batch: &[Leased]) -> String {
     hex::encode(keys.finish())
 }
 
-#[expect(clippy::expect_used, reason = "digits and hex always fit into a header")]
+#[expect(clippy::expect_used, reason = "hex always fits into a header")]
 fn ascii(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("plain ASCII")
 }

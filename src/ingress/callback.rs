@@ -1,5 +1,7 @@
 //! The one handler: from a request to its answer.
 
+mod invitations;
+
 use super::Ground;
 use super::admit::{Load, Shed, admit};
 use super::body::{self, Unreadable};
@@ -12,7 +14,7 @@ use super::visitor::Visitor;
 use crate::carrier::{self, Answer, Call, Denied};
 use crate::config::dialect::{Route, Transport};
 use crate::config::{Account, ContentEncoding, Http, Limits, Proxies};
-use crate::intake::Intake;
+use crate::intake::{Intake, Invitations};
 use crate::lifecycle::Tasks;
 use crate::net::Response;
 use crate::session::Hearing;
@@ -23,6 +25,7 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
+use invitations::Inviting;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tokio::time::Instant;
@@ -32,6 +35,8 @@ pub(super) struct Callbacks {
     routing: Routing,
     /// In the order of the routing's accounts.
     endpoints: Vec<Endpoint>,
+    /// `None`: the platform may not ask us to invite.
+    inviting: Option<Inviting>,
     limits: Limits,
     proxies: Proxies,
     external_url: Option<String>,
@@ -69,12 +74,14 @@ impl Callbacks {
     pub(super) fn new(
         config: &Http,
         accounts: impl IntoIterator<Item = Arc<Account>>,
+        invitations: Option<Invitations>,
         ground: Ground,
     ) -> Callbacks {
         let called = |account: &Arc<Account>| account.access.connect.is_none();
         let accounts: Vec<Arc<Account>> = accounts.into_iter().filter(called).collect();
         Callbacks {
             endpoints: accounts.iter().map(|account| Endpoint::new(account, &ground)).collect(),
+            inviting: invitations.map(|taking| Inviting::new(taking, &ground.metrics)),
             routing: Routing::new(accounts),
             limits: config.limits.clone(),
             proxies: config.proxies.clone(),
@@ -93,6 +100,9 @@ impl Callbacks {
         let (mut head, body) = request.into_parts();
         let upgraded = head.extensions.remove::<OnUpgrade>();
         let path = head.uri.path();
+        if let Some(inviting) = self.inviting.as_ref().filter(|inviting| inviting.is_at(path)) {
+            return self.invite(inviting, visitor, &head, body).await;
+        }
         let found = self.routing.find(path);
         let found = found.and_then(|(place, route)| Some((self.endpoints.get(place)?, route)));
         let Some((endpoint, route)) = found else {

@@ -14,6 +14,7 @@ mod visitor;
 pub use crate::session::Ground;
 
 use crate::config::{Account, Http};
+use crate::intake::Invitations;
 use crate::net::tls::{self, TlsError};
 use crate::net::{BindError, HttpServer, Listener, Timeouts};
 use crate::telemetry::net::Listening;
@@ -34,7 +35,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
 }
 
-/// Binds every address, starts to serve these accounts, and returns the addresses in the order
+/// Binds every address, starts to serve these accounts and the platform's invitations, and returns the addresses in the order
 /// of the configuration.
 ///
 /// # Errors
@@ -42,6 +43,7 @@ pub enum StartError {
 pub async fn start(
     config: &Http,
     accounts: impl IntoIterator<Item = Arc<Account>>,
+    invitations: Option<Invitations>,
     ground: Ground,
 ) -> Result<Vec<SocketAddr>, StartError> {
     let limits = &config.limits;
@@ -66,7 +68,7 @@ pub async fn start(
     let tasks = ground.tasks.clone();
     let timeouts = Timeouts { header: limits.header_timeout, idle: limits.idle_timeout };
     let server = Arc::new(HttpServer::new(timeouts, tasks.clone()));
-    let callbacks = Arc::new(Callbacks::new(config, accounts, ground));
+    let callbacks = Arc::new(Callbacks::new(config, accounts, invitations, ground));
     let addresses = listeners.iter().map(Listener::address).collect();
     for listener in listeners {
         let (server, callbacks) = (Arc::clone(&server), Arc::clone(&callbacks));

@@ -156,7 +156,22 @@ impl Intake {
         }
     }
 
-    /// The store, for whoever reads callbacks again.
+    /// The campaigns that hold now.
+    pub(super) fn campaigns(&self) -> Arc<[Arc<Campaign>]> {
+        Arc::clone(&self.campaigns.borrow())
+    }
+
+    /// The accounts.
+    pub(super) fn accounts(&self) -> &BTreeMap<AccountName, Arc<Account>> {
+        &self.accounts
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The store, for whoever reads callbacks again or takes invitations.
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
@@ -292,7 +307,7 @@ fn has_replacement(event: &Event) -> bool {
     matches!(&event.body, EventBody::SmsReply { text } if text.contains('\u{fffd}'))
 }
 
-fn retry_after(error: &StoreError) -> std::time::Duration {
+pub(super) fn retry_after(error: &StoreError) -> std::time::Duration {
     match error {
         StoreError::Full => Unwell::Behind.retry_after(),
         StoreError::Closed
@@ -302,7 +317,7 @@ fn retry_after(error: &StoreError) -> std::time::Duration {
     }
 }
 
-fn kept_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+pub(super) fn kept_headers(headers: &HeaderMap) -> Vec<(String, Bytes)> {
     headers
         .iter()
         .filter(|(name, _)| !NOT_KEPT.contains(name))

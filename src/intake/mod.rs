@@ -2,8 +2,10 @@
 
 mod accept;
 mod dialogue;
+pub mod invitations;
 mod quarantine;
 
 pub use accept::Intake;
 pub use dialogue::{ConcludeError, DialogueWorker};
+pub use invitations::Invitations;
 pub use quarantine::{RereadError, Rereader, decode};

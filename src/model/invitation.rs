@@ -34,6 +34,8 @@ pub struct Invitation {
     pub channel: Channel,
     /// What is to be rated.
     pub matter: Matter,
+    /// The citizen is not asked earlier; `None`: at once.
+    pub send_at: Option<Timestamp>,
     /// How long an answer counts, from the attempt on; `None`: as the campaign says.
     pub valid_for: Option<Duration>,
     /// Where it stands.

@@ -5,13 +5,12 @@ use super::ledger::{Fate, Ledger, Seen};
 use super::platform::{OnRecord, Totals};
 use crate::clock::Clock;
 use crate::egress::native::Key;
-use crate::egress::signature::{self, Outline};
 use crate::model::Secret;
+use crate::signature::{TOLERANCE, Verifier};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,12 +19,9 @@ use std::time::Duration;
 /// The largest request that is read.
 const MAX_BODY: usize = 16 << 20;
 
-/// How far the timestamp of a request may be off, as documented.
-const WINDOW_SECONDS: u64 = 300;
-
 /// Where requests are answered.
 pub(super) struct Desk {
-    key: hmac::Key,
+    verifier: Verifier,
     clock: Clock,
     ledger: Ledger,
     requests: AtomicU64,
@@ -70,7 +66,7 @@ pub(super) struct Dropped;
 impl Desk {
     pub(super) fn new(secret: &Secret, clock: Clock, on_record: Option<OnRecord>) -> Desk {
         Desk {
-            key: hmac::Key::new(hmac::HMAC_SHA256, secret.reveal()),
+            verifier: Verifier::new(None, [secret], TOLERANCE),
             clock,
             ledger: Ledger::default(),
             requests: AtomicU64::new(0),
@@ -154,22 +150,10 @@ impl Desk {
     }
 
     fn is_signed(&self, head: &Parts, body: &[u8]) -> bool {
-        let text = |name| header_text(&head.headers, name);
-        let (Some(timestamp), Some(nonce), Some(signature)) =
-            (text(signature::TIMESTAMP), text(signature::NONCE), text(signature::SIGNATURE))
-        else {
-            return false;
-        };
-        let now = self.clock.now().as_second();
-        let fresh = timestamp.parse().is_ok_and(|at: i64| now.abs_diff(at) <= WINDOW_SECONDS);
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let outline = Outline { timestamp, nonce, method: head.method.as_str(), path, body };
-        fresh && outline.verify(&self.key, signature)
+        let now = self.clock.now();
+        self.verifier.verify((&head.method, path), &head.headers, body, now).is_ok()
     }
-}
-
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 fn refusal(status: StatusCode, retry_after: Option<Duration>) -> Response<Full<Bytes>> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 static OUTCOMES: Metric<Counter, 2> = Metric::counter(
     "bridge8890_callbacks_total",
     &["account", "outcome"],
-    "Callbacks answered: accepted, duplicate, busy, refused, too_large, too_slow, cut_off, wrong_method or encoding.",
+    "Callbacks answered: accepted, duplicate, busy, refused, unreadable, too_large, too_slow, cut_off, wrong_method or encoding.",
 );
 static RESPONSES: Metric<Counter, 2> = Metric::counter(
     "bridge8890_callback_responses_total",
@@ -88,6 +88,7 @@ pub struct AccountTelemetry {
     refused: Counter,
     refused_reasons: Named,
     refused_log: Seldom,
+    unreadable: Counter,
     too_large: Counter,
     too_large_log: Seldom,
     too_slow: Counter,
@@ -118,6 +119,7 @@ impl AccountTelemetry {
                 metrics.counter(&REFUSED, [name, why])
             }),
             refused_log: Seldom::new(),
+            unreadable: outcome("unreadable"),
             too_large: outcome("too_large"),
             too_large_log: Seldom::new(),
             too_slow: outcome("too_slow"),
@@ -159,6 +161,11 @@ impl AccountTelemetry {
             let account = self.account.as_str();
             tracing::warn!(account, reason, held_back, "callback refused");
         }
+    }
+
+    /// It was believed, and told that it cannot be read.
+    pub fn unreadable(&self) {
+        self.unreadable.increment(1);
     }
 
     /// Its body is, or says it is, larger than the cap.

@@ -7,6 +7,7 @@ pub mod egress;
 pub mod health;
 pub mod ingress;
 pub mod intake;
+pub mod invitations;
 pub mod link;
 pub mod logging;
 pub mod messages;
@@ -27,6 +28,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
+    ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),

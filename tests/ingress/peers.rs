@@ -101,7 +101,7 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         session::start(accounts.clone(), &ground).expect("links can be opened");
-        let addresses = ingress::start(&config, accounts, ground).await.expect("a free port");
+        let addresses = ingress::start(&config, accounts, None, ground).await.expect("a free port");
         Gateway { address: addresses[0], metrics, tasks, store, directory }
     }
 

@@ -12,6 +12,7 @@ mod configuration_is_read_again;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
+mod invitations_are_taken;
 mod links_are_heard;
 mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
@@ -32,3 +33,6 @@ mod unreadable_is_quarantined;
 #[expect(dead_code, reason = "the carriers' own test uses all of it")]
 #[path = "../support/exchange.rs"]
 mod exchange;
+
+#[path = "../support/openapi.rs"]
+mod openapi;

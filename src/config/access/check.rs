@@ -38,11 +38,16 @@ pub(in crate::config) fn unreachable(http: &Http, accounts: &[&Account]) -> Vec<
         return Vec::new();
     }
     let refusing = |account: &&&Account| is_called(account) && !account.access.allow_http;
-    let wrong = "is called over plain HTTP, which shows personal data and passwords to everyone \
-                 on the way";
-    let right = "serve HTTPS with [http.tls], or name the proxy that does in http.trusted_proxies; \
-                 or write allow_http = true here";
-    accounts.iter().filter(refusing).map(|it| (place(it), Fault::new(wrong, right))).collect()
+    accounts.iter().filter(refusing).map(|it| (place(it), over_plain_http())).collect()
+}
+
+/// What is wrong with being called where nothing is encrypted.
+pub(in crate::config) fn over_plain_http() -> Fault {
+    Fault::new(
+        "is called over plain HTTP, which shows personal data and passwords to everyone on the way",
+        "serve HTTPS with [http.tls], or name the proxy that does in http.trusted_proxies; or write \
+         allow_http = true here",
+    )
 }
 
 /// Accounts that want a client certificate which nobody is asked for.

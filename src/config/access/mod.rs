@@ -5,8 +5,8 @@ mod check;
 mod read;
 mod subject;
 
-pub(super) use check::{clashes, signed_without_url, uncertified, unreachable};
-pub(super) use read::{access, external_url, proxies};
+pub(super) use check::{clashes, over_plain_http, signed_without_url, uncertified, unreachable};
+pub(super) use read::{access, external_url, platform, proxies};
 pub use subject::{Subject, SubjectFault};
 
 use super::dialect::Route;

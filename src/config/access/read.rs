@@ -45,6 +45,14 @@ pub(in crate::config) fn access(
     })
 }
 
+/// The keys by which the platform calls us, at this path.
+pub(in crate::config) fn platform(section: &mut Section<'_>, path: &str) -> Access {
+    let allow_http = section.flag("allow_http").is_some_and(|allowed| allowed.value);
+    let sources = networks(section, "sources");
+    section.demand_items("sources", "name an address, or leave the key out to be called from all");
+    Access { path: path.to_owned(), sources, allow_http, ..Access::default() }
+}
+
 /// The keys of the proxies in front.
 pub(in crate::config) fn proxies(section: &mut Section<'_>) -> Option<Proxies> {
     Some(Proxies {

@@ -60,6 +60,7 @@ pub(super) fn invitation(id: &str, service: &str, expires_at: Timestamp) -> Invi
         service: Some(ServiceNumber(service.to_owned())),
         channel: Channel::Sms,
         matter: Matter { project_no: Some(format!("case-{id}")), ..Matter::bare(TargetType::Case) },
+        send_at: None,
         valid_for: None,
         state: InvitationState::Planned,
         attempted_at: None,

@@ -5,8 +5,8 @@ use crate::config::Conversation;
 use crate::config::conversation::{ManyCases, QuietHours, Second};
 use crate::dialogue::Happening;
 use crate::model::{
-    Channel, DeliveryStatus, Event, EventBody, InvitationId, Level, Mark, Matter, Meaning,
-    MessageId, MessageKind, Outcome, Record, Revision, TargetType, TextPart, Unrated,
+    Channel, DeliveryStatus, Event, EventBody, Invitation, InvitationId, Level, Mark, Matter,
+    Meaning, MessageId, MessageKind, Outcome, Record, Revision, TargetType, TextPart, Unrated,
 };
 use jiff::civil::time;
 use jiff::tz::Offset;
@@ -229,6 +229,21 @@ fn nothing_is_said_at_night_and_not_more_than_allowed_by_day() {
     let mut bench = asked(Conversation { messages_per_day: Some(1), ..talkative() });
     bench.reply(LINE, "1");
     assert_eq!(bench.sent.len(), 1);
+}
+
+#[test]
+fn nobody_is_asked_before_the_time_that_was_named() {
+    let (noon, midnight) = ("2026-03-05T12:00:00+08:00", "2026-03-06T00:00:00+08:00");
+    for (named, asked_at) in [(noon, noon), (midnight, "2026-03-06T07:00:00+08:00"), (TEN, TEN)] {
+        let mut bench = Bench::new(Conversation { quiet_hours: night(), ..talkative() }, TEN);
+        let expires_at = moment("2026-03-08T10:00:00+08:00");
+        let later =
+            Invitation { send_at: Some(moment(named)), ..invitation("A", LINE, expires_at) };
+        bench.invite(later);
+        bench.after(Duration::from_hours(24));
+        let sent: Vec<_> = bench.sent.iter().map(|(at, _)| *at).collect();
+        assert_eq!(sent, [moment(asked_at)], "{named}");
+    }
 }
 
 #[test]
