@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod invitations;
 mod lane;
+mod messages;
 mod records;
 mod reply;
 mod serve;
@@ -52,6 +53,7 @@ enum What {
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
+    Messages(messages::Args),
     Reply(reply::Args),
 }
 
@@ -87,6 +89,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Invitations(args) => runtime()?.block_on(invitations::run(&args, out)),
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
+        What::Messages(args) => runtime()?.block_on(messages::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),
     }
 }

@@ -17,13 +17,13 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 /// Hours are told by the province's clock.
 const CHINA: Offset = Offset::constant(8);
 
-/// The keys of what can be said.
-const KINDS: [(&str, MessageKind); 5] = [
-    ("invite", MessageKind::Invite),
-    ("thank_you", MessageKind::ThankYou),
-    ("ask_reason", MessageKind::AskReason),
-    ("re_prompt", MessageKind::RePrompt),
-    ("opt_out_confirmed", MessageKind::OptOutConfirmed),
+/// What can be said, each under its name.
+const KINDS: [MessageKind; 5] = [
+    MessageKind::Invite,
+    MessageKind::ThankYou,
+    MessageKind::AskReason,
+    MessageKind::RePrompt,
+    MessageKind::OptOutConfirmed,
 ];
 
 const SECONDS: [(&str, Second); 3] = [
@@ -218,7 +218,7 @@ fn of_table(table: &mut Section<'_>, senders: &mut Vec<At<AccountName>>) -> Conv
         sender: sender.map(|sender| sender.value),
         wordings: KINDS
             .iter()
-            .filter_map(|(key, kind)| Some((*kind, wording(table, key)?)))
+            .filter_map(|kind| Some((*kind, wording(table, kind.name())?)))
             .collect(),
         quiet_hours: quiet_hours.map(|hours| hours.value),
         invite_every,

@@ -2,7 +2,7 @@
 //! (`docs/platform-api.yaml`). Pure.
 
 use crate::model::{
-    AreaCode, Caller, Deadlines, Meaning, Record, RecordId, Revision, Tag, TargetType,
+    AreaCode, Caller, Deadlines, Mark, Matter, Meaning, Record, RecordId, Revision, Tag, TargetType,
 };
 use crate::store::Leased;
 use jiff::{Timestamp, tz::Offset};
@@ -147,6 +147,16 @@ struct WireRecord<'a> {
     complaint: Option<WireComplaint<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_rated: Option<WireUnrated<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matter: Option<WireMatter<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assess_number: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follows: Option<RecordId>,
+    #[serde(skip_serializing_if = "<[Mark]>::is_empty")]
+    marks: &'a [Mark],
     comment: &'a str,
     channel: crate::model::Channel,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +196,43 @@ struct WireTarget<'a> {
     target_type: TargetType,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<&'a str>,
+}
+
+/// The matter in the field names of the national interface.
+#[derive(Derive)]
+#[serde(rename_all = "camelCase")]
+struct WireMatter<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_no: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    area_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    department: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<&'a str>,
+}
+
+impl<'a> WireMatter<'a> {
+    fn of(matter: &'a Matter) -> WireMatter<'a> {
+        WireMatter {
+            project_no: matter.project_no.as_deref(),
+            task_code: matter.task_code.as_deref(),
+            task_name: matter.task_name.as_deref(),
+            area_code: matter.area_code.as_deref(),
+            service_number: matter.service_step,
+            department: matter.department.as_deref(),
+            handler: matter.handler.as_deref(),
+            call_id: matter.call_id.as_deref(),
+        }
+    }
 }
 
 #[derive(Derive)]
@@ -240,6 +287,11 @@ impl<'a> WireRecord<'a> {
             rating,
             complaint,
             not_rated,
+            invitation: record.context.invitation.as_ref().map(|id| id.0.as_str()),
+            matter: record.context.matter.as_ref().map(WireMatter::of),
+            assess_number: Some(record.context.assess_number).filter(|times| *times > 0),
+            follows: record.context.follows,
+            marks: &record.context.marks,
             comment: &record.comment.0,
             channel: record.channel,
             channel_code: record.channel_code,
@@ -275,7 +327,7 @@ mod tests {
     use super::*;
     use crate::egress::openapi::{self, problems};
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
-    use crate::model::{Caller, ComplaintKind, Target, Unrated};
+    use crate::model::{Caller, ComplaintKind, Context, InvitationId, Target, Unrated};
     use jiff::civil::date;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
@@ -288,6 +340,36 @@ mod tests {
         let batch = [Leased { record: record.clone(), ..leased(0) }];
         let mut body: Value = serde_json::from_slice(&write(&batch)).expect("JSON");
         body["records"][0].take()
+    }
+
+    fn whole_context() -> Context {
+        let word = || Some("x".to_owned());
+        Context {
+            invitation: Some(InvitationId("i-1".to_owned())),
+            matter: Some(Matter {
+                project_no: word(),
+                task_code: word(),
+                task_name: word(),
+                area_code: word(),
+                service_step: Some(1),
+                department: word(),
+                handler: word(),
+                call_id: word(),
+                pass_through: word(),
+                ..Matter::bare(TargetType::Case)
+            }),
+            assess_number: 2,
+            follows: Some(rating(1).id),
+            marks: vec![
+                Mark::Late,
+                Mark::Ambiguous(2),
+                Mark::Partial,
+                Mark::NoCaller,
+                Mark::TooFast,
+                Mark::ManyCases(5),
+                Mark::StaffLine,
+            ],
+        }
     }
 
     #[test]
@@ -309,7 +391,7 @@ mod tests {
             rating(1),
             bare_complaint(),
             Record { meaning: bad_rating, caller: anonymous, ..rating(2) },
-            Record { meaning: not_rated, ..rating(3) },
+            Record { meaning: not_rated, context: whole_context(), ..rating(3) },
         ];
         let batch: Vec<Leased> =
             records.iter().map(|record| Leased { record: record.clone(), ..leased(0) }).collect();

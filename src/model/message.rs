@@ -70,3 +70,17 @@ pub enum MessageKind {
     /// It confirms that no more will come.
     OptOutConfirmed,
 }
+
+impl MessageKind {
+    /// The name, as in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MessageKind::Invite => "invite",
+            MessageKind::ThankYou => "thank_you",
+            MessageKind::AskReason => "ask_reason",
+            MessageKind::RePrompt => "re_prompt",
+            MessageKind::OptOutConfirmed => "opt_out_confirmed",
+        }
+    }
+}

@@ -27,7 +27,6 @@ secrets = ["file:platform.key"]
 key_id = "platform"
 
 [campaigns.asked.conversation]
-sender = "yunpian"
 invite = "请评价本次服务"
 "#;
 

@@ -204,9 +204,9 @@ fn sender<'a>(
         return None;
     }
     let sender = campaign?.conversation.as_ref().and_then(|it| it.sender.as_ref());
-    let found = sender.and_then(|name| accounts.get(name)).filter(|account| account.send.is_some());
+    let found = sender.and_then(|name| accounts.get(name));
     if found.is_none() {
-        let right = "write the name of an account that sends; the campaign's `sender` does not";
+        let right = "write the name of an account that sends; the campaign names no `sender`";
         fields.reject("account", "is missing", right);
     }
     found.map(Arc::as_ref)

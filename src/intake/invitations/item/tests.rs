@@ -25,7 +25,7 @@ conversation = { sender = "sms", invite = "请评价", validity = "2d" }
 service_numbers = ["8891"]
 scheme = "asc"
 target = "call"
-conversation = { sender = "hears", invite = "请评价" }
+conversation = { invite = "请评价" }
 
 [campaigns.calls]
 service_numbers = ["024-8890"]
