@@ -37,6 +37,8 @@ struct Record<'a> {
     account: &'a str,
     #[serde(default, borrow)]
     message_id: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    invitation: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +136,9 @@ impl Desk {
         let results = records.iter().zip(keys).zip(fates).map(|((record, key), fate)| {
             if let (Fate::Accepted, Some(key), Some(tell)) = (fate, key, &self.on_record) {
                 let message_id = record.message_id.as_deref();
-                tell(&Seen { key, kind: record.kind, account: record.account, message_id });
+                let invitation = record.invitation.as_deref();
+                let (kind, account) = (record.kind, record.account);
+                tell(&Seen { key, kind, account, message_id, invitation });
             }
             ItemResult {
                 key: record.key,

@@ -32,12 +32,14 @@ pub struct Effects {
 pub struct Seen<'a> {
     /// Its key.
     pub key: Key,
-    /// `rating` or `complaint`.
+    /// `rating`, `complaint` or `not_rated`.
     pub kind: &'a str,
     /// The account whose callback caused it.
     pub account: &'a str,
     /// The carrier's id of the message or call.
     pub message_id: Option<&'a str>,
+    /// The invitation that it answers.
+    pub invitation: Option<&'a str>,
 }
 
 /// What becomes of one record.

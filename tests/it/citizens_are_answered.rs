@@ -1,5 +1,5 @@
-//! A short conversation with a citizen: thanks, one question for the reason, and silence after a
-//! refusal; held events and messages outlive a kill, and no message reaches a citizen twice.
+//! A short conversation with a citizen: an invitation, thanks, one question for the reason, and
+//! silence after a refusal; held events and messages outlive a kill, and no message reaches a citizen twice.
 
 use crate::exchange::SECRET;
 use crate::support::{Gateway, Platform, until};
@@ -36,8 +36,13 @@ async fn carrier() -> (SmsCarrier, String) {
         scheme = "asc"
         target = "case"
         sms_channel_code = 6
+        [invitations]
+        allow_http = true
+        secrets = ["file:platform.key"]
+        key_id = "platform"
         [campaigns.talk.conversation]
         sender = "kannel"
+        invite = "请评价${{task_name}}"
         thank_you = "感谢您的评价"
         ask_reason = "请问哪里不满意？"
         opt_out_confirmed = "不再打扰您"
@@ -80,6 +85,56 @@ async fn found(gateway: &Gateway, kind: &str) -> Vec<(Option<i64>, i64, i64)> {
         .collect();
     rows.sort_unstable();
     rows
+}
+
+#[tokio::test]
+async fn who_is_invited_rates_the_case_that_was_asked_about() {
+    let platform = Platform::start().await;
+    let (carrier, own) = carrier().await;
+    let mut gateway = Gateway::with(&platform, &own).await;
+    let table = "id,campaign,channel,mobile,projectNo,taskName,senderNumber\n\
+                 i-1,talk,sms,13940000001,P-1,身份证换领,10690088\n";
+    gateway.site.write("in.csv", table);
+    let url = gateway.url("");
+    let import = gateway.site.run(&format!("invitations import in.csv --url {url}")).await;
+    assert_eq!(import.code, Some(0), "{import:?}");
+    told(&carrier, &["请评价身份证换领"]).await;
+    until("it is known that it was sent", async || {
+        let sent = "bridge8890_messages_settled_total{account=\"kannel\",result=\"sent\"}";
+        gateway.metric(sent).await == 1.0
+    })
+    .await;
+    gateway.kill9().await;
+    gateway.restart().await;
+    says(&gateway, "m-1", "满意").await;
+    told(&carrier, &["请评价身份证换领", "感谢您的评价"]).await;
+    gateway.drained().await;
+    let taken = platform.taken();
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    assert_eq!((taken[0].kind.as_str(), taken[0].invitation.as_deref()), ("rating", Some("i-1")));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_was_given_up_and_puts_it_back() {
+    let platform = Platform::start().await;
+    let (carrier, own) = carrier().await;
+    let gateway = Gateway::with(&platform, &own).await;
+    let dead = async || gateway.site.run("messages dead --json").await;
+    assert_eq!(dead().await.code, Some(1), "nothing was given up");
+    carrier.set_mood(Mood::Refusing);
+    says(&gateway, "m-1", "非常满意").await;
+    until("it is given up", async || dead().await.code == Some(0)).await;
+    let shown = dead().await;
+    let message = &shown.lines()[0];
+    assert_eq!((&message["class"], &message["to"]), (&"rejected".into(), &"139****0001".into()));
+    assert!(!shown.stdout.contains("感谢"), "texts are not shown: {}", shown.stdout);
+    carrier.set_mood(Mood::Well);
+    let replay = gateway.site.run("messages replay --class rejected").await;
+    assert_eq!(replay.code, Some(0), "{replay:?}");
+    told(&carrier, &["感谢您的评价"]).await;
+    assert_eq!(dead().await.code, Some(1));
+    gateway.finish().await;
 }
 
 #[tokio::test]

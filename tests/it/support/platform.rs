@@ -26,6 +26,7 @@ pub(crate) struct Taken {
     pub(crate) kind: String,
     pub(crate) account: String,
     pub(crate) message_id: Option<String>,
+    pub(crate) invitation: Option<String>,
 }
 
 impl Platform {
@@ -48,6 +49,7 @@ impl Platform {
                     kind: seen.kind.to_owned(),
                     account: seen.account.to_owned(),
                     message_id: seen.message_id.map(str::to_owned),
+                    invitation: seen.invitation.map(str::to_owned),
                 });
             })),
         };
