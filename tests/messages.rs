@@ -145,6 +145,7 @@ impl Queue for Memory {
 struct Bench {
     carrier: SmsCarrier,
     queue: Memory,
+    sending: Arc<Sending>,
     clock: Clock,
     speech: Speech,
     tasks: Tasks,
@@ -173,7 +174,7 @@ impl Bench {
             &tasks,
         )
         .expect("it sends");
-        Bench { carrier, queue, clock, speech, tasks }
+        Bench { carrier, queue, sending, clock, speech, tasks }
     }
 
     fn message(&self, number: u128) -> Message {
@@ -361,5 +362,26 @@ async fn many_messages_all_go_once() {
         bench.queue.end_of(MessageKey(Uuid::from_u128(number))).await;
     }
     assert_eq!(bench.carrier.taken().len(), 200);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_pace_delays_messages_and_gives_none_up() {
+    let bench = Bench::new(Speech::Jasmin, "right", false).await;
+    let slow = Arc::new(Sending { rate: 2, concurrency: 16, ..(*bench.sending).clone() });
+    let queue =
+        Memory { clock: bench.clock.clone(), rows: Arc::default(), changed: Arc::default() };
+    for number in 0..18 {
+        queue.put(&bench.message(number), false);
+    }
+    let metrics = Metrics::new().expect("a registry");
+    let progress = Health::new(|| Ok(())).worker("messages");
+    let sources = (bench.clock.clone(), Entropy::seeded(2));
+    messages::start(&slow, queue.clone(), sources, (&metrics, progress), &bench.tasks)
+        .expect("it sends");
+    for number in 0..18 {
+        let (settled, _) = queue.end_of(MessageKey(Uuid::from_u128(number))).await;
+        assert!(matches!(settled[..], [Became::Sent { .. }]), "{number}: {settled:?}");
+    }
     bench.stop().await;
 }

@@ -68,7 +68,12 @@ pub enum ConcludeError {
 impl ConcludeError {
     /// Whether it stands against this one thing only, so that others may pass it.
     fn is_of_one(&self) -> bool {
-        matches!(self, ConcludeError::Layout(_) | ConcludeError::Store(StoreError::TooLarge(_)))
+        matches!(
+            self,
+            ConcludeError::Layout(_)
+                | ConcludeError::Read(ReadError::Sealed(_) | ReadError::Layout(_))
+                | ConcludeError::Store(StoreError::TooLarge(_))
+        )
     }
 }
 
@@ -96,6 +101,7 @@ impl DialogueWorker {
             self.progress.rest();
             let pause = match taken {
                 Ok(0) => LOOK,
+                Ok(_) if tasks.is_stopping() => return,
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "what is held waits; it is tried again");
@@ -111,17 +117,31 @@ impl DialogueWorker {
 
     /// Concludes what is held and what is due now. Returns how much of it was.
     async fn take_up(&self) -> Result<usize, ConcludeError> {
-        let mut done = 0;
-        for held in &self.store.inbox(AT_ONCE).await? {
+        let inbox = self.store.inbox(AT_ONCE).await?;
+        // A question that was sent before these answers came is known to be sent before they are read.
+        let mut done = self.learn_all().await?;
+        for held in &inbox {
             done += self.passing(self.take(held).await)?;
         }
         for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
             done += self.passing(self.wake(woken).await)?;
         }
-        for untold in &self.store.untold(AT_ONCE).await? {
-            done += self.passing(self.learn(untold).await)?;
-        }
         Ok(done)
+    }
+
+    /// Takes in what became of messages, all of it. Returns how much that was.
+    async fn learn_all(&self) -> Result<usize, ConcludeError> {
+        let mut learned = 0;
+        loop {
+            let untold = self.store.untold(AT_ONCE).await?;
+            let before = learned;
+            for news in &untold {
+                learned += self.passing(self.learn(news).await)?;
+            }
+            if learned == before {
+                return Ok(learned);
+            }
+        }
     }
 
     /// How many were concluded: none if something stands against this one only.

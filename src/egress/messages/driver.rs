@@ -136,7 +136,8 @@ impl<Q: Queue> Driver<Q> {
         slots: Vec<Slot>,
         pace: &mut Pace,
     ) -> Result<usize, StoreError> {
-        let lasts = pace.time_for(slots.len()) + self.sending.request_timeout + MARGIN;
+        let lasts =
+            pace.time_for(slots.len(), Instant::now()) + self.sending.request_timeout + MARGIN;
         let now = self.clock.now();
         let until = now.checked_add(lasts).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + lasts;
@@ -184,7 +185,12 @@ impl<Q: Queue> Driver<Q> {
                 return self.settle(term, &item, Became::Released, Some(message)).await;
             }
         }
-        sleep_until(at).await;
+        tokio::select! {
+            () = sleep_until(at) => {}
+            () = self.tasks.stopping() => {
+                return self.settle(term, &item, Became::Released, Some(message)).await;
+            }
+        }
         // A request is over before its lease is: at no time do two senders have one message.
         if Instant::now() + self.sending.request_timeout >= term.ends {
             return self.settle(term, &item, Became::Released, Some(message)).await;

@@ -16,9 +16,10 @@ impl Pace {
         Pace { interval: Duration::from_secs(1) / rate.max(1), next: None }
     }
 
-    /// How long so many messages take.
-    pub(super) fn time_for(&self, messages: usize) -> Duration {
-        self.interval.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX))
+    /// How long it is until so many more have gone, after those that wait for their turn.
+    pub(super) fn time_for(&self, messages: usize, now: Instant) -> Duration {
+        let ahead = self.next.map(|next| next.saturating_duration_since(now)).unwrap_or_default();
+        ahead + self.interval.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX))
     }
 
     /// When the next message may go, which is then taken.
@@ -41,6 +42,7 @@ mod tests {
         assert_eq!([pace.take(now), pace.take(now)], [now, now + hundred]);
         let later = now + Duration::from_secs(5);
         assert_eq!([pace.take(later), pace.take(later)], [later, later + hundred]);
-        assert_eq!(pace.time_for(4), hundred * 4);
+        assert_eq!(pace.time_for(4, later), hundred * 6, "two have their turn before them");
+        assert_eq!(pace.time_for(4, later + hundred * 9), hundred * 4);
     }
 }
