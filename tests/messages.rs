@@ -91,6 +91,7 @@ impl Queue for Memory {
         let mut items = Vec::new();
         for (key, row) in self.rows().iter_mut().filter(|(_, row)| !row.is_over()) {
             if row.due <= now && items.len() < max {
+                row.in_doubt |= row.token != 0;
                 (row.due, row.token, row.attempt) = (until, 7, row.attempt + 1);
                 items.push(LeasedMessage {
                     key: *key,
@@ -115,6 +116,7 @@ impl Queue for Memory {
         let Some(row) = rows.get_mut(&message).filter(|row| row.token == token.0) else {
             return Ok(false);
         };
+        (row.token, row.in_doubt) = (0, false);
         row.due = match became {
             Became::Retry { due, .. } => due,
             _ => self.clock.now(),
