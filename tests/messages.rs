@@ -6,13 +6,15 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::config::{self, Environment, Sending};
 use bridge8890::dialogue::{News, memory};
-use bridge8890::egress::messages::{self, Became, LeasedMessage, MessageLease, Queue, RecallError};
+use bridge8890::egress::messages::{self, Became, Queue, RecallError};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
     AccountName, Content, Message, MessageKey, MessageKind, Msisdn, Secret, Unrated,
 };
 use bridge8890::standin::sms::{Mood, Options, SmsCarrier, Speech};
-use bridge8890::store::{DeadClass, LeaseToken, ReadError, StoreError};
+use bridge8890::store::{
+    DeadClass, LeaseToken, LeasedMessage, MessageLease, Opaque, ReadError, StoreError,
+};
 use bridge8890::telemetry::{Health, Metrics};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -35,7 +37,7 @@ struct Row {
     token: i64,
     attempt: u32,
     in_doubt: bool,
-    bytes: Vec<u8>,
+    bytes: Option<Vec<u8>>,
     settled: Vec<Became>,
     news: Option<News>,
 }
@@ -60,12 +62,18 @@ impl Memory {
             token: 0,
             attempt: u32::from(in_doubt),
             in_doubt,
-            bytes: memory::write(message),
+            bytes: Some(memory::write(message)),
             settled: Vec::new(),
             news: None,
         };
         self.rows().insert(message.key, row);
         self.changed.send_replace(());
+    }
+
+    /// Puts one that cannot be opened.
+    fn put_sealed(&self, message: &Message) {
+        self.put(message, false);
+        self.rows().entry(message.key).and_modify(|row| row.bytes = None);
     }
 
     /// Waits until nothing more will happen to a message by itself.
@@ -94,15 +102,16 @@ impl Queue for Memory {
                 row.in_doubt |= row.token != 0;
                 (row.due, row.token, row.attempt) = (until, 7, row.attempt + 1);
                 items.push(LeasedMessage {
-                    key: *key,
+                    id: *key,
                     attempt: row.attempt,
                     in_doubt: row.in_doubt,
                     queued_at: now,
-                    bytes: row.bytes.clone(),
+                    expires: Timestamp::MAX,
+                    bytes: row.bytes.clone().map(Opaque),
                 });
             }
         }
-        Ok(MessageLease { token: LeaseToken(7), items })
+        Ok(MessageLease { token: LeaseToken(7), until, items })
     }
 
     async fn settle(
@@ -385,5 +394,18 @@ async fn a_slow_pace_delays_messages_and_gives_none_up() {
         let (settled, _) = queue.end_of(MessageKey(Uuid::from_u128(number))).await;
         assert!(matches!(settled[..], [Became::Sent { .. }]), "{number}: {settled:?}");
     }
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_opened_is_given_up_alone() {
+    let bench = Bench::new(Speech::Kannel, "right", false).await;
+    let (sealed, other) = (bench.message(1), bench.message(2));
+    bench.queue.put_sealed(&sealed);
+    bench.queue.put(&other, false);
+    let (settled, _) = bench.queue.end_of(sealed.key).await;
+    assert_eq!(class(&settled), Some(DeadClass::Rejected));
+    let (settled, _) = bench.queue.end_of(other.key).await;
+    assert!(matches!(settled[..], [Became::Sent { .. }]), "{settled:?}");
     bench.stop().await;
 }

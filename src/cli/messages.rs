@@ -6,7 +6,6 @@ use crate::clock::Clock;
 use crate::dialogue::memory;
 use crate::model::{Message, MessageKey};
 use crate::store::{DeadMessage, Operator};
-use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
@@ -74,15 +73,17 @@ struct ShownMessage {
     attempts: u32,
     waited_since: String,
     expires: String,
-    to: String,
-    kind: &'static str,
-    campaign: String,
+    /// `None`, like the kind and the campaign, of one that cannot be read.
+    to: Option<String>,
+    kind: Option<&'static str>,
+    campaign: Option<String>,
 }
 
 impl ShownMessage {
-    fn new(dead: &DeadMessage) -> anyhow::Result<ShownMessage> {
-        let message: Message = memory::read(&dead.bytes.0).context("a message")?;
-        Ok(ShownMessage {
+    fn new(dead: &DeadMessage) -> ShownMessage {
+        let bytes = dead.bytes.as_ref();
+        let message = bytes.and_then(|bytes| memory::read::<Message>(&bytes.0).ok());
+        ShownMessage {
             id: dead.id.to_string(),
             account: dead.lane.clone(),
             class: dead.class.clone(),
@@ -91,10 +92,10 @@ impl ShownMessage {
             attempts: dead.attempts,
             waited_since: time(dead.queued_at),
             expires: time(dead.expires),
-            to: message.to.masked(),
-            kind: message.kind.name(),
-            campaign: message.campaign,
-        })
+            to: message.as_ref().map(|message| message.to.masked()),
+            kind: message.as_ref().map(|message| message.kind.name()),
+            campaign: message.map(|message| message.campaign),
+        }
     }
 }
 
@@ -111,14 +112,19 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
 
 fn list(messages: &[DeadMessage], json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
     for dead in messages {
-        let shown = ShownMessage::new(dead)?;
+        let shown = ShownMessage::new(dead);
         if json {
             writeln!(out, "{}", serde_json::to_string(&shown)?)?;
             continue;
         }
-        let ShownMessage { id, account, class, reason, died_at, attempts, to, kind, .. } = &shown;
+        let ShownMessage { id, account, class, reason, died_at, attempts, expires, .. } = &shown;
         writeln!(out, "{id}  {died_at}  {account}  {class} after {attempts} attempts: {reason}")?;
-        writeln!(out, "    {kind} of {} to {to}, of use until {}", shown.campaign, shown.expires)?;
+        match (&shown.kind, &shown.campaign, &shown.to) {
+            (Some(kind), Some(campaign), Some(to)) => {
+                writeln!(out, "    {kind} of {campaign} to {to}, of use until {expires}")?;
+            }
+            _ => writeln!(out, "    it cannot be read")?,
+        }
     }
     if messages.is_empty() && !json {
         writeln!(out, "no message was given up")?;

@@ -52,8 +52,8 @@ pub struct LeasedMessage {
     pub queued_at: Timestamp,
     /// After this it is to be dropped.
     pub expires: Timestamp,
-    /// Number and text.
-    pub bytes: Opaque,
+    /// Number and text; `None`: they were sealed under a key that is gone, or are damaged.
+    pub bytes: Option<Opaque>,
 }
 
 /// What became of leased messages.
@@ -133,8 +133,8 @@ pub struct DeadMessage {
     pub queued_at: Timestamp,
     /// After this its lane drops it, also when it is replayed.
     pub expires: Timestamp,
-    /// Number and text.
-    pub bytes: Opaque,
+    /// Number and text; `None`: they were sealed under a key that is gone, or are damaged.
+    pub bytes: Option<Opaque>,
 }
 
 /// What stands in a lane of messages: each is in one of `pending`, `sent`, `dropped` and `dead`.
@@ -176,12 +176,13 @@ impl Store {
         let job = |answer| Job::LeaseMessages(MessageLeaseJob { lane, max, now, until, answer });
         let raw = self.ask(job).await?;
         let open = |row: LeasedMessageRow| {
+            // The others are leased too, so one that cannot be opened is no failure of the lease.
             let bytes = self.shared.ring.open(&rows::message_place(row.id), &row.sealed);
-            let bytes = bytes.map_err(|error| StoreError::Database(error.to_string()))?;
+            let bytes = bytes.ok().map(Opaque);
             let LeasedMessageRow { id, attempt, in_doubt, queued_at, expires, .. } = row;
-            Ok(LeasedMessage { id, attempt, in_doubt, queued_at, expires, bytes: Opaque(bytes) })
+            LeasedMessage { id, attempt, in_doubt, queued_at, expires, bytes }
         };
-        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+        let items = raw.rows.into_iter().map(open).collect();
         Ok(MessageLease { token: raw.token, until, items })
     }
 

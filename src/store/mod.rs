@@ -173,7 +173,7 @@ pub enum ReadError {
     Database(#[from] sqlx::Error),
 }
 
-/// Why a verb failed. Nothing of a failed verb is in the store, except after `Unknown`.
+/// Why a verb failed. Nothing of a failed verb is in the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The writer's queue is full; come back after a moment.

@@ -3,7 +3,7 @@
 
 use super::fate::{Attempt, Fate, fate};
 use super::pace::Pace;
-use super::queue::{Became, LeasedMessage, MessageLease, Queue};
+use super::queue::{Became, Queue};
 use super::sender::Sender;
 use crate::clock::{Clock, Entropy};
 use crate::config::Sending;
@@ -13,7 +13,7 @@ use crate::egress::lane::{BadLane, Lane, Pass, Slot};
 use crate::lifecycle::Tasks;
 use crate::model::{Content, Message, segments};
 use crate::net::client::ClientError;
-use crate::store::{DeadClass, LeaseToken, StoreError};
+use crate::store::{DeadClass, LeaseToken, LeasedMessage, MessageLease, StoreError};
 use crate::telemetry::messages::{MessageResult, Messages};
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
@@ -142,7 +142,8 @@ impl<Q: Queue> Driver<Q> {
         let until = now.checked_add(lasts).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + lasts;
         let account = &self.sending.account;
-        let MessageLease { token, items } = self.queue.lease(account, slots.len(), until).await?;
+        let MessageLease { token, items, .. } =
+            self.queue.lease(account, slots.len(), until).await?;
         let oldest = items.iter().map(|item| now.duration_since(item.queued_at)).max();
         let oldest = oldest.and_then(|oldest| Duration::try_from(oldest).ok());
         self.lane.telemetry.oldest(oldest.unwrap_or_default());
@@ -165,8 +166,9 @@ impl<Q: Queue> Driver<Q> {
         item: LeasedMessage,
         at: Instant,
     ) {
-        let Ok(message) = memory::read::<Message>(&item.bytes) else {
-            let reason = "it was written by a newer version of the gateway".to_owned();
+        let read = item.bytes.as_ref().and_then(|bytes| memory::read::<Message>(&bytes.0).ok());
+        let Some(message) = read else {
+            let reason = "its key is gone, or a newer version of the gateway wrote it".to_owned();
             let became = Became::Dead { class: DeadClass::Rejected, reason };
             return self.settle(term, &item, became, None).await;
         };
@@ -236,7 +238,7 @@ impl<Q: Queue> Driver<Q> {
         let (result, parts) = (counted(&became), message.as_ref().map_or(0, parts));
         let news = message.and_then(|message| self.news(&became, message));
         while Instant::now() < term.ends {
-            let settled = self.queue.settle(term.token, item.key, became.clone(), news.clone());
+            let settled = self.queue.settle(term.token, item.id, became.clone(), news.clone());
             match timeout_at(term.ends, settled).await {
                 Ok(Ok(ours)) => {
                     match ours {

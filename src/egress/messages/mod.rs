@@ -12,4 +12,4 @@ mod sender;
 mod stored;
 
 pub use driver::{MessagesError, start};
-pub use queue::{Became, LeasedMessage, MessageLease, Queue, RecallError};
+pub use queue::{Became, Queue, RecallError};

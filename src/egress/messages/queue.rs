@@ -2,14 +2,15 @@
 
 use crate::dialogue::memory::UnknownLayout;
 use crate::model::{AccountName, Message, MessageId, MessageKey, Unrated};
-use crate::store::{DeadClass, LeaseToken, ReadError, StoreError};
+use crate::store::{DeadClass, LeaseToken, MessageLease, ReadError, StoreError};
 use jiff::Timestamp;
 use std::future::Future;
 use tokio::sync::watch;
 
 /// A durable queue of messages by account. Cloning shares it.
 pub trait Queue: Clone + Send + Sync + 'static {
-    /// Leases up to `max` due messages of an account until `until`. Each lease counts as an attempt
+    /// Leases up to `max` due messages of an account until `until`, each a [`crate::model::Message`] as
+    /// [`crate::dialogue::memory::write`] laid it out. Each lease counts as an attempt
     /// from this moment, whatever becomes of the sender.
     ///
     /// # Errors
@@ -68,30 +69,6 @@ pub enum RecallError {
     /// It was written by a newer version.
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
-}
-
-/// Messages that are ours to send until a time.
-#[derive(Debug, Clone)]
-pub struct MessageLease {
-    /// The proof.
-    pub token: LeaseToken,
-    /// The messages, oldest first; empty when nothing is due.
-    pub items: Vec<LeasedMessage>,
-}
-
-/// One leased message.
-#[derive(Debug, Clone)]
-pub struct LeasedMessage {
-    /// Our id of it.
-    pub key: MessageKey,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// An earlier attempt was never settled: somebody may have the message already.
-    pub in_doubt: bool,
-    /// Since when it waits.
-    pub queued_at: Timestamp,
-    /// The [`crate::model::Message`], as [`crate::dialogue::memory::write`] laid it out.
-    pub bytes: Vec<u8>,
 }
 
 /// What became of a leased message.

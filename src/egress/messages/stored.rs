@@ -1,12 +1,12 @@
 //! The store as the queue of messages.
 
-use super::queue::{Became, LeasedMessage, MessageLease, Queue, RecallError};
+use super::queue::{Became, Queue, RecallError};
 use crate::dialogue::memory::{Memory, MemoryKey};
 use crate::dialogue::{Known, may_send};
 use crate::model::{AccountName, Message, MessageKey, Unrated};
 use crate::store::{
-    LeaseToken, MessageSettled, MessageSettlement, Opaque, ReadError, SettledMessage, Store,
-    StoreError,
+    LeaseToken, MessageLease, MessageSettled, MessageSettlement, Opaque, ReadError, SettledMessage,
+    Store, StoreError,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -18,15 +18,7 @@ impl Queue for Store {
         max: usize,
         until: Timestamp,
     ) -> Result<MessageLease, StoreError> {
-        let lease = self.lease_messages(account, max, until).await?;
-        let items = lease.items.into_iter().map(|item| LeasedMessage {
-            key: item.id,
-            attempt: item.attempt,
-            in_doubt: item.in_doubt,
-            queued_at: item.queued_at,
-            bytes: item.bytes.0,
-        });
-        Ok(MessageLease { token: lease.token, items: items.collect() })
+        self.lease_messages(account, max, until).await
     }
 
     async fn settle(
