@@ -119,7 +119,9 @@ impl Memory {
 
 /// Bytes that do not hold what was remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a memory has an unknown layout; it was written by a newer version of the gateway")]
+#[error(
+    "what is held or remembered cannot be opened: its key is gone, or a newer version of the gateway wrote it"
+)]
 pub struct UnknownLayout;
 
 /// Lays out what is remembered, or an event that is held.

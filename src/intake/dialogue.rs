@@ -158,17 +158,18 @@ impl DialogueWorker {
     }
 
     async fn take(&self, held: &Held) -> Result<bool, ConcludeError> {
-        let happening = match memory::read::<Waiting>(&held.bytes.0)? {
-            Waiting::Said(event) => {
-                let origin = Origin {
-                    account: held.account.clone(),
-                    callback: held.callback,
-                    received_at: held.received_at,
-                };
-                Happening::Said(Box::new(Heard { origin, event: *event }))
-            }
-            Waiting::Invited(invitation) => Happening::Invited(invitation),
-        };
+        let happening =
+            match memory::read::<Waiting>(&held.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)? {
+                Waiting::Said(event) => {
+                    let origin = Origin {
+                        account: held.account.clone(),
+                        callback: held.callback,
+                        received_at: held.received_at,
+                    };
+                    Happening::Said(Box::new(Heard { origin, event: *event }))
+                }
+                Waiting::Invited(invitation) => Happening::Invited(invitation),
+            };
         self.conclude(happening, Cause { held: Some(held), ..Cause::default() }).await
     }
 

@@ -27,8 +27,9 @@ pub struct Held {
     pub account: AccountName,
     /// When that callback arrived.
     pub received_at: Timestamp,
-    /// The event, as it was given to be held.
-    pub bytes: Opaque,
+    /// The event, as it was given to be held; `None`: it was sealed under a key that is gone, or is
+    /// damaged.
+    pub bytes: Option<Opaque>,
 }
 
 /// What becomes of held events, or of a memory that woke: all of it, or nothing.

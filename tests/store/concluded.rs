@@ -17,7 +17,9 @@ fn done(fresh: &[bool]) -> Concluded {
 /// The texts of the events that are held, oldest first.
 async fn held(bench: &Bench) -> Vec<String> {
     let held = bench.store().inbox(100).await.expect("it reads");
-    held.into_iter().map(|one| String::from_utf8(one.bytes.0).expect("a text")).collect()
+    held.into_iter()
+        .map(|one| String::from_utf8(one.bytes.expect("it opens").0).expect("a text"))
+        .collect()
 }
 
 fn rated(bench: &Bench, message: &str) -> Record {
@@ -302,4 +304,18 @@ async fn beside_a_held_event_others_of_its_callback_are_decided_at_once() {
     bench.store().commit(batch).await.expect("it commits");
     let counts = bench.store().counts().await.expect("it counts");
     assert_eq!((counts.records, counts.held), (2, 1));
+}
+
+#[tokio::test]
+async fn a_damaged_event_hides_none_behind_it() {
+    let bench = Bench::new().await;
+    for message in ["a", "b"] {
+        assert!(bench.commit(bench.held(message)).await);
+    }
+    bench
+        .sql("UPDATE inbox SET sealed = zeroblob(length(sealed)) WHERE callback = (SELECT min(callback) FROM inbox)")
+        .await;
+    let held = bench.store().inbox(10).await.expect("it reads");
+    let readable: Vec<bool> = held.iter().map(|one| one.bytes.is_some()).collect();
+    assert_eq!(readable, [false, true]);
 }

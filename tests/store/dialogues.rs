@@ -76,7 +76,11 @@ fn decide(bench: &Bench, model: &Model, held: &[Held]) -> (Conclusion, Model) {
     conclusion.told.iter().for_each(|id| drop(model.untold.remove(id)));
     for event in held {
         let number = model.held.remove(0);
-        assert_eq!(event.bytes.0, format!("13940000001 {number}").into_bytes(), "in order");
+        assert_eq!(
+            event.bytes.as_ref().expect("it opens").0,
+            format!("13940000001 {number}").into_bytes(),
+            "in order"
+        );
         conclusion.held.push(event.seq);
         let fresh = record(&bench.rating(&number.to_string(), Level::Fair)).clone();
         let revised = model.last.map(|(id, Revision(number))| (id, Revision(number + 1)));

@@ -172,7 +172,7 @@ impl Reader {
                 callback: seq.callback,
                 account: AccountName::new(row.get(2)).map_err(|_| rows::UnknownLayout)?,
                 received_at: timestamp(row.get(3)),
-                bytes: Opaque(self.ring.open(&place, row.get(4))?),
+                bytes: self.ring.open(&place, row.get(4)).ok().map(Opaque),
             })
         };
         rows.iter().map(held).collect()
