@@ -3,8 +3,9 @@
 use super::scope::Scope;
 use super::template::{Special, render_escaped};
 use super::{Answer, Call, Denied, Reply, field};
-use crate::config::dialect::{AnswerForm, Condition, Source};
+use crate::config::dialect::{Condition, Source};
 use bytes::Bytes;
+use http::HeaderValue;
 
 /// The most bytes of a value that are said back: an answer is no way to make us talk.
 const ECHOED: usize = 256;
@@ -27,7 +28,7 @@ pub fn answer(call: &Call<'_>, answer: &Answer) -> Reply {
         Answer::Refused(Denied::Unsigned) => &answers.unsigned,
         Answer::Refused(_) => &answers.refused,
     };
-    let escape = escape(form);
+    let escape = escape_for(form.content_type.as_ref());
     let echo = |_: &Source, value: Vec<u8>| escape(&cut(&value)).into_bytes();
     Reply {
         status: form.status,
@@ -43,9 +44,9 @@ fn cut(value: &[u8]) -> String {
     text[..text.floor_char_boundary(ECHOED)].to_owned()
 }
 
-/// How values are escaped within a body of this form.
-fn escape(form: &AnswerForm) -> fn(&str) -> String {
-    let content_type = form.content_type.as_ref().map_or(&b""[..], |value| value.as_bytes());
+/// How values are escaped within a body of this type.
+pub(super) fn escape_for(content_type: Option<&HeaderValue>) -> fn(&str) -> String {
+    let content_type = content_type.map_or(&b""[..], |value| value.as_bytes());
     let is = |name: &[u8]| content_type.windows(name.len()).any(|at| at.eq_ignore_ascii_case(name));
     if is(b"json") {
         json

@@ -4,7 +4,7 @@ use super::dedupe::Key;
 use super::document::{Found, Opened, Trail};
 use super::field::{Reader, TOO_MUCH};
 use super::scope::Scope;
-use super::{Call, Decoded, Garbled, inflate};
+use super::{Call, Decoded, Garbled, inflate, step};
 use crate::config::Account;
 use crate::config::dialect::{
     DedupePart, Each, EventRule, Field, PartFields, RuleKind, Segment, StateField,
@@ -23,6 +23,10 @@ const MOST_LISTED: usize = 100;
 /// What a request said. It never fails: what cannot be read is reported beside what can.
 #[must_use]
 pub fn decode(call: &Call<'_>, account: &Account) -> Decoded {
+    Decoded { turn: step::turn(call), ..said(call, account) }
+}
+
+fn said(call: &Call<'_>, account: &Account) -> Decoded {
     let body = match inflate::inflate(call) {
         Ok(body) => body,
         Err(garbled) => return nothing_but(garbled),
@@ -40,7 +44,7 @@ pub fn decode(call: &Call<'_>, account: &Account) -> Decoded {
 }
 
 fn nothing_but(garbled: Garbled) -> Decoded {
-    Decoded { events: Vec::new(), garbled: vec![garbled] }
+    Decoded { garbled: vec![garbled], ..Decoded::default() }
 }
 
 /// A document being read item by item.

@@ -15,6 +15,7 @@ mod inflate;
 mod sample;
 mod scope;
 pub mod send;
+mod step;
 mod template;
 pub(crate) mod time;
 mod verify;
@@ -22,10 +23,11 @@ mod written;
 
 pub use answer::answer;
 pub use events::decode;
+pub use step::{tell, turn};
 pub use verify::{Proof, sign, verify};
 
 use crate::config::dialect::Route;
-use crate::model::Event;
+use crate::model::{Event, Step};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::SignedDuration;
@@ -67,6 +69,15 @@ pub struct Decoded {
     pub events: Vec<Event>,
     /// What was not, one for each item, or one for a body that cannot be read at all.
     pub garbled: Vec<Garbled>,
+    /// It is our turn: the carrier waits for the next step of a call.
+    pub turn: Option<Turn>,
+}
+
+/// Our turn in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The question that was answered; `None`: the call begins.
+    pub step: Option<Step>,
 }
 
 /// Why a request was not believed. The variants are the labels of the metric.

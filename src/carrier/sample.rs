@@ -101,6 +101,7 @@ pub(super) fn route(formats: &[Format]) -> Route {
             cases: Vec::new(),
             accepted,
         },
+        steps: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! From the file as written to the checked types: campaigns.
 
+use super::calls::call;
 use super::conversation::conversation;
 use super::problem::{Fault, listed, nearest, one_of};
 use super::raw::{At, Node, Section};
@@ -82,6 +83,7 @@ fn campaign(
     let sms_channel_code = section.count("sms_channel_code", 0..=u8::MAX);
     let ivr_channel_code = section.count("ivr_channel_code", 0..=u8::MAX);
     let conversation = conversation(section, senders);
+    let call = call(section, scheme);
     Some(Arc::new(Campaign {
         name: name.to_owned(),
         service_numbers,
@@ -93,6 +95,7 @@ fn campaign(
         ivr_channel_code: ivr_channel_code.map(|code| code.value),
         complaints: Arc::clone(complaints?),
         conversation,
+        call: call?,
     }))
 }
 

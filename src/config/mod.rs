@@ -7,6 +7,7 @@
 mod access;
 mod accounts;
 mod areas;
+mod calls;
 mod campaigns;
 mod carriers;
 mod changes;
@@ -29,6 +30,7 @@ pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
 };
 pub use areas::Areas;
+pub use calls::{CallFlow, MessageOffer, Prompt, ReasonMenu};
 pub use carriers::{built_in, load_built_in};
 pub use changes::Changes;
 pub use complaints::{Calendar, Complaints};
@@ -307,6 +309,8 @@ pub struct Campaign {
     pub ivr_channel_code: Option<u8>,
     /// How it talks with those it asks; `None`: it only reads answers, each for itself.
     pub conversation: Option<Conversation>,
+    /// What it asks in a call whose steps we say; `None`: nothing.
+    pub call: Option<CallFlow>,
     /// How complaints from its answers are treated.
     pub complaints: Arc<Complaints>,
 }

@@ -73,5 +73,6 @@ fn route(name: &str) -> Route {
             unsigned: form,
             cases: Vec::new(),
         },
+        steps: None,
     }
 }

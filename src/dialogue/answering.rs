@@ -201,12 +201,15 @@ impl Course<'_> {
             }
             (Some(before), _) => rating.context.follows = Some(before.record.id),
             (None, _) => {
-                if let Some((id, Revision(last))) = answered.ended() {
+                let ended = answered.ended().or_else(|| self.ended_call(answered.heard));
+                if let Some((id, Revision(last))) = ended {
                     (rating.id, rating.revision) = (id, Revision(last + 1));
                 }
             }
         }
         let id = rating.id;
+        let asks_itself = level.is_bad()
+            && self.asks_for_reason(&answered.heard.origin.account, call_of(&answered.heard.event));
         let revised = before.as_ref().filter(|_| turn == Turn::Revision);
         if revised.is_some_and(|before| before.complained) {
             records.truncate(1);
@@ -217,7 +220,7 @@ impl Course<'_> {
             *rating = Some(id);
         }
         self.remember(answered, subject, before, &records);
-        if let Some(number) = answered.number.filter(|_| words) {
+        if let Some(number) = answered.number.filter(|_| words && !asks_itself) {
             self.respond(&answered.occasion(number), id, level);
         }
         (Outcome::Rated, records)
@@ -262,6 +265,7 @@ impl Course<'_> {
         records: &[Record],
     ) {
         let Some(record) = records.first().cloned() else { return };
+        self.note_rating(answered.heard, record.id);
         let at = answered.heard.origin.received_at;
         let counts_until = before.as_ref().map_or(answered.counts_until(), |it| it.counts_until);
         let window = answered.conversation.many_cases.map(|many| many.window).unwrap_or_default();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long a call is remembered where its campaign names no validity.
-const KEPT: Duration = Duration::from_hours(24);
+pub(super) const KEPT: Duration = Duration::from_hours(24);
 
 /// The call that an event is about, if it is about one.
 pub(super) fn call_of(event: &Event) -> Option<&MessageId> {

@@ -9,7 +9,7 @@ use crate::config::conversation::PARTS_TIMEOUT;
 use crate::config::{Account, Campaign};
 use crate::model::{
     AccountName, Channel, Event, EventBody, Invitation, InvitationId, Mark, Message, MessageId,
-    Msisdn, Outcome, Record, RecordId,
+    Msisdn, Outcome, Record, RecordId, Step,
 };
 use crate::normalize::{self, ReadingKind};
 use jiff::Timestamp;
@@ -23,6 +23,13 @@ use uuid::Uuid;
 pub enum Happening {
     /// A carrier said something.
     Said(Box<Heard>),
+    /// The same in a call whose next step is ours to say.
+    InCall {
+        /// What was said.
+        heard: Box<Heard>,
+        /// The question that it answers; `None`: the call begins, or is over.
+        step: Option<Step>,
+    },
     /// The platform asks us to invite somebody.
     Invited(Box<Invitation>),
     /// A carrier took a message of ours.
@@ -86,7 +93,9 @@ pub struct Change {
 pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
     let mut keys = Vec::new();
     match happening {
-        Happening::Said(heard) => said_by(heard, known, &mut keys),
+        Happening::Said(heard) | Happening::InCall { heard, .. } => {
+            said_by(heard, known, &mut keys);
+        }
         Happening::Invited(invitation) => {
             keys.push(MemoryKey::Invitation(invitation.id.clone()));
             keys.push(MemoryKey::Caller(invitation.caller.clone()));
@@ -94,7 +103,14 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
         Happening::Sent { message, .. } | Happening::NotSent(message) => {
             keys.push(MemoryKey::Caller(message.to.clone()));
         }
-        Happening::Due(key) => keys.push(key.clone()),
+        Happening::Due(key) => {
+            keys.push(key.clone());
+            if let MemoryKey::Asking { account, call } = key {
+                keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
+                let asking = known.asking(account, call);
+                keys.extend(asking.and_then(|it| it.caller.clone()).map(MemoryKey::Caller));
+            }
+        }
     }
     keys.retain(|key| !known.has(key));
     keys
@@ -107,6 +123,7 @@ fn said_by(heard: &Heard, known: &Known, keys: &mut Vec<MemoryKey>) {
     }
     if let Some(call) = calls::call_of(event) {
         keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
+        keys.push(MemoryKey::Asking { account: account.clone(), call: call.clone() });
     }
     if let Some(named) = &event.pass_through {
         keys.push(MemoryKey::Invitation(InvitationId(named.clone())));
@@ -121,7 +138,8 @@ pub fn needs_memory(event: &Event, campaign: Option<&Campaign>, rules: Rules<'_>
         return true;
     }
     let converses = |campaign: &Campaign| campaign.conversation.is_some();
-    if !rules.campaigns.iter().any(|campaign| converses(campaign)) {
+    let calls = |campaign: &Campaign| converses(campaign) || campaign.call.is_some();
+    if !rules.campaigns.iter().any(|campaign| calls(campaign)) {
         return false;
     }
     // A number that no campaign claims may be one from which somebody was invited.
@@ -130,7 +148,7 @@ pub fn needs_memory(event: &Event, campaign: Option<&Campaign>, rules: Rules<'_>
         EventBody::SmsReply { text } => {
             concerned || campaign.is_some_and(|campaign| refuses(campaign, text))
         }
-        EventBody::Keypad { .. } | EventBody::CallStatus { .. } => concerned,
+        EventBody::Keypad { .. } | EventBody::CallStatus { .. } => campaign.is_none_or(calls),
         EventBody::DeliveryReport { .. } => event.message_id.is_some(),
         EventBody::OptOut => true,
         EventBody::Recording { .. } => false,
@@ -155,6 +173,7 @@ pub fn decide(
     let mut course = Course { known, rules, now, new_id, decision: Decision::default() };
     match happening {
         Happening::Said(heard) => course.said(*heard),
+        Happening::InCall { heard, step } => course.in_call(*heard, step),
         Happening::Invited(invitation) => course.invited(*invitation),
         Happening::Sent { message, carrier_id, at } => course.sent(&message, carrier_id, at),
         Happening::NotSent(message) => course.not_sent(&message),
@@ -175,7 +194,7 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn said(&mut self, heard: Heard) {
+    pub(super) fn said(&mut self, heard: Heard) {
         let number = calls::caller_of(&heard, self.known);
         match &heard.event.body {
             EventBody::DeliveryReport { status, .. } => {
@@ -186,6 +205,7 @@ impl<'a> Course<'a> {
                 self.learn(&heard, number.as_ref());
                 self.conclude(Some(heard.origin.clone()), Outcome::Noted, Vec::new());
                 self.release(&heard, number.as_ref());
+                self.hung_up(&heard);
             }
             EventBody::Keypad { .. } => {
                 self.learn(&heard, number.as_ref());
@@ -233,6 +253,7 @@ impl<'a> Course<'a> {
         match key {
             MemoryKey::Caller(number) => self.caller_due(number),
             MemoryKey::Call { account, call } => self.call_due(account, call),
+            MemoryKey::Asking { account, call } => self.asking_due(account, call),
             MemoryKey::Message { .. } | MemoryKey::Invitation(_) => {
                 let due = self.known.get(key).and_then(Memory::due);
                 if due.is_some_and(|due| due <= self.now) {

@@ -2,7 +2,9 @@
 
 use super::decide::Change;
 use super::matching::later;
-use super::memory::{CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory};
+use super::memory::{
+    AskingMemory, CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory,
+};
 use crate::model::{AccountName, InvitationId, InvitationState, MessageId, Msisdn};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -54,6 +56,16 @@ impl Known {
         let key = MemoryKey::Call { account: account.clone(), call: call.clone() };
         match self.get(&key)? {
             Memory::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// What is remembered of what we ask in a call.
+    #[must_use]
+    pub fn asking(&self, account: &AccountName, call: &MessageId) -> Option<&AskingMemory> {
+        let key = MemoryKey::Asking { account: account.clone(), call: call.clone() };
+        match self.get(&key)? {
+            Memory::Asking(asking) => Some(asking),
             _ => None,
         }
     }
@@ -122,6 +134,19 @@ impl Known {
         told
     }
 
+    /// Changes what is remembered of what we ask in a call, if we do.
+    pub(super) fn change_asking(
+        &mut self,
+        account: &AccountName,
+        call: &MessageId,
+        change: impl FnOnce(&mut AskingMemory),
+    ) {
+        let Some(mut asking) = self.asking(account, call).cloned() else { return };
+        change(&mut asking);
+        let key = MemoryKey::Asking { account: account.clone(), call: call.clone() };
+        self.recall(key, Some(Memory::Asking(asking)));
+    }
+
     /// Forgets a call.
     pub(super) fn forget_call(&mut self, account: &AccountName, call: &MessageId) {
         self.recall(MemoryKey::Call { account: account.clone(), call: call.clone() }, None);
@@ -167,6 +192,7 @@ impl Memory {
         match self {
             Memory::Caller(caller) => caller.due(),
             Memory::Call(call) => Some(call.held_until.unwrap_or(call.forget_at)),
+            Memory::Asking(asking) => Some(asking.until.unwrap_or(asking.forget_at)),
             Memory::Message(message) => Some(message.forget_at),
             Memory::Invitation(invitation) => Some(invitation.forget_at),
         }

@@ -55,6 +55,13 @@ pub enum MemoryKey {
     },
     /// An invitation.
     Invitation(InvitationId),
+    /// What we ask in a call.
+    Asking {
+        /// Whose call.
+        account: AccountName,
+        /// Its id.
+        call: MessageId,
+    },
 }
 
 impl MemoryKey {
@@ -66,6 +73,7 @@ impl MemoryKey {
             MemoryKey::Call { account, call } => format!("call:{account}:{call}"),
             MemoryKey::Message { account, id } => format!("message:{account}:{id}"),
             MemoryKey::Invitation(id) => format!("invitation:{id}"),
+            MemoryKey::Asking { account, call } => format!("asking:{account}:{call}"),
         }
     }
 
@@ -79,6 +87,9 @@ impl MemoryKey {
         match text.split_once(':')? {
             ("caller", number) => Some(MemoryKey::Caller(Msisdn::read(number, "86").ok()?)),
             ("call", rest) => within(rest).map(|(account, call)| MemoryKey::Call { account, call }),
+            ("asking", rest) => {
+                within(rest).map(|(account, call)| MemoryKey::Asking { account, call })
+            }
             ("message", rest) => {
                 within(rest).map(|(account, id)| MemoryKey::Message { account, id })
             }
@@ -99,6 +110,8 @@ pub enum Memory {
     Message(MessageMemory),
     /// Of an invitation.
     Invitation(InvitationMemory),
+    /// Of what we ask in a call.
+    Asking(AskingMemory),
 }
 
 impl Memory {
@@ -308,6 +321,27 @@ pub struct CallMemory {
     pub held_keys: Vec<Heard>,
     /// When they are recorded without it.
     pub held_until: Option<Timestamp>,
+    /// When all this is forgotten.
+    pub forget_at: Timestamp,
+}
+
+/// A call in which we ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskingMemory {
+    /// The campaign whose questions they are.
+    pub campaign: String,
+    /// The number that the citizen called, or from which we did.
+    pub service: Option<ServiceNumber>,
+    /// The citizen, once an event names one.
+    pub caller: Option<Msisdn>,
+    /// When it is over even if nobody says so; `None`: it is over.
+    pub until: Option<Timestamp>,
+    /// The first question was answered.
+    pub answered: bool,
+    /// The rating that counted.
+    pub rating: Option<RecordId>,
+    /// What was recorded of its end without a rating, which a late rating revises.
+    pub ended: Option<(RecordId, Revision)>,
     /// When all this is forgotten.
     pub forget_at: Timestamp,
 }

@@ -12,6 +12,8 @@ mod asking;
 mod calls;
 mod campaign;
 mod decide;
+pub mod flow;
+mod in_call;
 mod integrity;
 mod interpret;
 mod known;

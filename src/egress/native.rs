@@ -2,7 +2,8 @@
 //! (`docs/platform-api.yaml`). Pure.
 
 use crate::model::{
-    AreaCode, Caller, Deadlines, Mark, Matter, Meaning, Record, RecordId, Revision, Tag, TargetType,
+    AreaCode, Caller, Context, Deadlines, Mark, Matter, Meaning, Record, RecordId, Revision, Tag,
+    TargetType,
 };
 use crate::store::Leased;
 use jiff::{Timestamp, tz::Offset};
@@ -156,7 +157,9 @@ struct WireRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     follows: Option<RecordId>,
     #[serde(skip_serializing_if = "<[Mark]>::is_empty")]
-    marks: &'a [Mark],
+    marks: Vec<Mark>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<[String; 1]>,
     comment: &'a str,
     channel: crate::model::Channel,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -291,7 +294,8 @@ impl<'a> WireRecord<'a> {
             matter: record.context.matter.as_ref().map(WireMatter::of),
             assess_number: Some(record.context.assess_number).filter(|times| *times > 0),
             follows: record.context.follows,
-            marks: &record.context.marks,
+            marks: doubts(&record.context),
+            options: record.context.chosen().map(|code| [code.to_string()]),
             comment: &record.comment.0,
             channel: record.channel,
             channel_code: record.channel_code,
@@ -308,6 +312,12 @@ impl<'a> WireRecord<'a> {
             rule: &record.rule.0,
         }
     }
+}
+
+/// The marks that a human should know; what the citizen chose is told by itself.
+fn doubts(context: &Context) -> Vec<Mark> {
+    let doubts = context.marks.iter().filter(|mark| !matches!(mark, Mark::Chose(_)));
+    doubts.copied().collect()
 }
 
 struct ChinaTime(Timestamp);
@@ -327,7 +337,7 @@ mod tests {
     use super::*;
     use crate::egress::openapi::{self, problems};
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
-    use crate::model::{Caller, ComplaintKind, Context, InvitationId, Target, Unrated};
+    use crate::model::{Caller, ComplaintKind, InvitationId, OptionCode, Target, Unrated};
     use jiff::civil::date;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
@@ -368,6 +378,7 @@ mod tests {
                 Mark::TooFast,
                 Mark::ManyCases(5),
                 Mark::StaffLine,
+                Mark::Chose(OptionCode::read("214").expect("a code")),
             ],
         }
     }

@@ -165,14 +165,17 @@ impl Callbacks {
             Err(unreadable) => return endpoint.unreadable(unreadable, cap),
         };
         let call = found.call(&body);
-        let answer = self.intake.accept(&endpoint.account, &call).await;
+        let (answer, step) = match &route.steps {
+            None => (self.intake.accept(&endpoint.account, &call).await, None),
+            Some(steps) => self.intake.accept_in_call(&endpoint.account, &call, steps).await,
+        };
         match &answer {
             Answer::Accepted => endpoint.telemetry.accepted(),
             Answer::Duplicate => endpoint.telemetry.duplicate(),
             Answer::Busy(_) => endpoint.telemetry.busy(Shed::NotCommitted.name()),
             Answer::Refused(denied) => endpoint.telemetry.refused(denied.name()),
         }
-        reply(&call, &answer)
+        step.map_or_else(|| reply(&call, &answer), from_carrier)
     }
 
     /// Opens a WebSocket to a carrier that is believed.
@@ -202,8 +205,11 @@ impl Callbacks {
 
     fn shed(&self, found: &Found<'_>, shed: Shed) -> Response {
         found.endpoint.telemetry.busy(shed.name());
+        let nothing = Bytes::new();
+        let call = found.call(&nothing);
         let busy = Answer::Busy(shed.retry_after(self.limits.retry_after));
-        reply(&found.call(&Bytes::new()), &busy)
+        let step = self.intake.unheard(&found.endpoint.account, &call);
+        step.map_or_else(|| reply(&call, &busy), from_carrier)
     }
 
     /// Counts a callback and its bytes in; the load includes it.

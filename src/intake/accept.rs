@@ -1,7 +1,8 @@
 //! The path of one callback between the socket and the store.
 
 use super::dialogue::{DialogueWorker, Waiting};
-use crate::carrier::{self, Answer, Call, Decoded, Denied, Verified};
+use super::steps::turn_of;
+use crate::carrier::{self, Answer, Call, Decoded, Denied, Turn, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::{Rules, choose_campaign, interpret, needs_memory};
@@ -72,7 +73,10 @@ impl Intake {
     pub async fn accept(&self, account: &Arc<Account>, call: &Call<'_>) -> Answer {
         let now = self.clock.now();
         match self.believe(account, call, now) {
-            Ok(verified) => self.keep(account, call, verified, now).await,
+            Ok(verified) => {
+                let decoded = carrier::decode(call, account);
+                self.keep(account, call, verified, &decoded, now).await
+            }
             Err(denied) => Answer::Refused(denied),
         }
     }
@@ -88,10 +92,11 @@ impl Intake {
     /// Reads and commits a frame of a link that was believed when it opened. The answer is for the
     /// one who reads the link, since no carrier waits for it.
     pub async fn accept_frame(&self, account: &Arc<Account>, frame: &Call<'_>) -> Answer {
-        self.keep(account, frame, Verified::default(), self.clock.now()).await
+        let decoded = carrier::decode(frame, account);
+        self.keep(account, frame, Verified::default(), &decoded, self.clock.now()).await
     }
 
-    fn believe(
+    pub(super) fn believe(
         &self,
         account: &Account,
         call: &Call<'_>,
@@ -104,16 +109,17 @@ impl Intake {
         Ok(verified)
     }
 
-    async fn keep(
+    /// Commits what was said, and says whether that is done.
+    pub(super) async fn keep(
         &self,
         account: &Arc<Account>,
         call: &Call<'_>,
         verified: Verified,
+        decoded: &Decoded,
         now: Timestamp,
     ) -> Answer {
-        let decoded = carrier::decode(call, account);
         let nonce = verified.nonce.map(|value| Nonce { value, content: content(call) });
-        let (entries, counts) = self.entries(&decoded.events, account, now);
+        let (entries, counts) = self.entries(decoded, account, now);
         let callback = Callback {
             account: account.name.clone(),
             received_at: now,
@@ -125,11 +131,11 @@ impl Intake {
             },
             nonce,
             entries,
-            garbled: problems(&decoded),
+            garbled: problems(decoded),
         };
         match self.store.commit(callback).await {
             Ok(committed) => {
-                self.count(&account.name, &decoded, &counts, &committed);
+                self.count(&account.name, decoded, &counts, &committed);
                 self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
                 let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
@@ -184,7 +190,7 @@ impl Intake {
         decoded: &Decoded,
     ) -> Result<(), StoreError> {
         let (entries, counts) = account.map_or_else(Default::default, |account| {
-            self.entries(&decoded.events, account, callback.received_at)
+            self.entries(decoded, account, callback.received_at)
         });
         let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
@@ -215,25 +221,33 @@ impl Intake {
     /// What events that arrived at `received_at` come to, and what is to be counted of each.
     fn entries(
         &self,
-        events: &[Event],
+        decoded: &Decoded,
         account: &Account,
         received_at: Timestamp,
     ) -> (Vec<Entry>, Vec<Count>) {
         let campaigns = Arc::clone(&self.campaigns.borrow());
-        events.iter().map(|event| self.entry(event, account, &campaigns, received_at)).unzip()
+        let entry = |event| self.entry(event, decoded.turn, account, &campaigns, received_at);
+        decoded.events.iter().map(entry).unzip()
     }
 
     fn entry(
         &self,
         event: &Event,
+        turn: Option<Turn>,
         account: &Account,
         campaigns: &[Arc<Campaign>],
         now: Timestamp,
     ) -> (Entry, Count) {
         let campaign = choose_campaign(campaigns, account, event.service.as_ref());
         let rules = Rules { campaigns, accounts: &self.accounts };
-        if needs_memory(event, campaign.map(Arc::as_ref), rules) {
-            let share = Share::Held(Waiting::Said(Box::new(event.clone())).to_bytes());
+        let turn = turn_of(event, turn, campaign.map(Arc::as_ref));
+        if turn.is_some() || needs_memory(event, campaign.map(Arc::as_ref), rules) {
+            let event_said = Box::new(event.clone());
+            let waiting = match turn {
+                Some(Turn { step }) => Waiting::InCall(event_said, step),
+                None => Waiting::Said(event_said),
+            };
+            let share = Share::Held(waiting.to_bytes());
             let count = Count { outcome: share.outcome(), by_weekends: false };
             let (dedupe, resend) = (event.dedupe.clone(), resend(event));
             return (Entry { dedupe, resend, share }, count);

@@ -13,7 +13,9 @@ use crate::dialogue::{
     self, Change, Concluded as Understood, Decision, Happening, Known, News, Rules,
 };
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome};
+use crate::model::{
+    AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome, Step,
+};
 use crate::store::{
     Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
     Remembered, Store, StoreError, Untold, Woken,
@@ -42,6 +44,8 @@ pub(super) enum Waiting {
     Said(Box<Event>),
     /// The platform asks us to invite somebody.
     Invited(Box<Invitation>),
+    /// A carrier said something in a call whose next step is ours to say.
+    InCall(Box<Event>, Option<Step>),
 }
 
 impl Waiting {
@@ -160,13 +164,9 @@ impl DialogueWorker {
     async fn take(&self, held: &Held) -> Result<bool, ConcludeError> {
         let happening =
             match memory::read::<Waiting>(&held.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)? {
-                Waiting::Said(event) => {
-                    let origin = Origin {
-                        account: held.account.clone(),
-                        callback: held.callback,
-                        received_at: held.received_at,
-                    };
-                    Happening::Said(Box::new(Heard { origin, event: *event }))
+                Waiting::Said(event) => Happening::Said(heard(held, *event)),
+                Waiting::InCall(event, step) => {
+                    Happening::InCall { heard: heard(held, *event), step }
                 }
                 Waiting::Invited(invitation) => Happening::Invited(invitation),
             };
@@ -237,6 +237,15 @@ impl DialogueWorker {
 struct Cause<'a> {
     held: Option<&'a Held>,
     told: Option<MessageKey>,
+}
+
+fn heard(held: &Held, event: Event) -> Box<Heard> {
+    let origin = Origin {
+        account: held.account.clone(),
+        callback: held.callback,
+        received_at: held.received_at,
+    };
+    Box::new(Heard { origin, event })
 }
 
 /// A decision as the store takes it, with what caused it.

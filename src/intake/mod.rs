@@ -4,6 +4,7 @@ mod accept;
 mod dialogue;
 pub mod invitations;
 mod quarantine;
+mod steps;
 
 pub use accept::Intake;
 pub use dialogue::{ConcludeError, DialogueWorker};

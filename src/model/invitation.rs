@@ -113,7 +113,7 @@ pub enum InvitationState {
     NotRated(Unrated),
 }
 
-/// Why an invitation ended without a rating.
+/// Why an invitation, or a call in which we asked, ended without a rating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unrated {
@@ -127,6 +127,14 @@ pub enum Unrated {
     OptedOut,
     /// The citizen had been asked too recently, or too often that day.
     TooOften,
+    /// In the call, only keys that say nothing were pressed.
+    Invalid,
+    /// In the call, no key was pressed.
+    Silent,
+    /// The citizen hung up before an answer.
+    HungUp,
+    /// The citizen chose not to rate.
+    Declined,
 }
 
 impl Unrated {
@@ -139,6 +147,10 @@ impl Unrated {
             Unrated::NotSent => "not_sent",
             Unrated::OptedOut => "opted_out",
             Unrated::TooOften => "too_often",
+            Unrated::Invalid => "invalid",
+            Unrated::Silent => "silent",
+            Unrated::HungUp => "hung_up",
+            Unrated::Declined => "declined",
         }
     }
 }

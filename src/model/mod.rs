@@ -2,6 +2,7 @@
 //!
 //! Layer 0: nothing here knows a socket, a database or a clock.
 
+pub mod call;
 pub mod event;
 pub mod ids;
 pub mod invitation;
@@ -13,6 +14,7 @@ pub mod scheme;
 pub mod secret;
 pub mod segments;
 
+pub use call::{NotAStep, OptionCode, Question, Step};
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
     AccountName, AreaCode, BadArea, CallbackSeq, LaneName, MessageId, MessageKey, RecordId,

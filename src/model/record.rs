@@ -1,8 +1,8 @@
 //! What an event means: a rating or a complaint, with a revision and a history.
 
 use super::{
-    AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, RecordId, Revision,
-    Scheme, ServiceNumber, TargetType, Unrated,
+    AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, OptionCode, RecordId,
+    Revision, Scheme, ServiceNumber, TargetType, Unrated,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -64,6 +64,17 @@ pub struct Context {
     pub marks: Vec<Mark>,
 }
 
+impl Context {
+    /// The reason that the citizen chose from a menu.
+    #[must_use]
+    pub fn chosen(&self) -> Option<OptionCode> {
+        self.marks.iter().find_map(|mark| match mark {
+            Mark::Chose(code) => Some(*code),
+            _ => None,
+        })
+    }
+}
+
 /// What casts doubt on a record, or tells how it came about. It never changes what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +93,8 @@ pub enum Mark {
     ManyCases(u8),
     /// The phone is a listed staff line.
     StaffLine,
+    /// The citizen chose this reason from a menu (`evalDetail`).
+    Chose(OptionCode),
 }
 
 /// What a record is.

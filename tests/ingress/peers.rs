@@ -237,6 +237,7 @@ fn route(name: &str, auth: Auth) -> Route {
             unsigned: answer(StatusCode::UNAUTHORIZED, "no"),
             cases: Vec::new(),
         },
+        steps: None,
     }
 }
 

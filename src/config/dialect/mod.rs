@@ -14,6 +14,7 @@ mod read;
 mod rule;
 mod send;
 mod source;
+mod steps;
 mod template;
 mod trust;
 
@@ -30,6 +31,7 @@ pub use send::{
     Submission, is_value,
 };
 pub use source::{Place, Segment, Source, SourceFault, read_path};
+pub use steps::{STEP, Steps, step_source};
 pub use template::{Filter, Piece, Template, TemplateFault};
 pub use trust::Trust;
 
@@ -127,6 +129,8 @@ pub struct Route {
     pub events: Vec<EventRule>,
     /// What is answered.
     pub answers: Answers,
+    /// How the steps of a call are told; `None`: the carrier asks for none here.
+    pub steps: Option<Steps>,
 }
 
 impl Route {

@@ -1,6 +1,6 @@
 //! What must be proven: passwords, tokens, digests and signatures.
 
-use super::{Source, Template, TimeField};
+use super::{Place, Source, Template, TimeField};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +11,20 @@ pub struct Auth {
     pub schemes: Vec<Scheme>,
     /// An account without secrets believes everything.
     pub optional: bool,
+}
+
+impl Auth {
+    /// What travels in the query and proves every request alike.
+    pub fn in_query(&self) -> impl Iterator<Item = &Source> {
+        let given = self.schemes.iter().flat_map(|scheme| {
+            let token = match &scheme.check {
+                Check::Token { given, .. } => Some(given),
+                _ => None,
+            };
+            token.into_iter().chain(&scheme.user)
+        });
+        given.filter(|source| source.place == Place::Query)
+    }
 }
 
 /// One way of proving where a request comes from.

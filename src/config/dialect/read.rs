@@ -13,6 +13,7 @@ mod fields;
 mod inside;
 mod places;
 mod send;
+mod steps;
 mod times;
 mod values;
 
@@ -178,6 +179,7 @@ fn route(name: &str, section: &mut Section<'_>, transport: Transport) -> Option<
     let auth = auth::auth(section, &ground);
     let events = events::events(section, &ground);
     let answers = answers::answers(section, &ground);
+    let steps = steps::steps(section, &ground);
     if has_inside && inside.is_none() {
         return None;
     }
@@ -192,6 +194,7 @@ fn route(name: &str, section: &mut Section<'_>, transport: Transport) -> Option<
         auth: auth?,
         events: events?,
         answers: answers?,
+        steps: steps?,
     })
 }
 

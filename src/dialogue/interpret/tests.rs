@@ -51,6 +51,7 @@ pub(in crate::dialogue) fn campaign() -> Campaign {
         sms_channel_code: Some(5),
         ivr_channel_code: Some(3),
         conversation: None,
+        call: None,
         complaints: Arc::new(Complaints {
             call_back_days: 1,
             repair_days: 15,

@@ -153,7 +153,7 @@ fn status(section: &mut Section<'_>, usual: StatusCode, meaning: Meaning) -> Opt
     Some(status)
 }
 
-fn content_type(text: &str) -> Result<HeaderValue, Fault> {
+pub(super) fn content_type(text: &str) -> Result<HeaderValue, Fault> {
     let whole =
         text.split_once('/').is_some_and(|(kind, rest)| !kind.is_empty() && !rest.is_empty());
     match HeaderValue::from_str(text) {

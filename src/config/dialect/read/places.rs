@@ -27,6 +27,8 @@ pub(super) enum Use {
     Pair,
     /// What is answered.
     Answer,
+    /// A step of a call.
+    Step,
     /// A request of ours.
     Send,
 }
