@@ -232,3 +232,91 @@ fn offer(table: &mut Section<'_>) -> Option<Option<MessageOffer>> {
         }))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Environment, Problems, parse};
+    use super::*;
+    use std::path::Path;
+
+    const HEAD: &str = "[campaigns.c]\nservice_numbers = [\"8890\"]\nscheme = \"asc\"\n\
+                        target = \"call\"\n[campaigns.c.call]\n";
+
+    fn read(keys: &str) -> Result<Config, Problems> {
+        parse(&format!("{HEAD}{keys}"), "f", &Environment::given(Path::new(""), &[]))
+    }
+
+    #[test]
+    fn a_call_has_up_to_three_questions() {
+        let keys = r#"
+            rating = "请评价"
+            greeting = { play = "https://ivr.example/hello.wav" }
+            reason = { ask = "原因", keys = { 1 = ["214", "115"], "2" = [] } }
+            message = { ask = "留言请按9", key = 9, record = "请留言", longest = "30s" }
+            repeats = 0
+            wait = "4s"
+        "#;
+        let config = read(keys).unwrap_or_else(|problems| panic!("{problems}"));
+        let flow = config.campaigns[0].call.clone().expect("a call");
+        let say = |words: &str| Prompt::Say(words.to_owned());
+        let code = |code| OptionCode::read(code).expect("a code");
+        let expected = CallFlow {
+            greeting: Some(Prompt::Play("https://ivr.example/hello.wav".to_owned())),
+            rating: say("请评价"),
+            reason: Some(ReasonMenu {
+                ask: say("原因"),
+                keys: BTreeMap::from([(1, vec![code("214"), code("115")]), (2, Vec::new())]),
+            }),
+            message: Some(MessageOffer {
+                ask: say("留言请按9"),
+                key: 9,
+                record: say("请留言"),
+                longest: 30 * SECOND,
+            }),
+            wrong_key: None,
+            silence: None,
+            busy: None,
+            thanks: None,
+            goodbye: None,
+            wait: 4 * SECOND,
+            repeats: 0,
+            longest: 10 * MINUTE,
+        };
+        assert_eq!(flow, expected);
+        let menu = flow.reason.expect("a menu");
+        assert_eq!(menu.reason(1, Level::Dissatisfied), OptionCode::read("214"));
+        assert_eq!(menu.reason(2, Level::Dissatisfied), None);
+        assert!(read("rating = \"请评价\"").is_ok_and(|config| config.campaigns[0].call.is_some()));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said_at_its_line() {
+        for (keys, expected) in [
+            ("", "campaigns.c.call: `rating` is missing"),
+            ("rating = \" \"", "f:6: campaigns.c.call.rating: is empty"),
+            ("rating = 1", "is a number, not a prompt"),
+            ("rating = { say = \"x\" }", "`play` is missing"),
+            ("rating = \"x\"\nreason = { ask = \"y\" }", "`keys` is missing"),
+            (
+                "rating = \"x\"\nreason = { ask = \"y\", keys = { 1 = [\"214\"] } }",
+                "one code for each",
+            ),
+            (
+                "rating = \"x\"\nreason = { ask = \"y\", keys = { 1 = [\"514\"] } }",
+                "no reason for a bad",
+            ),
+            ("rating = \"x\"\nreason = { ask = \"y\", keys = { 11 = [] } }", "\"11\" is no key"),
+            (
+                "rating = \"x\"\nreason = { ask = \"y\", keys = { 1 = [\"x\"] } }",
+                "\"x\" is no code",
+            ),
+            ("rating = \"x\"\nmessage = { ask = \"y\" }", "`record` is missing"),
+            ("rating = \"x\"\nrepeats = 6", "repeats: "),
+            ("rating = \"x\"\nwait = \"1h\"", "wait: "),
+            ("rating = \"x\"\nthank = \"y\"", "did you mean `thanks`?"),
+        ] {
+            let problems = read(keys).expect_err(keys).to_string();
+            assert!(problems.contains(expected), "{keys}\n{problems}");
+        }
+    }
+}

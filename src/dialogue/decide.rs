@@ -105,10 +105,13 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
         }
         Happening::Due(key) => {
             keys.push(key.clone());
-            if let MemoryKey::Asking { account, call } = key {
+            // What a call asks and what its keys say end together.
+            if let MemoryKey::Call { account, call } | MemoryKey::Asking { account, call } = key {
+                let (account, call) = (account.clone(), call.clone());
                 keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
-                let asking = known.asking(account, call);
-                keys.extend(asking.and_then(|it| it.caller.clone()).map(MemoryKey::Caller));
+                let caller = known.asking(&account, &call).and_then(|asking| asking.caller.clone());
+                keys.push(MemoryKey::Asking { account, call });
+                keys.extend(caller.map(MemoryKey::Caller));
             }
         }
     }

@@ -2,14 +2,14 @@
 
 use crate::clock::Entropy;
 use crate::config::conversation::{Second, Wording};
-use crate::config::{Account, Campaign, Conversation, samples};
+use crate::config::{Account, CallFlow, Campaign, Conversation, samples};
 use crate::dialogue::interpret::tests::{account, campaign};
 use crate::dialogue::memory::{CallerMemory, Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted};
 use crate::model::{
     AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Invitation,
     InvitationId, InvitationState, Matter, Message, MessageId, MessageKind, Msisdn, Outcome,
-    Record, ServiceNumber, TargetType,
+    Record, Scheme, ServiceNumber, TargetType,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -90,12 +90,34 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(conversation: Conversation, now: &str) -> Bench {
-        let campaign = Campaign {
-            service_numbers: vec![format!("{LINE}*"), "024-8890".to_owned()],
-            target: TargetType::Case,
-            conversation: Some(conversation),
-            ..campaign()
+        Bench::of(
+            Campaign { target: TargetType::Case, conversation: Some(conversation), ..campaign() },
+            now,
+        )
+    }
+
+    /// A campaign that asks in calls, of which 0 declines; keys wait a minute for their number.
+    pub(super) fn asking(flow: CallFlow, now: &str) -> Bench {
+        let conversation = Conversation {
+            invited_only: false,
+            call_wait: Some(Duration::from_mins(1)),
+            ..talkative()
         };
+        Bench::of(
+            Campaign {
+                target: TargetType::Call,
+                scheme: Scheme::ASC.with_zero_declining(true),
+                conversation: Some(conversation),
+                call: Some(flow),
+                ..campaign()
+            },
+            now,
+        )
+    }
+
+    fn of(campaign: Campaign, now: &str) -> Bench {
+        let service_numbers = vec![format!("{LINE}*"), "024-8890".to_owned()];
+        let campaign = Campaign { service_numbers, ..campaign };
         Bench {
             campaigns: vec![Arc::new(campaign)],
             accounts: BTreeMap::from([(account().name, Arc::new(sender()))]),
@@ -107,6 +129,10 @@ impl Bench {
             sent: Vec::new(),
             concluded: Vec::new(),
         }
+    }
+
+    pub(super) fn campaign(&self) -> Arc<Campaign> {
+        Arc::clone(&self.campaigns[0])
     }
 
     /// Decides, by nothing but what was written down, and writes down what is remembered.
