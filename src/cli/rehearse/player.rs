@@ -1,0 +1,188 @@
+//! Plays lines: each becomes what a carrier or the platform would have said.
+
+use super::calls::Calls;
+use super::lines::{Line, Lines};
+use super::stage::{Scene, Stage};
+use super::typed::{Typed, Unplayable};
+use crate::config::{Areas, Campaign, Config};
+use crate::intake::invitations::{self, Premises, Problem};
+use crate::model::{
+    Caller, Channel, Event, EventBody, MessageId, Msisdn, ServiceNumber, TargetType, TextPart,
+};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// Why a line cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error(transparent)]
+    Unplayable(#[from] Unplayable),
+    #[error("no account of the configuration brings {0} to this campaign; name one with --account")]
+    NoLine(&'static str),
+    #[error("not a telephone number; write it as it is dialled in the country, or in E.164")]
+    NotANumber,
+    #[error("no text was sent yet")]
+    NothingSent,
+    #[error("there is no call; /call or /keys begins one")]
+    NoCall,
+    #[error("the invitation is rejected: {}", told(.0))]
+    Rejected(Vec<Problem>),
+}
+
+fn told(problems: &[Problem]) -> String {
+    let problem = |it: &Problem| format!("{} {}; {}", it.field, it.wrong, it.right);
+    problems.iter().map(problem).collect::<Vec<_>>().join(". ")
+}
+
+/// A rehearsal that goes on.
+pub(super) struct Player<'a> {
+    config: &'a Config,
+    campaign: &'a Campaign,
+    pub(super) lines: Lines,
+    begins: Timestamp,
+    pub(super) stage: Stage<'a>,
+    /// `None`: the number is withheld.
+    citizen: Option<Msisdn>,
+    /// `None`: those of the lines.
+    service: Option<ServiceNumber>,
+    texts: usize,
+    invitations: usize,
+    pub(super) calls: Calls,
+}
+
+impl<'a> Player<'a> {
+    /// At the beginning.
+    pub(super) fn new(
+        config: &'a Config,
+        campaign: &'a Campaign,
+        lines: Lines,
+        citizen: Option<Msisdn>,
+        begins: Timestamp,
+    ) -> Player<'a> {
+        Player {
+            config,
+            campaign,
+            lines,
+            begins,
+            stage: Stage::new(config, begins),
+            citizen,
+            service: None,
+            texts: 0,
+            invitations: 0,
+            calls: Calls::default(),
+        }
+    }
+
+    /// Who is speaking, masked.
+    pub(super) fn citizen(&self) -> String {
+        self.citizen.as_ref().map_or_else(|| "withheld".to_owned(), Msisdn::masked)
+    }
+
+    /// Plays a line that has something happen; others change who speaks to whom.
+    ///
+    /// # Errors
+    /// [`Fault`]; nothing has happened then.
+    pub(super) fn play(&mut self, typed: Typed) -> Result<Vec<Scene>, Fault> {
+        match typed {
+            Typed::Text(text) => self.text(text, None),
+            Typed::Part { number, total, text } => {
+                // Nobody texts in two pieces at once here, so that one reference will do.
+                let part = TextPart { reference: "1".to_owned(), total, number };
+                self.text(text, Some(part))
+            }
+            Typed::Invite(fields) => self.invite(fields),
+            Typed::Call => self.answer_call(),
+            Typed::Keys(digits) => self.press(digits),
+            Typed::HangUp => self.hang_up(),
+            Typed::Report(status) => {
+                self.report(EventBody::DeliveryReport { status, raw: String::new() })
+            }
+            Typed::Wait(passed) => Ok(self.stage.pass(passed)),
+            Typed::From(number) => {
+                let number = number.map(|number| Msisdn::read(&number, "86")).transpose();
+                self.citizen = number.map_err(|_| Fault::NotANumber)?;
+                Ok(Vec::new())
+            }
+            Typed::To(number) => {
+                self.service = number.map(ServiceNumber);
+                Ok(Vec::new())
+            }
+            Typed::New => {
+                let (lines, citizen) = (self.lines.clone(), self.citizen.take());
+                *self = Player::new(self.config, self.campaign, lines, citizen, self.begins);
+                Ok(Vec::new())
+            }
+            Typed::Json | Typed::Help | Typed::Quit => Ok(Vec::new()),
+        }
+    }
+
+    fn text(&mut self, text: String, part: Option<TextPart>) -> Result<Vec<Scene>, Fault> {
+        let line = self.lines.texts.clone().ok_or(Fault::NoLine("texts"))?;
+        self.texts += 1;
+        let id = MessageId(format!("reply-{}", self.texts));
+        let event = self.event(id, &line, EventBody::SmsReply { text });
+        Ok(self.stage.hear(&line.account, Event { part, ..event }))
+    }
+
+    fn report(&mut self, body: EventBody) -> Result<Vec<Scene>, Fault> {
+        let (account, id) = self.stage.last_sent().cloned().ok_or(Fault::NothingSent)?;
+        let line = Line { account, service: None };
+        let event = self.event(id, &line, body);
+        Ok(self.stage.hear(&line.account, event))
+    }
+
+    pub(super) fn event(&self, id: MessageId, line: &Line, body: EventBody) -> Event {
+        Event {
+            message_id: Some(id),
+            call: None,
+            caller: self.citizen.clone().map(Caller::Number),
+            service: self.service.clone().or_else(|| line.service.clone()),
+            occurred_at: None,
+            dedupe: String::new(),
+            resend_window: None,
+            pass_through: None,
+            part: None,
+            body,
+        }
+    }
+
+    /// What is left out is as it would be asked of this citizen and campaign.
+    fn invite(&mut self, mut item: Map<String, Value>) -> Result<Vec<Scene>, Fault> {
+        let number = self.invitations + 1;
+        let mut default = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                item.entry(name).or_insert(Value::String(value));
+            }
+        };
+        default("id", Some(format!("invitation-{number}")));
+        default("campaign", Some(self.campaign.name.clone()));
+        default("mobile", self.citizen.as_ref().map(|number| number.reveal().to_owned()));
+        default("channel", Some("sms".to_owned()));
+        if self.campaign.target == TargetType::Case {
+            default("projectNo", Some(format!("case-{number}")));
+        }
+        let by_call = item.get("channel").is_some_and(|channel| channel == "ivr");
+        let line = if by_call { &self.lines.calls } else { &self.lines.texts };
+        let service = self.service.as_ref().or(line.as_ref().and_then(|it| it.service.as_ref()));
+        if let Some(ServiceNumber(service)) = service {
+            item.entry("senderNumber").or_insert(Value::String(service.clone()));
+        }
+        let sender = self.campaign.conversation.as_ref().and_then(|it| it.sender.as_ref());
+        if let (true, Some(line)) = (by_call || sender.is_none(), line) {
+            item.entry("account").or_insert(Value::String(line.account.to_string()));
+        }
+        let premises = Premises {
+            campaigns: &self.config.campaigns,
+            accounts: &self.config.accounts,
+            areas: Areas::liaoning(),
+            now: self.stage.now(),
+        };
+        let invitation = invitations::read(&item, premises).map_err(Fault::Rejected)?;
+        self.invitations = number;
+        if invitation.channel == Channel::Ivr {
+            let given = invitation.matter.pass_through.clone();
+            self.calls.to_put = Some(given.unwrap_or_else(|| invitation.id.0.clone()));
+        }
+        Ok(self.stage.invite(invitation))
+    }
+}
