@@ -2,15 +2,26 @@
 
 use super::player::{Fault, Player};
 use super::stage::Scene;
-use crate::model::{CallStatus, Event, EventBody, MessageId};
+use crate::model::{CallStatus, Event, EventBody, MessageId, Msisdn};
 
 /// The call under way, and what the next one is for.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     current: Option<Call>,
     count: usize,
-    /// What the carrier is given to hand back in the next call: the invitation whose question that puts.
-    pub(super) to_put: Option<String>,
+    /// Whose questions are to be put in calls, and what the carrier is then given to hand back.
+    pub(super) to_put: Vec<(Msisdn, String)>,
+}
+
+impl Calls {
+    /// Begins a call to a citizen, which puts the newest question there is.
+    fn begin(&mut self, citizen: Option<&Msisdn>) {
+        let its = |(number, _): &(Msisdn, String)| citizen.is_none_or(|citizen| citizen == number);
+        let newest = self.to_put.iter().rposition(its);
+        let puts = newest.map(|place| self.to_put.remove(place).1);
+        self.count += 1;
+        self.current = Some(Call { id: MessageId(format!("call-{}", self.count)), puts });
+    }
 }
 
 /// A call under way.
@@ -28,9 +39,7 @@ impl Player<'_> {
         if self.lines.calls.is_none() {
             return Err(Fault::NoLine("keys"));
         }
-        self.calls.count += 1;
-        let id = MessageId(format!("call-{}", self.calls.count));
-        self.calls.current = Some(Call { id, puts: self.calls.to_put.take() });
+        self.calls.begin(self.citizen.as_ref());
         self.in_call(status(CallStatus::Answered))
     }
 

@@ -5,6 +5,8 @@ mod lines;
 mod player;
 mod shown;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use super::shown::time;
@@ -14,7 +16,8 @@ use crate::model::{AccountName, Msisdn};
 use anyhow::{Context, anyhow, ensure};
 use jiff::Timestamp;
 use lines::Lines;
-use player::{Fault, Player};
+use player::Player;
+use stage::Scene;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
@@ -124,64 +127,65 @@ impl Session<'_> {
             if input.read_line(&mut line)? == 0 {
                 break;
             }
-            let input = (number, line.trim_end_matches(['\r', '\n']));
-            match Typed::read(input.1).map_err(Fault::from) {
-                Ok(None) => {}
-                Ok(Some(Typed::Quit)) => break,
-                Ok(Some(typed)) => {
-                    let played = self.one(typed, input, out)?;
-                    self.complain(played, number)?;
+            let said = line.trim_end_matches(['\r', '\n']);
+            let begins = self.player.stage.now();
+            let typed = Typed::read(said);
+            if typed != Ok(Typed::Nothing) && !self.typing && !self.json {
+                writeln!(out, "{} > {said}", self.prompt())?;
+            }
+            let played = match typed {
+                Ok(Typed::Quit) => break,
+                Ok(Typed::Cue(cue)) => self.player.play(cue),
+                Ok(typed) => {
+                    self.adjust(&typed, out)?;
+                    continue;
                 }
-                Err(fault) => self.complain(Err(fault), number)?,
+                Err(unplayable) => Err(unplayable.into()),
+            };
+            match played {
+                Ok(scenes) => self.show(&scenes, begins, (number, said), out)?,
+                Err(fault) if self.typing => writeln!(io::stderr(), "{fault}")?,
+                Err(fault) => return Err(fault).with_context(|| format!("line {number}")),
             }
         }
         Ok(())
     }
 
-    /// Plays what was typed and shows what happens.
-    fn one(
-        &mut self,
-        typed: Typed,
-        input: (usize, &str),
-        out: &mut impl Write,
-    ) -> anyhow::Result<Result<(), Fault>> {
-        if !self.typing && !self.json {
-            writeln!(out, "{} > {}", self.prompt(), input.1)?;
-        }
+    /// Does what has nothing happen.
+    fn adjust(&mut self, typed: &Typed, out: &mut impl Write) -> io::Result<()> {
         match typed {
-            Typed::Json => self.whole = !self.whole,
-            Typed::Help if !self.json => writeln!(out, "{HELP}")?,
-            typed => {
-                let mut shown = self.player.stage.now();
-                let scenes = match self.player.play(typed) {
-                    Ok(scenes) => scenes,
-                    Err(fault) => return Ok(Err(fault)),
-                };
-                for scene in scenes {
-                    if self.json {
-                        shown::json(&scene, input, out)?;
-                        continue;
-                    }
-                    if scene.at != shown && !scene.is_quiet() {
-                        writeln!(out, "{}", time(scene.at))?;
-                        shown = scene.at;
-                    }
-                    shown::text(&scene, &self.player.stage, self.whole, out)?;
-                }
+            Typed::Help if !self.json => writeln!(out, "{HELP}"),
+            Typed::Json => {
+                self.whole = !self.whole;
+                Ok(())
             }
+            _ => Ok(()),
         }
-        Ok(Ok(()))
+    }
+
+    fn show(
+        &self,
+        scenes: &[Scene],
+        begins: Timestamp,
+        line: (usize, &str),
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        let mut at = begins;
+        for scene in scenes.iter().filter(|scene| !scene.is_quiet()) {
+            if self.json {
+                shown::json(scene, line, out)?;
+                continue;
+            }
+            if scene.at != at {
+                at = scene.at;
+                writeln!(out, "{}", time(at))?;
+            }
+            shown::text(scene, &self.player.stage, self.whole, out)?;
+        }
+        Ok(())
     }
 
     fn prompt(&self) -> String {
-        format!("{} {}", time(self.player.stage.now()), self.player.citizen())
-    }
-
-    /// Tells a fault to whoever types; a script ends with it.
-    fn complain(&self, played: Result<(), Fault>, number: usize) -> anyhow::Result<()> {
-        match played {
-            Err(fault) if self.typing => Ok(writeln!(io::stderr(), "{fault}")?),
-            played => played.with_context(|| format!("line {number}")),
-        }
+        format!("{} {}", time(self.player.stage.now()), self.player.speaker())
     }
 }

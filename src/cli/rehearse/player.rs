@@ -3,7 +3,7 @@
 use super::calls::Calls;
 use super::lines::{Line, Lines};
 use super::stage::{Scene, Stage};
-use super::typed::{Typed, Unplayable};
+use super::typed::{Cue, Unplayable};
 use crate::config::{Areas, Campaign, Config};
 use crate::intake::invitations::{self, Premises, Problem};
 use crate::model::{
@@ -42,7 +42,7 @@ pub(super) struct Player<'a> {
     begins: Timestamp,
     pub(super) stage: Stage<'a>,
     /// `None`: the number is withheld.
-    citizen: Option<Msisdn>,
+    pub(super) citizen: Option<Msisdn>,
     /// `None`: those of the lines.
     service: Option<ServiceNumber>,
     texts: usize,
@@ -74,45 +74,44 @@ impl<'a> Player<'a> {
     }
 
     /// Who is speaking, masked.
-    pub(super) fn citizen(&self) -> String {
+    pub(super) fn speaker(&self) -> String {
         self.citizen.as_ref().map_or_else(|| "withheld".to_owned(), Msisdn::masked)
     }
 
-    /// Plays a line that has something happen; others change who speaks to whom.
+    /// Plays a cue, and gives what happens.
     ///
     /// # Errors
     /// [`Fault`]; nothing has happened then.
-    pub(super) fn play(&mut self, typed: Typed) -> Result<Vec<Scene>, Fault> {
-        match typed {
-            Typed::Text(text) => self.text(text, None),
-            Typed::Part { number, total, text } => {
+    pub(super) fn play(&mut self, cue: Cue) -> Result<Vec<Scene>, Fault> {
+        match cue {
+            Cue::Text(text) => self.text(text, None),
+            Cue::Part { number, total, text } => {
                 // Nobody texts in two pieces at once here, so that one reference will do.
                 let part = TextPart { reference: "1".to_owned(), total, number };
                 self.text(text, Some(part))
             }
-            Typed::Invite(fields) => self.invite(fields),
-            Typed::Call => self.answer_call(),
-            Typed::Keys(digits) => self.press(digits),
-            Typed::HangUp => self.hang_up(),
-            Typed::Report(status) => {
+            Cue::Invite(fields) => self.invite(fields),
+            Cue::Call => self.answer_call(),
+            Cue::Keys(digits) => self.press(digits),
+            Cue::HangUp => self.hang_up(),
+            Cue::Report(status) => {
                 self.report(EventBody::DeliveryReport { status, raw: String::new() })
             }
-            Typed::Wait(passed) => Ok(self.stage.pass(passed)),
-            Typed::From(number) => {
+            Cue::Wait(passed) => Ok(self.stage.pass(passed)),
+            Cue::From(number) => {
                 let number = number.map(|number| Msisdn::read(&number, "86")).transpose();
                 self.citizen = number.map_err(|_| Fault::NotANumber)?;
                 Ok(Vec::new())
             }
-            Typed::To(number) => {
+            Cue::To(number) => {
                 self.service = number.map(ServiceNumber);
                 Ok(Vec::new())
             }
-            Typed::New => {
+            Cue::New => {
                 let (lines, citizen) = (self.lines.clone(), self.citizen.take());
                 *self = Player::new(self.config, self.campaign, lines, citizen, self.begins);
                 Ok(Vec::new())
             }
-            Typed::Json | Typed::Help | Typed::Quit => Ok(Vec::new()),
         }
     }
 
@@ -181,7 +180,8 @@ impl<'a> Player<'a> {
         self.invitations = number;
         if invitation.channel == Channel::Ivr {
             let given = invitation.matter.pass_through.clone();
-            self.calls.to_put = Some(given.unwrap_or_else(|| invitation.id.0.clone()));
+            let named = given.unwrap_or_else(|| invitation.id.0.clone());
+            self.calls.to_put.push((invitation.caller.clone(), named));
         }
         Ok(self.stage.invite(invitation))
     }

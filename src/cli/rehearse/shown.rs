@@ -37,9 +37,6 @@ pub(super) fn text(
     whole: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if scene.is_quiet() {
-        return Ok(());
-    }
     let (label, first) = match &scene.what {
         What::Heard => ("heard", outcomes(scene)),
         What::Invited if scene.outcomes.is_empty() => {
@@ -116,9 +113,8 @@ fn recording(recorded: &Recorded, stage: &Stage<'_>) -> String {
         None => meaning(record, stage),
         Some(former) => {
             let changes = changes(former, record).into_iter();
-            let changes = changes.map(|(name, from, to)| {
-                format!("{name} {} → {}", value(from.as_ref()), value(to.as_ref()))
-            });
+            let changes =
+                changes.map(|(name, from, to)| format!("{name} {} → {}", value(&from), value(&to)));
             changes.collect::<Vec<_>>().join(", ")
         }
     };
@@ -168,15 +164,15 @@ fn changes(former: &Record, record: &Record) -> Vec<(String, Field, Field)> {
     let names: BTreeSet<&String> = former.keys().chain(record.keys()).collect();
     let names = names.into_iter().filter(|name| !ALWAYS_NEW.contains(&name.as_str()));
     let pair = |name: &String| (name.clone(), former.get(name).cloned(), record.get(name).cloned());
-    let same = |(_, from, to): &(String, Field, Field)| value(from.as_ref()) == value(to.as_ref());
+    let same = |(_, from, to): &(String, Field, Field)| value(from) == value(to);
     names.map(pair).filter(|pair| !same(pair)).collect()
 }
 
 /// The value of a field as it travels; `None`: it is left out.
 type Field = Option<Box<RawValue>>;
 
-fn value(field: Option<&Box<RawValue>>) -> &str {
-    field.map_or("nothing", |value| value.get())
+fn value(field: &Field) -> &str {
+    field.as_ref().map_or("nothing", |value| value.get())
 }
 
 fn as_sent(record: &Record) -> BTreeMap<String, Box<RawValue>> {
@@ -235,10 +231,30 @@ struct ShownMessage<'s> {
     to: String,
     from: Option<&'s str>,
     account: &'s str,
-    content: &'s Content,
+    #[serde(flatten)]
+    content: ShownContent<'s>,
+    /// How many SMS; only its carrier knows that of a template.
     segments: Option<usize>,
     not_before: String,
     expires: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ShownContent<'s> {
+    Text { text: &'s str },
+    Template { template: &'s str, parameters: &'s [(String, String)] },
+}
+
+impl ShownContent<'_> {
+    fn of(content: &Content) -> ShownContent<'_> {
+        match content {
+            Content::Text(text) => ShownContent::Text { text },
+            Content::Template { code, parameters } => {
+                ShownContent::Template { template: code, parameters }
+            }
+        }
+    }
 }
 
 /// Writes a scene as one JSON object, for the line that had it happen.
@@ -301,7 +317,7 @@ impl ShownMessage<'_> {
             to: message.to.masked(),
             from: message.from.as_ref().map(|from| from.0.as_str()),
             account: message.account.as_str(),
-            content: &message.content,
+            content: ShownContent::of(&message.content),
             segments: match &message.content {
                 Content::Text(text) => Some(segments(text)),
                 Content::Template { .. } => None,

@@ -26,6 +26,21 @@ TEXT                      the citizen sends this text; /text TEXT if it begins w
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Typed {
+    /// Nothing: it is empty or a remark.
+    Nothing,
+    /// That something happens.
+    Cue(Cue),
+    /// Records whole or in short.
+    Json,
+    /// What can be typed.
+    Help,
+    /// The end.
+    Quit,
+}
+
+/// What happens next, or who speaks to whom from here on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cue {
     /// The citizen sends a text.
     Text(String),
     /// The citizen's phone sends a part of one.
@@ -53,14 +68,8 @@ pub(super) enum Typed {
     From(Option<String>),
     /// Another service number; `None`: the campaign's own again.
     To(Option<String>),
-    /// Records whole or in short.
-    Json,
     /// All over again.
     New,
-    /// What can be typed.
-    Help,
-    /// The end.
-    Quit,
 }
 
 /// A line that asks for nothing that is known.
@@ -75,52 +84,60 @@ pub(super) enum Unplayable {
 }
 
 impl Typed {
-    /// Reads a line; `None` for one that is empty or a remark.
+    /// Reads a line.
     ///
     /// # Errors
     /// [`Unplayable`].
-    pub(super) fn read(line: &str) -> Result<Option<Typed>, Unplayable> {
-        let line = line.trim_end_matches(['\r', '\n']);
+    pub(super) fn read(line: &str) -> Result<Typed, Unplayable> {
         if line.trim().is_empty() || line.starts_with('#') {
-            return Ok(None);
+            return Ok(Typed::Nothing);
         }
         let Some(command) = line.strip_prefix('/') else {
-            return Ok(Some(Typed::Text(line.to_owned())));
+            return Ok(Typed::Cue(Cue::Text(line.to_owned())));
         };
+        match command.trim_end() {
+            "json" => Ok(Typed::Json),
+            "help" => Ok(Typed::Help),
+            "quit" => Ok(Typed::Quit),
+            _ => Cue::read(command).map(Typed::Cue),
+        }
+    }
+}
+
+impl Cue {
+    fn read(command: &str) -> Result<Cue, Unplayable> {
         let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
-        let word = Some(rest.trim().to_owned()).filter(|word| !word.is_empty());
-        Ok(Some(match (name.trim(), word) {
-            ("text", _) => Typed::Text(rest.to_owned()),
-            ("part", _) => part(rest).ok_or(Unplayable::Incomplete("/part 1/2 不满意，"))?,
-            ("invite", _) => Typed::Invite(fields(rest)?),
-            ("call", None) => Typed::Call,
-            ("keys", keys) => Typed::Keys(keys.unwrap_or_default()),
-            ("hangup", None) => Typed::HangUp,
-            ("report", Some(word)) if word == "delivered" => {
-                Typed::Report(DeliveryStatus::Delivered)
-            }
-            ("report", Some(word)) if word == "failed" => Typed::Report(DeliveryStatus::Failed),
-            ("report", _) => return Err(Unplayable::Incomplete("/report failed")),
-            ("wait", Some(duration)) => Typed::Wait(humantime::parse_duration(&duration)?),
-            ("wait", None) => return Err(Unplayable::Incomplete("/wait 2h")),
-            ("from", Some(word)) => Typed::From(Some(word).filter(|word| word != "withheld")),
-            ("from", None) => return Err(Unplayable::Incomplete("/from 13940000002")),
-            ("to", number) => Typed::To(number),
-            ("json", None) => Typed::Json,
-            ("new", None) => Typed::New,
-            ("help", None) => Typed::Help,
-            ("quit", None) => Typed::Quit,
-            _ => return Err(Unplayable::Unknown(command.to_owned())),
-        }))
+        let words = rest.trim();
+        let incomplete = |example| Err(Unplayable::Incomplete(example));
+        match (name, words) {
+            ("text", _) => Ok(Cue::Text(rest.to_owned())),
+            ("part", _) => part(rest).ok_or(Unplayable::Incomplete("/part 1/2 不满意，")),
+            ("invite", _) => fields(words).map(Cue::Invite),
+            ("call", "") => Ok(Cue::Call),
+            ("keys", keys) => Ok(Cue::Keys(keys.to_owned())),
+            ("hangup", "") => Ok(Cue::HangUp),
+            ("report", "delivered") => Ok(Cue::Report(DeliveryStatus::Delivered)),
+            ("report", "failed") => Ok(Cue::Report(DeliveryStatus::Failed)),
+            ("report", _) => incomplete("/report failed"),
+            ("wait", "") => incomplete("/wait 2h"),
+            ("wait", duration) => Ok(Cue::Wait(humantime::parse_duration(duration)?)),
+            ("from", "") => incomplete("/from 13940000002"),
+            ("from", "withheld") => Ok(Cue::From(None)),
+            ("from", number) => Ok(Cue::From(Some(number.to_owned()))),
+            ("to", "") => Ok(Cue::To(None)),
+            ("to", number) => Ok(Cue::To(Some(number.to_owned()))),
+            ("new", "") => Ok(Cue::New),
+            _ => Err(Unplayable::Unknown(command.to_owned())),
+        }
     }
 }
 
 /// `N/M TEXT`.
-fn part(rest: &str) -> Option<Typed> {
+fn part(rest: &str) -> Option<Cue> {
     let (place, text) = rest.trim_start().split_once(' ')?;
     let (number, total) = place.split_once('/')?;
     let (number, total) = (number.parse().ok()?, total.parse().ok()?);
-    Some(Typed::Part { number, total, text: text.to_owned() })
+    Some(Cue::Part { number, total, text: text.to_owned() })
 }
 
 /// `NAME=VALUE NAME=VALUE`; a word without `=` belongs to the value before it.
@@ -144,30 +161,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(line: &str) -> Typed {
-        Typed::read(line).expect("it is right").expect("it says something")
+    fn read(line: &str) -> Cue {
+        match Typed::read(line) {
+            Ok(Typed::Cue(cue)) => cue,
+            other => panic!("{line}: {other:?}"),
+        }
     }
 
     #[test]
     fn a_plain_line_is_a_text_and_a_slash_begins_a_command() {
-        assert_eq!(read("不满意 \r\n"), Typed::Text("不满意 ".to_owned()));
-        assert_eq!(read("/text /1"), Typed::Text("/1".to_owned()));
-        assert_eq!(read("/text"), Typed::Text(String::new()));
-        assert_eq!(read("/keys 5#"), Typed::Keys("5#".to_owned()));
-        assert_eq!(read("/keys"), Typed::Keys(String::new()));
-        assert_eq!(read("/wait 1h 30m"), Typed::Wait(Duration::from_mins(90)));
-        assert_eq!(read("/from withheld"), Typed::From(None));
-        assert_eq!(read("/to"), Typed::To(None));
+        assert_eq!(read("不满意 "), Cue::Text("不满意 ".to_owned()));
+        assert_eq!(read("/text /1"), Cue::Text("/1".to_owned()));
+        assert_eq!(read("/text"), Cue::Text(String::new()));
+        assert_eq!(read("/keys 5#"), Cue::Keys("5#".to_owned()));
+        assert_eq!(read("/keys"), Cue::Keys(String::new()));
+        assert_eq!(read("/wait 1h 30m"), Cue::Wait(Duration::from_mins(90)));
+        assert_eq!(read("/from withheld"), Cue::From(None));
+        assert_eq!(read("/to"), Cue::To(None));
         let text = "窗口 关了".to_owned();
-        assert_eq!(read("/part 2/3 窗口 关了"), Typed::Part { number: 2, total: 3, text });
-        for nothing in ["", " \n", "# a remark"] {
-            assert_eq!(Typed::read(nothing), Ok(None));
+        assert_eq!(read("/part 2/3 窗口 关了"), Cue::Part { number: 2, total: 3, text });
+        for nothing in ["", " ", "# a remark"] {
+            assert_eq!(Typed::read(nothing), Ok(Typed::Nothing));
         }
     }
 
     #[test]
     fn the_fields_of_an_invitation_may_hold_blanks() {
-        let Typed::Invite(fields) = read("/invite channel=ivr taskName=ID card sendAt=") else {
+        let Cue::Invite(fields) = read("/invite channel=ivr taskName=ID card sendAt=") else {
             panic!("an invitation");
         };
         let fields: Vec<(&str, &str)> =

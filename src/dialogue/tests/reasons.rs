@@ -88,7 +88,7 @@ fn when_a_question_is_put_off_put_and_over() {
     let mut bench = begun(quiet, "2026-03-05T23:00:00+08:00");
     let until = moment("2026-03-06T07:00:00+08:00");
     let put_off = Because::Quiet { kind: MessageKind::Invite, until };
-    assert_eq!(bench.because, [put_off.clone()]);
+    assert_eq!(bench.because, std::slice::from_ref(&put_off));
     bench.after(hours(72));
     let asked = Because::Asked { until: moment("2026-03-07T07:00:00+08:00") };
     assert_eq!(bench.because, [put_off, asked, Because::Ended(Unrated::Expired)]);
