@@ -57,8 +57,9 @@ impl Course<'_> {
         };
         let reading = normalize::read(channel, campaign.scheme, text);
         self.because(Because::read(&reading));
-        if let Some((Match { fit, rivals, late, .. }, _)) = found {
-            self.because(Because::Matched { fit, rivals, late });
+        if let Some((Match { fit, rivals, late, .. }, asked)) = &found {
+            let (invitation, fit) = (asked.invitation.id.clone(), *fit);
+            self.because(Because::Matched { invitation, fit, rivals: *rivals, late: *late });
         }
         let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };

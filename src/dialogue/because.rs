@@ -4,7 +4,7 @@
 use super::matching::Fit;
 use super::often::Turn;
 use crate::config::conversation::Second;
-use crate::model::{Comment, Level, MessageKind, Rule, Unrated};
+use crate::model::{Comment, InvitationId, Level, MessageKind, Rule, Unrated};
 use crate::normalize::{Reading, ReadingKind};
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -50,6 +50,8 @@ pub enum Because {
     },
     /// It answers an invitation.
     Matched {
+        /// Which; not told in words, since its key is the platform's own.
+        invitation: InvitationId,
         /// By what that is known.
         fit: Fit,
         /// How many it could have answered, that one included.
@@ -170,7 +172,7 @@ impl fmt::Display for Because {
             Because::KeysReleased { named: false } => {
                 f.write_str("nobody knows the number of the call, and call_wait is over")
             }
-            Because::Matched { fit, rivals, late } => matched(f, *fit, *rivals, *late),
+            Because::Matched { fit, rivals, late, .. } => matched(f, *fit, *rivals, *late),
             Because::NotInvited => {
                 f.write_str("answers no invitation, and only who is invited counts (invited_only)")
             }

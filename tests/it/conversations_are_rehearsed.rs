@@ -67,7 +67,11 @@ async fn what_cannot_be_played_ends_a_script_with_its_line() {
             "line 2: the invitation is rejected: campaign does not",
         ),
         ("--campaign gone", "", "there is no campaign \"gone\"; there are asked"),
-        ("--campaign asked --account gone", "", "no account"),
+        (
+            "--campaign asked --account gone",
+            "",
+            "there is no account \"gone\"; there are aliyun-sms,",
+        ),
         ("--campaign asked gone.txt", "", "gone.txt cannot be read"),
     ] {
         let done = rehearsed(&site, arguments, script).await;

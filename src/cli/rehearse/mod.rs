@@ -65,8 +65,8 @@ const CITIZEN: &str = "13940000001";
 pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let config = config::load_without_secrets(args.config.as_deref())?;
     let campaign = campaign(&config, &args.campaign)?;
-    let only = args.account.as_deref().map(AccountName::new).transpose()?;
-    let lines = Lines::of(campaign, &config, only.as_ref());
+    let only = args.account.as_deref().map(|name| account(&config, name)).transpose()?;
+    let lines = Lines::of(campaign, &config, only);
     ensure!(
         lines.texts.is_some() || lines.calls.is_some(),
         "no account brings anything to this campaign; give an account its name as `default_campaign`, \
@@ -96,6 +96,14 @@ fn campaign<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Campaign> 
             true => anyhow!("the configuration has no campaigns; name one that has, with --config"),
             false => anyhow!("there is no campaign {name:?}; there are {}", names.join(", ")),
         }
+    })
+}
+
+fn account<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a AccountName> {
+    let found = config.accounts.keys().find(|known| known.as_str() == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = config.accounts.keys().map(AccountName::as_str).collect();
+        anyhow!("there is no account {name:?}; there are {}", names.join(", "))
     })
 }
 

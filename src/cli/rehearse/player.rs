@@ -145,31 +145,8 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What is left out is as it would be asked of this citizen and campaign.
     fn invite(&mut self, mut item: Map<String, Value>) -> Result<Vec<Scene>, Fault> {
-        let number = self.invitations + 1;
-        let mut default = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                item.entry(name).or_insert(Value::String(value));
-            }
-        };
-        default("id", Some(format!("invitation-{number}")));
-        default("campaign", Some(self.campaign.name.clone()));
-        default("mobile", self.citizen.as_ref().map(|number| number.reveal().to_owned()));
-        default("channel", Some("sms".to_owned()));
-        if self.campaign.target == TargetType::Case {
-            default("projectNo", Some(format!("case-{number}")));
-        }
-        let by_call = item.get("channel").is_some_and(|channel| channel == "ivr");
-        let line = if by_call { &self.lines.calls } else { &self.lines.texts };
-        let service = self.service.as_ref().or(line.as_ref().and_then(|it| it.service.as_ref()));
-        if let Some(ServiceNumber(service)) = service {
-            item.entry("senderNumber").or_insert(Value::String(service.clone()));
-        }
-        let sender = self.campaign.conversation.as_ref().and_then(|it| it.sender.as_ref());
-        if let (true, Some(line)) = (by_call || sender.is_none(), line) {
-            item.entry("account").or_insert(Value::String(line.account.to_string()));
-        }
+        self.fill(&mut item);
         let premises = Premises {
             campaigns: &self.config.campaigns,
             accounts: &self.config.accounts,
@@ -177,12 +154,37 @@ impl<'a> Player<'a> {
             now: self.stage.now(),
         };
         let invitation = invitations::read(&item, premises).map_err(Fault::Rejected)?;
-        self.invitations = number;
+        self.invitations += 1;
         if invitation.channel == Channel::Ivr {
             let given = invitation.matter.pass_through.clone();
             let named = given.unwrap_or_else(|| invitation.id.0.clone());
             self.calls.to_put.push((invitation.caller.clone(), named));
         }
         Ok(self.stage.invite(invitation))
+    }
+
+    /// What an item leaves out is as this citizen would be asked by this campaign.
+    fn fill(&self, item: &mut Map<String, Value>) {
+        let by_call = item.get("channel").is_some_and(|channel| channel == "ivr");
+        let line = if by_call { &self.lines.calls } else { &self.lines.texts }.as_ref();
+        let service = self.service.as_ref().or(line.and_then(|line| line.service.as_ref()));
+        let sender = self.campaign.conversation.as_ref().and_then(|it| it.sender.as_ref());
+        let account = line.filter(|_| by_call || sender.is_none()).map(|line| &line.account);
+        let is_case = self.campaign.target == TargetType::Case;
+        let number = self.invitations + 1;
+        let defaults = [
+            ("id", Some(format!("invitation-{number}"))),
+            ("campaign", Some(self.campaign.name.clone())),
+            ("mobile", self.citizen.as_ref().map(|number| number.reveal().to_owned())),
+            ("channel", Some("sms".to_owned())),
+            ("projectNo", is_case.then(|| format!("case-{number}"))),
+            ("senderNumber", service.map(|service| service.0.clone())),
+            ("account", account.map(ToString::to_string)),
+        ];
+        for (name, value) in defaults {
+            if let Some(value) = value {
+                item.entry(name).or_insert(Value::String(value));
+            }
+        }
     }
 }

@@ -81,12 +81,14 @@ fn outcomes(scene: &Scene) -> String {
     names.join(", then ")
 }
 
-/// A rule that was applied, with the citizen's words where they were read.
+/// A rule that was applied, with the citizen's words where they were read, and the invitation that is
+/// answered.
 fn reason(because: &Because) -> String {
     match because {
         Because::Read { comment: Comment(comment), .. } if !comment.is_empty() => {
             format!("{because}, comment {comment:?}")
         }
+        Because::Matched { invitation, .. } => format!("{because}: {invitation}"),
         _ => because.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::config::Conversation;
 use crate::config::conversation::{QuietHours, Second, Wording};
 use crate::dialogue::{Because, Fit, Silence, Turn};
-use crate::model::{Event, EventBody, MessageKind, TextPart, Unrated};
+use crate::model::{Event, EventBody, InvitationId, MessageKind, TextPart, Unrated};
 use jiff::civil::time;
 use jiff::tz::Offset;
 
@@ -25,7 +25,8 @@ fn because(bench: &mut Bench, text: &str) -> Vec<Because> {
 }
 
 fn matched() -> Because {
-    Because::Matched { fit: Fit::Number, rivals: 1, late: false }
+    let invitation = InvitationId("A".to_owned());
+    Because::Matched { invitation, fit: Fit::Number, rivals: 1, late: false }
 }
 
 fn silent(kind: MessageKind, why: Silence) -> Because {
