@@ -13,6 +13,7 @@ mod invitations;
 mod lane;
 mod messages;
 mod records;
+mod rehearse;
 mod reply;
 mod serve;
 mod shown;
@@ -34,6 +35,7 @@ Examples:
   bridge8890 doctor --config gateway.toml  can this machine run it?
   bridge8890 serve --config gateway.toml   run it
   bridge8890 reply --scheme asc 不满意      how would this reply be read?
+  bridge8890 rehearse --campaign NAME      what would be said to a citizen, and what recorded?
 
 Exit codes: 0 done; 1 done, and the answer is no; 2 could not be done."
 )]
@@ -55,6 +57,7 @@ enum What {
     Lane(lane::Args),
     Messages(messages::Args),
     Reply(reply::Args),
+    Rehearse(rehearse::Args),
 }
 
 /// Runs a command, with its answer on the standard output and its failure on the standard error.
@@ -82,6 +85,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     match command.what {
         What::Check(args) => check::run(&args, out),
         What::Reply(args) => reply::run(args, out),
+        What::Rehearse(args) => rehearse::run(&args, out),
         What::Serve(args) => runtime()?.block_on(serve::run(&args)),
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),

@@ -18,7 +18,11 @@ pub struct Environment {
 enum Variables {
     Process,
     Given(BTreeMap<String, String>),
+    Unasked,
 }
+
+/// What stands for every secret that is not asked for: any key will do, this one as a data key too.
+const NO_SECRET: [u8; 64] = [b'0'; 64];
 
 impl std::fmt::Debug for Environment {
     // Its variables are where the secrets are.
@@ -44,6 +48,13 @@ impl Environment {
         }
     }
 
+    /// No secrets at all: whatever is referred to is taken to be there, and not looked at.
+    /// Relative paths start at `directory`.
+    #[must_use]
+    pub fn without_secrets(directory: &Path) -> Environment {
+        Environment { variables: Variables::Unasked, directory: directory.to_owned() }
+    }
+
     /// A path of the file, seen from the working directory.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
@@ -53,6 +64,7 @@ impl Environment {
         use std::os::unix::ffi::OsStringExt;
         match &self.variables {
             Variables::Process => std::env::var_os(name).map(|value| value.into_vec()),
+            Variables::Unasked => Some(NO_SECRET.to_vec()),
             Variables::Given(given) => given.get(name).map(|value| value.clone().into_bytes()),
         }
         .map(Zeroizing::new)
@@ -72,6 +84,9 @@ impl Environment {
                 }),
                 Some(value) => Ok(Resolved { secret: Secret::new(value.to_vec()), exposed: None }),
             },
+            Reference::File(_) if matches!(self.variables, Variables::Unasked) => {
+                Ok(Resolved { secret: Secret::new(NO_SECRET.to_vec()), exposed: None })
+            }
             Reference::File(path) => read(&self.path(Path::new(path))),
         }
     }
@@ -158,6 +173,15 @@ mod tests {
             let fault = Reference::read(literal).expect_err("not a reference");
             assert!(literal.is_empty() || !fault.wrong.contains(literal), "{fault:?}");
         }
+    }
+
+    #[test]
+    fn secrets_that_are_not_asked_for_are_taken_to_be_there() {
+        let environment = Environment::without_secrets(Path::new("/nowhere"));
+        let text = "store.key = \"file:data.key\"\n[destination]\nsecret = \"env:NOT_SET\"\n\
+                    [invitations]\nallow_http = true\nsecrets = [\"file:gone\"]";
+        let config = crate::config::parse(text, "f", &environment).expect("it is right");
+        assert!(config.store.key.is_some());
     }
 
     #[test]

@@ -124,6 +124,21 @@ impl Config {
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
+    load_in(path, Environment::process)
+}
+
+/// The same for whoever neither sends nor believes anything: secrets need not be there.
+///
+/// # Errors
+/// Everything else that is wrong.
+pub fn load_without_secrets(path: Option<&Path>) -> Result<Config, Problems> {
+    load_in(path, Environment::without_secrets)
+}
+
+fn load_in(
+    path: Option<&Path>,
+    environment: impl FnOnce(&Path) -> Environment,
+) -> Result<Config, Problems> {
     let Some(path) = path else { return Ok(Config::builtin()) };
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|fault| {
@@ -135,7 +150,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, Problems> {
         }])
     })?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    parse(&text, &file, &Environment::process(directory))
+    parse(&text, &file, &environment(directory))
 }
 
 /// Reads the text of a file over the built-in defaults.

@@ -1,5 +1,6 @@
 //! What a citizen's answer becomes: to which question, how often, as which record.
 
+use super::because::Because;
 use super::calls::call_of;
 use super::decide::{Course, refuses};
 use super::integrity;
@@ -41,11 +42,13 @@ impl Course<'_> {
             && let Some(number) = number
             && let Some(record) = self.reason(&heard, number, asked_by, text, &marks)
         {
+            self.because(Because::Reason);
             return self.conclude(Some(heard.origin), Outcome::Reason, vec![record]);
         }
         let found = number.and_then(|number| self.find(&heard, number, asked_by));
         let invited_by = found.as_ref().and_then(|(_, it)| self.campaign(&it.invitation.campaign));
         let Some(campaign) = invited_by.map(|campaign| &**campaign).or(asked_by) else {
+            self.because(Because::Unclaimed);
             return self.conclude(Some(heard.origin), Outcome::Unmatched, Vec::new());
         };
         let conversation = match &campaign.conversation {
@@ -53,6 +56,11 @@ impl Course<'_> {
             None => Cow::Owned(Conversation::default()),
         };
         let reading = normalize::read(channel, campaign.scheme, text);
+        self.because(Because::read(&reading));
+        if let Some((Match { fit, rivals, late, .. }, asked)) = &found {
+            let (invitation, fit) = (asked.invitation.id.clone(), *fit);
+            self.because(Because::Matched { invitation, fit, rivals: *rivals, late: *late });
+        }
         let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };
         let (outcome, records) = self.answered(&answered, reading);
@@ -128,12 +136,15 @@ impl Course<'_> {
 
     fn answered(&mut self, answered: &Answered<'_>, reading: Reading) -> (Outcome, Vec<Record>) {
         let level = reading.level;
-        let Interpretation { outcome, mut records } = self.interpreted(answered, reading);
+        let Interpretation { outcome, mut records, .. } = self.interpreted(answered, reading);
         for record in &mut records {
             record.context = answered.context();
             record.caller = answered.caller();
         }
         let invited = answered.found.is_some() || !answered.conversation.invited_only;
+        if level.is_some() && !invited {
+            self.because(Because::NotInvited);
+        }
         let (outcome, records) = match level {
             Some(_) if !invited && outcome == Outcome::OptOut => (outcome, Vec::new()),
             Some(_) if !invited => (Outcome::Unmatched, Vec::new()),
@@ -182,7 +193,10 @@ impl Course<'_> {
         }
         let subject = answered.subject(&records[0]);
         let before = self.rated(answered, &subject);
-        let turn = often::turn(before.as_ref(), answered.conversation.second);
+        let second = answered.conversation.second;
+        let turn = often::turn(before.as_ref(), second);
+        let times = before.as_ref().map_or(0, |before| before.times);
+        self.because(Because::Counted { turn, before: times, second });
         if turn == Turn::Surplus {
             return (Outcome::Surplus, Vec::new());
         }
@@ -211,7 +225,8 @@ impl Course<'_> {
         let asks_itself = level.is_bad()
             && self.asks_for_reason(&answered.heard.origin.account, call_of(&answered.heard.event));
         let revised = before.as_ref().filter(|_| turn == Turn::Revision);
-        if revised.is_some_and(|before| before.complained) {
+        if revised.is_some_and(|before| before.complained) && records.len() > 1 {
+            self.because(Because::Complained);
             records.truncate(1);
         }
         if let Some(Meaning::Complaint { rating, .. }) =

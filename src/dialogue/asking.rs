@@ -1,5 +1,6 @@
 //! Invitations: taken, put, and ended without an answer.
 
+use super::because::{Because, Silence};
 use super::campaign::area;
 use super::decide::Course;
 use super::known::KEPT;
@@ -20,28 +21,29 @@ impl Course<'_> {
     /// The platform asks us to invite. A key that is known is the same invitation again.
     pub(super) fn invited(&mut self, mut invitation: Invitation) {
         if self.known.invitation(&invitation.id).is_some() {
-            return;
+            return self.because(Because::Known);
         }
         invitation.state = InvitationState::Planned;
         invitation.attempted_at = None;
         if let Err(why) = self.plan(&invitation) {
-            self.refuse(invitation, why);
+            self.because(Because::Silent { kind: MessageKind::Invite, why });
+            self.refuse(invitation, why.into());
         }
     }
 
-    fn plan(&mut self, invitation: &Invitation) -> Result<(), Unrated> {
-        let campaign = self.campaign(&invitation.campaign).ok_or(Unrated::NotSent)?;
-        let conversation = campaign.conversation.as_ref().ok_or(Unrated::NotSent)?;
+    fn plan(&mut self, invitation: &Invitation) -> Result<(), Silence> {
+        let campaign = self.campaign(&invitation.campaign).ok_or(Silence::NoConversation)?;
+        let conversation = campaign.conversation.as_ref().ok_or(Silence::NoConversation)?;
         let number = &invitation.caller;
         let caller = self.known.caller(number).cloned().unwrap_or_default();
         let open = caller.invitations.iter().filter(|asked| asked.is_open()).count();
         if open >= MOST_INVITATIONS {
-            return Err(Unrated::TooOften);
+            return Err(Silence::TooManyOpen);
         }
         let earliest = invitation.send_at.unwrap_or(self.now).max(self.now);
         let at = limits::when(&caller, conversation, MessageKind::Invite, earliest)?;
         if at >= invitation.expires_at {
-            return Err(Unrated::NotSent);
+            return Err(Silence::TooLate);
         }
         let forget_at = later(invitation.expires_at, conversation.late_window);
         let occasion = Occasion {
@@ -56,9 +58,12 @@ impl Course<'_> {
         };
         match invitation.channel {
             Channel::Sms => {
-                self.tell(MessageKind::Invite, &occasion, invitation.expires_at)?;
+                self.draft(MessageKind::Invite, &occasion, invitation.expires_at)?;
             }
-            Channel::Ivr => self.note_told(MessageKind::Invite, &occasion, at),
+            Channel::Ivr => {
+                self.put_off(MessageKind::Invite, earliest, at);
+                self.note_told(MessageKind::Invite, &occasion, at);
+            }
         }
         self.known.change_caller(number, |caller| {
             if caller.invitations.len() >= MOST_INVITATIONS
@@ -121,15 +126,12 @@ impl Course<'_> {
     /// line is answered no more, since the next answer is to the newest question.
     pub(super) fn attempted(&mut self, number: &Msisdn, id: &InvitationId, at: Timestamp) {
         let campaigns = self.rules.campaigns;
-        self.known.change_caller(number, |caller| {
-            let Some(asked) = caller.invitations.iter_mut().find(|it| it.invitation.id == *id)
-            else {
-                return;
-            };
+        let until = self.known.change_caller(number, |caller| {
+            let asked = caller.invitations.iter_mut().find(|it| it.invitation.id == *id)?;
             let invitation = &mut asked.invitation;
             match invitation.state {
                 InvitationState::Planned | InvitationState::NotRated(Unrated::NotSent) => {}
-                _ => return,
+                _ => return None,
             }
             let campaign = campaigns.iter().find(|campaign| campaign.name == invitation.campaign);
             let conversation = campaign.and_then(|it| it.conversation.clone()).unwrap_or_default();
@@ -139,8 +141,13 @@ impl Course<'_> {
             invitation.expires_at = later(at, validity);
             asked.forget_at = later(invitation.expires_at, conversation.late_window);
             let line = invitation.service.clone();
+            let until = invitation.expires_at;
             caller.talks.retain(|talk| talk.asked_at.is_none() || !talk.hears(line.as_ref()));
+            Some(until)
         });
+        if let Some(until) = until {
+            self.because(Because::Asked { until });
+        }
     }
 
     /// A message will not be sent.
@@ -215,6 +222,7 @@ impl Course<'_> {
             Some((id, Revision(last))) => (id, Revision(last + 1)),
             None => (self.record_id(), Revision::FIRST),
         };
+        self.because(Because::Ended(why));
         let record = self.unrated(&invitation, why, record_id, revision);
         self.conclude(None, Outcome::NotRated, vec![record]);
         self.known.change_caller(number, |caller| {

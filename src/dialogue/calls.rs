@@ -1,5 +1,6 @@
 //! Calls: whose they are, which question they put, and keys that came before the number.
 
+use super::because::Because;
 use super::decide::Course;
 use super::known::Known;
 use super::matching::later;
@@ -101,8 +102,10 @@ impl Course<'_> {
         let campaign = self.campaign_of(&heard);
         let wait = campaign.and_then(|campaign| campaign.conversation.as_ref()?.call_wait);
         let (Some(wait), Some(call)) = (wait, call_of(&heard.event).cloned()) else {
+            self.because(Because::KeysReleased { named: false });
             return self.answer(heard, None, vec![Mark::NoCaller]);
         };
+        self.because(Because::KeysHeld { until: later(heard.origin.received_at, wait) });
         let account = heard.origin.account.clone();
         let until = later(heard.origin.received_at, wait);
         let too_many = self.known.change_call(&account, &call, |memory| {
@@ -113,6 +116,7 @@ impl Course<'_> {
             oldest
         });
         if let Some(oldest) = too_many {
+            self.because(Because::KeysReleased { named: false });
             self.answer(oldest, None, vec![Mark::NoCaller]);
         }
     }
@@ -121,6 +125,7 @@ impl Course<'_> {
     pub(super) fn release(&mut self, heard: &Heard, number: Option<&Msisdn>) {
         let (Some(number), Some(call)) = (number, call_of(&heard.event)) else { return };
         for keys in self.take_keys(&heard.origin.account, call) {
+            self.because(Because::KeysReleased { named: true });
             self.answer(keys, Some(number), Vec::new());
         }
     }
@@ -131,6 +136,7 @@ impl Course<'_> {
         let CallMemory { held_until, forget_at, .. } = *memory;
         if held_until.is_some_and(|until| until <= self.now) {
             for keys in self.take_keys(account, call) {
+                self.because(Because::KeysReleased { named: false });
                 self.answer(keys, None, vec![Mark::NoCaller]);
             }
         }

@@ -1,5 +1,6 @@
 //! What becomes of whatever happened, by what is remembered.
 
+use super::because::Because;
 use super::calls;
 use super::campaign::choose_campaign;
 use super::known::Known;
@@ -65,6 +66,8 @@ pub struct Decision {
     pub messages: Vec<Message>,
     /// What is remembered now, where that changed.
     pub changes: Vec<Change>,
+    /// By which rules, in the order in which they were applied; nothing of it is kept.
+    pub because: Vec<Because>,
 }
 
 /// What became of an event, or of an invitation.
@@ -240,6 +243,7 @@ impl<'a> Course<'a> {
         let ready = self
             .known
             .change_caller(joining, |caller| parts::add(&mut caller.parts, heard, timeout));
+        self.because(Because::Part);
         // The text is concluded by its first part, and this one by what became of it.
         self.conclude(Some(origin), Outcome::Part, Vec::new());
         self.read_joined(ready, joining);
@@ -247,6 +251,7 @@ impl<'a> Course<'a> {
 
     fn read_joined(&mut self, ready: Vec<Joined>, number: &Msisdn) {
         for Joined { heard, partial } in ready {
+            self.because(Because::Joined { partial });
             let marks = if partial { vec![Mark::Partial] } else { Vec::new() };
             self.answer(heard, Some(number), marks);
         }
@@ -294,6 +299,11 @@ impl<'a> Course<'a> {
         records: Vec<Record>,
     ) {
         self.decision.concluded.push(Concluded { origin, outcome, records });
+    }
+
+    /// Says by which rule.
+    pub(super) fn because(&mut self, because: Because) {
+        self.decision.because.push(because);
     }
 
     /// The campaign of the number to which something was said.

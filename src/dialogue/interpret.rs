@@ -1,5 +1,6 @@
 //! An event in, its outcome and records out.
 
+use super::because::Because;
 use super::campaign::area;
 use crate::config::{Account, Campaign};
 use crate::model::{
@@ -16,11 +17,13 @@ pub struct Interpretation {
     pub outcome: Outcome,
     /// What was made of it: nothing, a rating, a complaint, or a bad rating and its complaint.
     pub records: Vec<Record>,
+    /// How it was read, if it was an answer.
+    pub because: Option<Because>,
 }
 
 impl Interpretation {
     fn only(outcome: Outcome) -> Interpretation {
-        Interpretation { outcome, records: Vec::new() }
+        Interpretation { outcome, records: Vec::new(), because: None }
     }
 }
 
@@ -46,11 +49,13 @@ pub fn interpret(
         | EventBody::DeliveryReport { .. } => return Interpretation::only(Outcome::Noted),
     };
     let Some(campaign) = campaign else {
-        return Interpretation::only(Outcome::Unmatched);
+        let unmatched = Interpretation::only(Outcome::Unmatched);
+        return Interpretation { because: Some(Because::Unclaimed), ..unmatched };
     };
     let reading = normalize::read(channel, campaign.scheme, text);
-    Answer { event, account: &account.name, campaign, channel, received_at }
-        .records(reading, new_id)
+    let because = Some(Because::read(&reading));
+    let answer = Answer { event, account: &account.name, campaign, channel, received_at };
+    Interpretation { because, ..answer.records(reading, new_id) }
 }
 
 /// A citizen's answer to a campaign, before what it says is known.
@@ -86,7 +91,7 @@ impl Answer<'_> {
             }
             None => Vec::new(),
         };
-        Interpretation { outcome, records }
+        Interpretation { outcome, records, because: None }
     }
 
     /// The rating, and the complaint that a bad one opens. The words stay with the rating.

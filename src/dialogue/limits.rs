@@ -1,5 +1,6 @@
 //! When a message may be sent, if at all: quiet hours, opt-out, and how many there may be.
 
+use super::because::Silence;
 use super::memory::{CallerMemory, Told};
 use crate::config::Conversation;
 use crate::model::{InvitationState, Message, MessageKind, Unrated};
@@ -23,9 +24,9 @@ pub(super) fn when(
     conversation: &Conversation,
     kind: MessageKind,
     now: Timestamp,
-) -> Result<Timestamp, Unrated> {
+) -> Result<Timestamp, Silence> {
     if caller.opted_out.is_some() && kind != MessageKind::OptOutConfirmed {
-        return Err(Unrated::OptedOut);
+        return Err(Silence::OptedOut);
     }
     let at = conversation.quiet_hours.map_or(now, |quiet| quiet.after(now));
     let too_soon = |told: &Told| match conversation.invite_every {
@@ -35,13 +36,13 @@ pub(super) fn when(
         _ => false,
     };
     if kind == MessageKind::Invite && caller.messages.iter().any(too_soon) {
-        return Err(Unrated::TooOften);
+        return Err(Silence::InvitedOfLate);
     }
     let today = |told: &&Told| day(conversation, told.at) == day(conversation, at);
     let count = caller.messages.iter().filter(today).count();
     match conversation.messages_per_day {
         Some(most) if count >= usize::try_from(most).unwrap_or(usize::MAX) => {
-            Err(Unrated::TooOften)
+            Err(Silence::EnoughToday)
         }
         _ => Ok(at),
     }

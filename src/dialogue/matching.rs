@@ -27,6 +27,8 @@ pub(super) struct Signs<'a> {
 pub(super) struct Match {
     /// Its place among the caller's.
     pub(super) place: usize,
+    /// How closely it fits.
+    pub(super) fit: Fit,
     /// How many it could have been, itself included.
     pub(super) rivals: u8,
     /// Whether the answer came after its end.
@@ -35,7 +37,7 @@ pub(super) struct Match {
 
 /// How closely an invitation fits; better ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
+pub enum Fit {
     /// Of the same campaign, where one of the numbers is not known.
     Campaign,
     /// Of the same campaign, and the one number is the other with an extension.
@@ -58,8 +60,8 @@ pub(super) fn find(
         stands(asked, fit, signs.at, late_window(asked)).then_some((fit, place))
     };
     let fitting: Vec<(Fit, usize)> = invitations.iter().enumerate().filter_map(fits).collect();
-    let best = fitting.iter().map(|(fit, _)| *fit).max()?;
-    let best = || fitting.iter().filter(|(fit, _)| *fit == best).map(|(_, place)| *place);
+    let closest = fitting.iter().map(|(fit, _)| *fit).max()?;
+    let best = || fitting.iter().filter(|(fit, _)| *fit == closest).map(|(_, place)| *place);
     let is_late = |place: &usize| signs.at >= invitations[*place].invitation.expires_at;
     let is_awaited = |place: &usize| invitations[*place].is_open() && !is_late(place);
     let newest = |place: &usize| (invitations[*place].invitation.attempted_at, *place);
@@ -67,7 +69,7 @@ pub(super) fn find(
         best().filter(is_awaited).max_by_key(newest).or_else(|| best().max_by_key(newest))?;
     let late = is_late(&place);
     let rivals = best().filter(|rival| late || !is_late(rival)).count();
-    Some(Match { place, rivals: u8::try_from(rivals).unwrap_or(u8::MAX), late })
+    Some(Match { place, fit: closest, rivals: u8::try_from(rivals).unwrap_or(u8::MAX), late })
 }
 
 fn fit(asked: &Asked, signs: &Signs<'_>) -> Option<Fit> {

@@ -9,6 +9,7 @@
 
 mod answering;
 mod asking;
+mod because;
 mod calls;
 mod campaign;
 mod decide;
@@ -27,9 +28,12 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
+pub use because::{Because, Silence};
 pub use campaign::{area, choose_campaign};
 pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;
+pub use matching::Fit;
 pub use news::News;
+pub use often::Turn;

@@ -6,7 +6,7 @@ use crate::model::{InvitationId, Matter, TargetType};
 
 /// What a rating is to its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub enum Turn {
     /// The first.
     First,
     /// The second, which takes the place of the first as its next revision.

@@ -1,5 +1,6 @@
 //! What is said to the citizen, and when we are silent.
 
+use super::because::{Because, Silence};
 use super::decide::Course;
 use super::limits;
 use super::matching::{later, same_line};
@@ -76,20 +77,33 @@ impl Course<'_> {
         kind: MessageKind,
         occasion: &Occasion<'_>,
         expires: Timestamp,
-    ) -> Result<MessageKey, Unrated> {
-        let Occasion { number, conversation, account, .. } = *occasion;
-        let (Some(wording), Some(account)) = (conversation.wording(kind), account) else {
-            return Err(Unrated::NotSent);
-        };
-        if !self.can_send(account) {
-            return Err(Unrated::NotSent);
+    ) -> Result<MessageKey, Silence> {
+        let told = self.draft(kind, occasion, expires);
+        if let Err(why) = told {
+            self.because(Because::Silent { kind, why });
         }
+        told
+    }
+
+    /// The same, for whoever says why by itself.
+    pub(super) fn draft(
+        &mut self,
+        kind: MessageKind,
+        occasion: &Occasion<'_>,
+        expires: Timestamp,
+    ) -> Result<MessageKey, Silence> {
+        let Occasion { number, conversation, account, .. } = *occasion;
+        let wording = conversation.wording(kind).ok_or(Silence::NoWording)?;
+        let sender = account.filter(|account| self.can_send(account));
+        let account = sender.ok_or(Silence::NoSender)?;
         let content = written(wording, occasion.matter);
         let nobody = Default::default();
         let caller = self.known.caller(number).unwrap_or(&nobody);
-        let not_before = limits::when(caller, conversation, kind, occasion.earliest.max(self.now))?;
+        let earliest = occasion.earliest.max(self.now);
+        let not_before = limits::when(caller, conversation, kind, earliest)?;
+        self.put_off(kind, earliest, not_before);
         if not_before >= expires {
-            return Err(Unrated::NotSent);
+            return Err(Silence::TooLate);
         }
         let key = MessageKey((self.new_id)());
         self.note(key, kind, occasion, not_before);
@@ -106,6 +120,13 @@ impl Course<'_> {
             expires,
         });
         Ok(key)
+    }
+
+    /// Says so where quiet hours put a message off.
+    pub(super) fn put_off(&mut self, kind: MessageKind, earliest: Timestamp, until: Timestamp) {
+        if until > earliest {
+            self.because(Because::Quiet { kind, until });
+        }
     }
 
     fn can_send(&self, account: &AccountName) -> bool {
@@ -142,11 +163,15 @@ impl Course<'_> {
         let (thanked, asked) = (rated.thanked, rated.reason_asked);
         let wordless = rated.record.comment.0.is_empty();
         let expires = later(self.now, MESSAGE_LIFE);
-        let told = match level.is_bad() {
-            false if !thanked => self.tell(MessageKind::ThankYou, occasion, expires),
-            true if wordless && !asked => self.tell(MessageKind::AskReason, occasion, expires),
-            _ => return,
+        let (kind, needless) = match level.is_bad() {
+            false => (MessageKind::ThankYou, thanked.then_some(Silence::SaidBefore)),
+            true if asked => (MessageKind::AskReason, Some(Silence::SaidBefore)),
+            true => (MessageKind::AskReason, (!wordless).then_some(Silence::ToldAlready)),
         };
+        if let Some(why) = needless {
+            return self.because(Because::Silent { kind, why });
+        }
+        let told = self.tell(kind, occasion, expires);
         let Ok(message) = told else { return };
         let window = occasion.conversation.reason_window;
         self.known.change_caller(occasion.number, |caller| {
@@ -168,13 +193,20 @@ impl Course<'_> {
 
     /// Repeats the question once, since the answer could not be read.
     pub(super) fn ask_again(&mut self, occasion: &Occasion<'_>, expires: Timestamp) {
-        let Some(id) = occasion.invitation else { return };
+        let kind = MessageKind::RePrompt;
         let caller = self.known.caller(occasion.number);
         let mut asked = caller.into_iter().flat_map(|caller| &caller.invitations);
-        let waits = asked.any(|it| it.invitation.id == *id && it.is_open() && !it.re_prompted);
-        if !waits || self.tell(MessageKind::RePrompt, occasion, expires).is_err() {
-            return;
+        let asked = asked.find(|it| Some(&it.invitation.id) == occasion.invitation && it.is_open());
+        let needless = match asked {
+            None => Some(Silence::NothingAsked),
+            Some(asked) => asked.re_prompted.then_some(Silence::SaidBefore),
+        };
+        if let Some(why) = needless {
+            return self.because(Because::Silent { kind, why });
         }
+        let (Some(id), Ok(_)) = (occasion.invitation, self.tell(kind, occasion, expires)) else {
+            return;
+        };
         self.known.change_caller(occasion.number, |caller| {
             for asked in caller.invitations.iter_mut().filter(|it| it.invitation.id == *id) {
                 asked.re_prompted = true;
@@ -216,6 +248,9 @@ impl Course<'_> {
             let expires = later(self.now, MESSAGE_LIFE);
             // Not being told is no reason to tell again.
             self.tell(MessageKind::OptOutConfirmed, &occasion, expires).ok();
+        } else if before.is_some() {
+            let (kind, why) = (MessageKind::OptOutConfirmed, Silence::SaidBefore);
+            self.because(Because::Silent { kind, why });
         }
     }
 }

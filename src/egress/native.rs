@@ -28,6 +28,13 @@ pub fn write(batch: &[Leased]) -> Vec<u8> {
     body
 }
 
+/// Writes one record as it stands in a batch.
+#[must_use]
+#[expect(clippy::expect_used, reason = "strings and numbers always fit into memory as JSON")]
+pub fn write_one(record: &Record) -> String {
+    serde_json::to_string(&WireRecord::of(record)).expect("plain data")
+}
+
 /// What the platform said of one record.
 #[derive(Debug, Deserialize)]
 pub struct ItemResult<'a> {

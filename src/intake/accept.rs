@@ -255,6 +255,9 @@ impl Intake {
         let meant = interpret(event, account, campaign.map(Arc::as_ref), now, || {
             self.entropy.record_id(now)
         });
+        if let Some(because) = &meant.because {
+            tracing::debug!(account = %account.name, %because, "decided");
+        }
         let by_weekends = by_weekends(&meant.records, campaigns);
         let count = Count { outcome: meant.outcome, by_weekends };
         let entry = Entry {

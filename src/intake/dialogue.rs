@@ -203,6 +203,9 @@ impl DialogueWorker {
         let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
             self.entropy.record_id(now).0
         });
+        for because in &decision.because {
+            tracing::debug!(callback = cause.callback().0, %because, "decided");
+        }
         let counts: Vec<(Outcome, bool)> = decision
             .concluded
             .iter()
@@ -248,9 +251,16 @@ fn heard(held: &Held, event: Event) -> Box<Heard> {
     Box::new(Heard { origin, event })
 }
 
+impl Cause<'_> {
+    /// The callback that brought it; none of a memory or a message.
+    fn callback(&self) -> CallbackSeq {
+        self.held.map_or(CallbackSeq::NONE, |held| held.callback)
+    }
+}
+
 /// A decision as the store takes it, with what caused it.
 fn conclusion(decision: Decision, cause: Cause<'_>, now: Timestamp) -> Conclusion {
-    let Decision { concluded, messages, changes } = decision;
+    let Decision { concluded, messages, changes, because: _ } = decision;
     let memory = changes.into_iter().map(|Change { key, to }| MemoryChange {
         key: key.text(),
         to: to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at }),

@@ -5,7 +5,9 @@ use crate::config::conversation::{Second, Wording};
 use crate::config::{Account, CallFlow, Campaign, Conversation, samples};
 use crate::dialogue::interpret::tests::{account, campaign};
 use crate::dialogue::memory::{CallerMemory, Heard, Memory, MemoryKey, Origin};
-use crate::dialogue::{Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted};
+use crate::dialogue::{
+    Because, Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted,
+};
 use crate::model::{
     AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Invitation,
     InvitationId, InvitationState, Matter, Message, MessageId, MessageKind, Msisdn, Outcome,
@@ -86,6 +88,7 @@ pub(super) struct Bench {
     queue: Vec<Message>,
     pub(super) sent: Vec<(Timestamp, Message)>,
     pub(super) concluded: Vec<Concluded>,
+    pub(super) because: Vec<Because>,
 }
 
 impl Bench {
@@ -128,6 +131,7 @@ impl Bench {
             queue: Vec::new(),
             sent: Vec::new(),
             concluded: Vec::new(),
+            because: Vec::new(),
         }
     }
 
@@ -152,7 +156,7 @@ impl Bench {
         let rules = Rules { campaigns: &self.campaigns, accounts: &self.accounts };
         let (entropy, now) = (self.entropy.clone(), self.now);
         let mut new_id = || entropy.record_id(now).0;
-        let Decision { concluded, messages, changes } =
+        let Decision { concluded, messages, changes, because } =
             decide(happening, &mut known, rules, now, &mut new_id);
         for change in changes {
             let key = change.key.text();
@@ -165,6 +169,7 @@ impl Bench {
             }
         }
         self.queue.extend(messages);
+        self.because.extend(because);
         self.concluded.extend(concluded.clone());
         concluded
     }

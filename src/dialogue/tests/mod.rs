@@ -2,5 +2,6 @@
 
 mod bench;
 mod in_call;
+mod reasons;
 mod rules;
 mod worlds;
