@@ -21,6 +21,7 @@ pub mod memory;
 mod news;
 mod often;
 mod parts;
+mod review;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -31,3 +32,4 @@ pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;
 pub use news::News;
+pub use review::{Amendment, Kept, ReadAgain, Review, Side, remember_amended, remembering, review};

@@ -4,8 +4,10 @@ mod accept;
 mod dialogue;
 pub mod invitations;
 mod quarantine;
+mod revise;
 
 pub use accept::Intake;
 pub use dialogue::{ConcludeError, DialogueWorker};
 pub use invitations::Invitations;
 pub use quarantine::{RereadError, Rereader, decode};
+pub use revise::{Reviser, review};

@@ -2,6 +2,7 @@
 //!
 //! Layer 0: nothing here knows a socket, a database or a clock.
 
+pub mod difference;
 pub mod event;
 pub mod ids;
 pub mod invitation;
@@ -12,7 +13,9 @@ pub mod record;
 pub mod scheme;
 pub mod secret;
 pub mod segments;
+pub mod traces;
 
+pub use difference::{Difference, differences};
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
     AccountName, AreaCode, BadArea, CallbackSeq, LaneName, MessageId, MessageKey, RecordId,
@@ -29,3 +32,4 @@ pub use record::{
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
 pub use segments::segments;
+pub use traces::{History, Made, Note, Traces};

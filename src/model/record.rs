@@ -117,6 +117,27 @@ pub enum Meaning {
     },
 }
 
+impl Meaning {
+    /// The level, of a rating.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Meaning::Rating { level, .. } => Some(*level),
+            Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
+        }
+    }
+
+    /// The name of the kind, as lists and the platform see it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Meaning::Rating { .. } => "rating",
+            Meaning::Complaint { .. } => "complaint",
+            Meaning::NotRated { .. } => "not_rated",
+        }
+    }
+}
+
 /// Until when a complaint must be dealt with: the last days on which it is in time, at +08:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deadlines {
@@ -182,6 +203,17 @@ pub enum ComplaintKind {
     Grievance,
 }
 
+impl ComplaintKind {
+    /// The name, as lists and the platform see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ComplaintKind::BadRating => "bad_rating",
+            ComplaintKind::Grievance => "grievance",
+        }
+    }
+}
+
 /// How the citizen answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -190,6 +222,17 @@ pub enum Channel {
     Sms,
     /// Keys in a call.
     Ivr,
+}
+
+impl Channel {
+    /// The name, as lists and the platform see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Channel::Sms => "sms",
+            Channel::Ivr => "ivr",
+        }
+    }
 }
 
 /// The name of the rule that decided a reading.
@@ -297,5 +340,11 @@ impl Outcome {
             Outcome::NotRated => "not_rated",
             Outcome::Held => "held",
         }
+    }
+
+    /// The outcome of this name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }

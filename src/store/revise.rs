@@ -1,0 +1,111 @@
+//! Callbacks that are read again by today's rules: what is left of them, and which of their answers operators want
+//! revised.
+//!
+//! An operator's command asks with the digests of what it showed; whoever owns the store takes the requests up with
+//! [`Store::revisions`] and ends each with a conclusion whose `revised` names it.
+
+use super::rows::StoredCallback;
+use super::seal::Fingerprint;
+use super::{OpenError, Operator, ReadError, Store, sqlite};
+use crate::model::{CallbackSeq, Traces};
+use jiff::Timestamp;
+
+/// A callback as it came, and what is left of it.
+#[derive(Debug, Clone)]
+pub struct Revisable {
+    /// The callback.
+    pub callback: StoredCallback,
+    /// What is left of it.
+    pub traces: Traces,
+}
+
+/// A callback of which an operator wants some answers revised.
+#[derive(Debug, Clone)]
+pub struct AskedRevision {
+    /// Its place in the order of arrival.
+    pub seq: CallbackSeq,
+    /// What there is of it, unless it is erased.
+    pub revisable: Option<Revisable>,
+    pub(super) agreed: Vec<Fingerprint>,
+}
+
+impl Store {
+    /// Callbacks that are to be read again, oldest first. Each is asked for until a conclusion or an operator ends
+    /// it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn revisions(&self, limit: u32) -> Result<Vec<AskedRevision>, ReadError> {
+        self.reader.revisions(limit).await
+    }
+
+    /// Whether an operator was shown just this, and wants it.
+    #[must_use]
+    pub fn is_agreed(&self, asked: &AskedRevision, content: &[u8]) -> bool {
+        asked.agreed.contains(&self.prints.reading(content))
+    }
+}
+
+impl Operator {
+    /// The callbacks of the next page behind `after` that arrived in this time, oldest first, with what is left of them;
+    /// and the last place looked at. `None`: there are no more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn revisable(
+        &self,
+        after: CallbackSeq,
+        (since, until): (Timestamp, Timestamp),
+    ) -> Result<Option<(CallbackSeq, Vec<Revisable>)>, ReadError> {
+        self.reader.revisable(after, since, until).await
+    }
+
+    /// How many callbacks arrived since then, counted in pages.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn callbacks_since(&self, since: Timestamp) -> Result<u64, ReadError> {
+        self.reader.callbacks_since(since).await
+    }
+
+    /// One callback with what is left of it; `None`: it is erased.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn revisable_one(&self, seq: CallbackSeq) -> Result<Option<Revisable>, ReadError> {
+        self.reader.revisable_one(seq).await
+    }
+
+    /// Asks for answers of these callbacks to be revised, those whose content is given, by whoever serves or opens the
+    /// store. What comes to something else by then is left as it is.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is asked for.
+    pub async fn request_revisions(
+        &self,
+        wanted: &[(CallbackSeq, Vec<Vec<u8>>)],
+        now: Timestamp,
+    ) -> Result<(), OpenError> {
+        let print = |content: &Vec<u8>| self.reader.prints.reading(content).0;
+        let agreed = |contents: &[Vec<u8>]| contents.iter().flat_map(print).collect();
+        let rows: Vec<(i64, Vec<u8>)> =
+            wanted.iter().map(|(seq, contents)| (seq.0, agreed(contents))).collect();
+        sqlite::request_revisions(&self.directory, &rows, now).await
+    }
+
+    /// How many callbacks are still to be read again for it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn revisions_left(&self) -> Result<u64, ReadError> {
+        self.reader.revisions_left().await
+    }
+
+    /// Takes back what is still asked for. Returns how many callbacks there were.
+    ///
+    /// # Errors
+    /// [`OpenError`]; they are still asked for.
+    pub async fn withdraw_revisions(&self) -> Result<u64, OpenError> {
+        sqlite::withdraw_revisions(&self.directory).await
+    }
+}
