@@ -9,7 +9,9 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{self, Account, Campaign};
 use crate::dialogue::{self, Kept, Known, ReadAgain, Review, Rules};
 use crate::model::{AccountName, Outcome, Record, RecordId};
-use crate::store::{AskedRevision, ConcludedEntry, Conclusion, Revisable, Store, StoredCallback};
+use crate::store::{
+    AskedRevision, Concluded, ConcludedEntry, Conclusion, Revisable, Store, StoredCallback,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -104,8 +106,8 @@ impl Reviser {
         let memory = changes.into_iter().map(changed).collect();
         let revised = Some(asked.seq);
         let conclusion = Conclusion { entries, memory, revised, ..Conclusion::default() };
-        self.store.conclude(conclusion).await?;
-        Ok(written)
+        let concluded = self.store.conclude(conclusion).await?;
+        Ok(if concluded == Concluded::Void { 0 } else { written })
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Traces {
     pub histories: Vec<History>,
     /// Its events that made no record, in the order in which they were noted.
     pub notes: Vec<Note>,
+    /// How many of its parts lie in quarantine.
+    pub garbled: usize,
     /// How many of its events are held, as their conclusion is not drawn yet.
     pub held: usize,
 }

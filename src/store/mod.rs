@@ -36,7 +36,7 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
-pub use revise::{AskedRevision, Revisable};
+pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 

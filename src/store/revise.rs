@@ -19,6 +19,10 @@ pub struct Revisable {
     pub traces: Traces,
 }
 
+/// What an operator was shown of an answer, as a keyed digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement(pub(super) Fingerprint);
+
 /// A callback of which an operator wants some answers revised.
 #[derive(Debug, Clone)]
 pub struct AskedRevision {
@@ -26,7 +30,7 @@ pub struct AskedRevision {
     pub seq: CallbackSeq,
     /// What there is of it, unless it is erased.
     pub revisable: Option<Revisable>,
-    pub(super) agreed: Vec<Fingerprint>,
+    pub(super) agreed: Vec<Agreement>,
 }
 
 impl Store {
@@ -42,7 +46,7 @@ impl Store {
     /// Whether an operator was shown just this, and wants it.
     #[must_use]
     pub fn is_agreed(&self, asked: &AskedRevision, content: &[u8]) -> bool {
-        asked.agreed.contains(&self.prints.reading(content))
+        asked.agreed.contains(&Agreement(self.prints.reading(content)))
     }
 }
 
@@ -76,21 +80,22 @@ impl Operator {
         self.reader.revisable_one(seq).await
     }
 
-    /// Asks for answers of these callbacks to be revised, those whose content is given, by whoever serves or opens the
-    /// store. What comes to something else by then is left as it is.
+    /// The agreement to what an answer comes to.
+    #[must_use]
+    pub fn agreement(&self, content: &[u8]) -> Agreement {
+        Agreement(self.reader.prints.reading(content))
+    }
+
+    /// Asks for the answers of these callbacks that were agreed to, to be revised by whoever serves or opens the store. What comes to something else by then is left as it is.
     ///
     /// # Errors
     /// [`OpenError`]; nothing is asked for.
     pub async fn request_revisions(
         &self,
-        wanted: &[(CallbackSeq, Vec<Vec<u8>>)],
+        wanted: &[(CallbackSeq, Vec<Agreement>)],
         now: Timestamp,
     ) -> Result<(), OpenError> {
-        let print = |content: &Vec<u8>| self.reader.prints.reading(content).0;
-        let agreed = |contents: &[Vec<u8>]| contents.iter().flat_map(print).collect();
-        let rows: Vec<(i64, Vec<u8>)> =
-            wanted.iter().map(|(seq, contents)| (seq.0, agreed(contents))).collect();
-        sqlite::request_revisions(&self.directory, &rows, now).await
+        sqlite::request_revisions(&self.directory, wanted, now).await
     }
 
     /// How many callbacks are still to be read again for it.

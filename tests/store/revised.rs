@@ -35,7 +35,8 @@ async fn left_of(bench: &Bench, seq: CallbackSeq) -> Revisable {
 
 async fn ask(bench: &Bench, seq: CallbackSeq, content: &[u8]) {
     let operator = bench.operator().await;
-    let wanted = [(seq, vec![b"another".to_vec(), content.to_vec()])];
+    let agreed = [b"another", content].map(|content| operator.agreement(content));
+    let wanted = [(seq, agreed.to_vec())];
     operator.request_revisions(&wanted, bench.clock.now()).await.expect("it asks");
 }
 

@@ -95,27 +95,60 @@ impl<'a> Reader<'a> {
             }
             new.context = about(&main.context);
         }
-        let Some(history) = old else { return new };
+        match old {
+            Some(old) => self.stay(old, new, main.is_some()),
+            None => new,
+        }
+    }
+
+    /// The next revision of a record: what was read anew, and all else as it was.
+    fn stay(&self, history: &History, mut new: Record, concluded: bool) -> Record {
         let old = history.latest();
-        (new.id, new.revision) = (old.id, Revision(old.revision.0 + 1));
-        new.context.clone_from(&old.context);
         let has_reason = (0..history.revisions().len()).any(|at| history.is_reason(at));
         let is_second = history.is_shared(self.callback.seq);
         if has_reason || (is_second && new.comment.0.is_empty()) {
             new.comment.clone_from(&old.comment);
         }
-        match (&old.meaning, &mut new.meaning) {
-            (Meaning::Rating { target, .. }, Meaning::Rating { target: rated, .. })
-                if main.is_some() =>
-            {
-                rated.clone_from(target);
-            }
-            (Meaning::Complaint { deadlines, .. }, Meaning::Complaint { deadlines: until, .. }) => {
-                *until = *deadlines
-            }
-            _ => {}
+        Record {
+            revision: Revision(old.revision.0 + 1),
+            meaning: meaning(&old.meaning, new.meaning, concluded),
+            campaign: new.campaign,
+            brand: new.brand,
+            channel: new.channel,
+            channel_code: new.channel_code,
+            area: new.area,
+            caller: new.caller,
+            service: new.service,
+            message_id: new.message_id,
+            occurred_at: new.occurred_at,
+            received_at: new.received_at,
+            comment: new.comment,
+            rule: new.rule,
+            ..old.clone()
         }
-        new
+    }
+}
+
+/// What a record means when it is read anew: deadlines are not moved, nor does a rating that was concluded with
+/// memory rate something else.
+fn meaning(old: &Meaning, new: Meaning, concluded: bool) -> Meaning {
+    let mut kept = old.clone();
+    match (&mut kept, new) {
+        (
+            Meaning::Complaint { kind, rating, tags, .. },
+            Meaning::Complaint { kind: read, rating: of, tags: found, .. },
+        ) => {
+            (*kind, *rating, *tags) = (read, of, found);
+            kept
+        }
+        (
+            Meaning::Rating { level, scheme, .. },
+            Meaning::Rating { level: read, scheme: by, .. },
+        ) if concluded => {
+            (*level, *scheme) = (read, by);
+            kept
+        }
+        (_, new) => new,
     }
 }
 

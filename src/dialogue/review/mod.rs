@@ -91,6 +91,8 @@ pub enum Kept {
     Campaign,
     /// Which part of its callback it was cannot be told.
     Unclear,
+    /// It lies in quarantine.
+    Quarantined,
     /// Today's profile cannot read it.
     Unreadable,
 }
@@ -104,6 +106,7 @@ impl Kept {
             Kept::Waiting => "it waits to be understood, by today's rules",
             Kept::Campaign => "the campaign of its invitation is no longer configured",
             Kept::Unclear => "which part of its callback it was cannot be told",
+            Kept::Quarantined => "it is in quarantine; use --quarantine",
             Kept::Unreadable => "its account's profile cannot read it",
         }
     }
@@ -134,6 +137,12 @@ impl Review {
             Amendment::Made(record) => Some(&**record),
             Amendment::Withdrawn(_) => None,
         })
+    }
+
+    /// Whether there is anything to be written.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.written().next().is_some()
     }
 
     /// What it comes to, as bytes: the same for two reviews that write the same, whatever ids they gave
@@ -186,7 +195,8 @@ pub fn review(
         reviews.extend(match place {
             Place::Recorded(at) => Some(reader.recorded(event, &groups[*at])),
             Place::Noted(at) => reader.noted(event, traces.notes[*at]),
-            Place::Unclear => reader.unclear(event),
+            Place::Unclear if traces.garbled > 0 => reader.unclear(event, Kept::Quarantined),
+            Place::Unclear => reader.unclear(event, Kept::Unclear),
         });
     }
     let lost = (0..groups.len()).filter(|at| !places.contains(&Place::Recorded(*at)));
@@ -259,9 +269,9 @@ impl<'a> Reader<'a> {
     }
 
     /// An event of which it is not known what it was; of no interest if it says nothing.
-    fn unclear(&mut self, event: &Event) -> Option<Review> {
+    fn unclear(&mut self, event: &Event, why: Kept) -> Option<Review> {
         let meant = self.read(event, self.campaign(event));
         let after = Side { outcome: Some(meant.outcome), records: meant.records };
-        (!after.records.is_empty()).then(|| Review::kept(Side::default(), after, Kept::Unclear))
+        (!after.records.is_empty()).then(|| Review::kept(Side::default(), after, why))
     }
 }

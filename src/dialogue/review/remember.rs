@@ -11,7 +11,7 @@ use crate::model::{Caller, Meaning, Record};
 #[must_use]
 pub fn remembering(reviews: &[&Review]) -> Vec<MemoryKey> {
     let mut keys = Vec::new();
-    for (review, old) in reviews.iter().flat_map(|review| revised(review)) {
+    for (review, old) in reviews.iter().flat_map(revised) {
         if let Some(Caller::Number(number)) = &old.caller {
             keys.push(MemoryKey::Caller(number.clone()));
         }

@@ -5,7 +5,7 @@ use super::open::open_operator;
 use super::read::Reader;
 use super::script::{Place, Script};
 use crate::model::CallbackSeq;
-use crate::store::revise::AskedRevision;
+use crate::store::revise::{Agreement, AskedRevision};
 use crate::store::rows::timestamp;
 use crate::store::seal::Fingerprint;
 use crate::store::{OpenError, ReadError, SendReport};
@@ -78,7 +78,7 @@ impl Reader {
         for row in &rows {
             let seq = CallbackSeq(row.get(0));
             let (agreed, _) = row.get::<&[u8], _>(1).as_chunks::<{ Fingerprint::LEN }>();
-            let agreed = agreed.iter().copied().map(Fingerprint).collect();
+            let agreed = agreed.iter().map(|print| Agreement(Fingerprint(*print))).collect();
             let revisable = self.revisable_one(seq).await?;
             asked.push(AskedRevision { seq, revisable, agreed });
         }
@@ -97,16 +97,17 @@ impl Reader {
 /// for already.
 pub(in crate::store) async fn request_revisions(
     directory: &Path,
-    rows: &[(i64, Vec<u8>)],
+    wanted: &[(CallbackSeq, Vec<Agreement>)],
     now: Timestamp,
 ) -> Result<(), OpenError> {
     let mut connection = open_operator(directory).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for (callback, agreed) in rows {
+    for (callback, agreed) in wanted {
+        let agreed: Vec<u8> = agreed.iter().flat_map(|Agreement(print)| print.0).collect();
         sqlx::query(
             "INSERT OR REPLACE INTO revise (callback, requested_at, agreed) VALUES (?, ?, ?)",
         )
-        .bind(callback)
+        .bind(callback.0)
         .bind(now.as_millisecond())
         .bind(agreed)
         .execute(&mut *transaction)

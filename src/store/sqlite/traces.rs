@@ -82,9 +82,15 @@ impl Reader {
         let mut held = self.held_of(&asked).await?;
         let revisable = |callback: StoredCallback| {
             let seq = callback.seq.0;
+            let (garbled, notes): (Vec<Note>, Vec<Note>) = notes
+                .remove(&seq)
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|note| note.outcome == Outcome::Garbled);
             let traces = Traces {
                 histories: histories.remove(&seq).unwrap_or_default(),
-                notes: notes.remove(&seq).unwrap_or_default(),
+                notes,
+                garbled: garbled.len(),
                 held: held.remove(&seq).unwrap_or_default(),
             };
             Revisable { callback, traces }
@@ -113,12 +119,11 @@ impl Reader {
         Ok(histories)
     }
 
-    /// Notes of what could be read; the quarantine has the others.
     async fn notes(&self, asked: &str) -> Result<BTreeMap<i64, Vec<Note>>, ReadError> {
         let rows = sqlx::query(
             "SELECT n.callback, n.item, n.outcome, n.repeats IS NOT NULL
              FROM json_each(?) AS asked CROSS JOIN note AS n ON n.callback = asked.value
-             WHERE n.outcome <> 'garbled' ORDER BY n.callback, n.item",
+             ORDER BY n.callback, n.item",
         )
         .bind(asked)
         .fetch_all(&self.pool)

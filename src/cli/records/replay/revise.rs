@@ -10,14 +10,14 @@ use crate::config::Config;
 use crate::dialogue::{Review, Rules, Side};
 use crate::intake;
 use crate::model::CallbackSeq;
-use crate::store::{Operator, Revisable};
+use crate::store::{Agreement, Operator, Revisable};
 use anyhow::bail;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 use std::io::{IsTerminal, Write};
 
-/// The callbacks of which something is to be revised, and what each answer comes to.
-type Wanted = Vec<(CallbackSeq, Vec<Vec<u8>>)>;
+/// The callbacks of which answers are to be revised, and what each of those was shown as.
+type Wanted = Vec<(CallbackSeq, Vec<Agreement>)>;
 
 /// Runs the command. Returns whether there are differences, and all of them are recorded if they are to be.
 pub(super) async fn run(
@@ -102,7 +102,8 @@ impl Reader<'_> {
                 }
                 let contents = self.show_one(revisable, &mut tally, &bar, out)?;
                 if !contents.is_empty() {
-                    wanted.push((revisable.callback.seq, contents));
+                    let agreed = contents.iter().map(|content| operator.agreement(content));
+                    wanted.push((revisable.callback.seq, agreed.collect()));
                 }
             }
             bar.inc(page.len() as u64);
@@ -136,7 +137,7 @@ impl Reader<'_> {
         let mut contents = Vec::new();
         for review in self.reviews(revisable) {
             bar.suspend(|| tally.show(&revisable.callback, &review, self.args.json, out))?;
-            if review.written().next().is_some() {
+            if review.writes() {
                 contents.push(review.content());
             }
         }
@@ -162,12 +163,13 @@ impl Reader<'_> {
         wanted: &Wanted,
         out: &mut impl Write,
     ) -> anyhow::Result<bool> {
-        let shown: usize = wanted.iter().map(|(_, contents)| contents.len()).sum();
+        let shown: usize = wanted.iter().map(|(_, agreed)| agreed.len()).sum();
         let mut left = 0;
-        for (seq, _) in wanted {
-            let Some(revisable) = operator.revisable_one(*seq).await? else { continue };
-            left +=
-                self.reviews(&revisable).iter().filter(|it| it.written().next().is_some()).count();
+        for (seq, agreed) in wanted {
+            left += match operator.revisable_one(*seq).await? {
+                Some(revisable) => self.reviews(&revisable).iter().filter(|it| it.writes()).count(),
+                None => agreed.len(),
+            };
         }
         let applied = shown.saturating_sub(left);
         if self.args.json {
