@@ -51,25 +51,25 @@ impl Store {
 }
 
 impl Operator {
-    /// The callbacks of the next page behind `after` that arrived in this time, oldest first, with what is left of them;
-    /// and the last place looked at. `None`: there are no more.
+    /// The next few callbacks behind `after` that arrived in this time, oldest first, with what is left of them; and the
+    /// last place looked at. `None`: there are no more.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn revisable(
         &self,
         after: CallbackSeq,
-        (since, until): (Timestamp, Timestamp),
+        span: (Timestamp, Timestamp),
     ) -> Result<Option<(CallbackSeq, Vec<Revisable>)>, ReadError> {
-        self.reader.revisable(after, since, until).await
+        self.reader.revisable(after, span).await
     }
 
-    /// How many callbacks arrived since then, counted in pages.
+    /// How many callbacks arrived in this time, and on the same pages.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn callbacks_since(&self, since: Timestamp) -> Result<u64, ReadError> {
-        self.reader.callbacks_since(since).await
+    pub async fn callbacks_between(&self, span: (Timestamp, Timestamp)) -> Result<u64, ReadError> {
+        self.reader.callbacks_between(span).await
     }
 
     /// One callback with what is left of it; `None`: it is erased.

@@ -85,7 +85,9 @@ async fn what_is_left_of_a_callback_is_found_page_by_page() {
     assert_eq!(all(&bench, (since, Timestamp::MAX)).await.len(), 3);
     assert_eq!(all(&bench, (Timestamp::MIN, since)).await.len(), 1);
     let operator = bench.operator().await;
-    assert_eq!(operator.callbacks_since(since).await.expect("it counts"), 3);
+    for (span, count) in [((since, Timestamp::MAX), 3), ((Timestamp::MIN, since), 4), (EVER, 4)] {
+        assert_eq!(operator.callbacks_between(span).await.expect("it counts"), count);
+    }
 }
 
 #[tokio::test]

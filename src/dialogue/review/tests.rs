@@ -190,6 +190,14 @@ fn deadlines_of_a_complaint_that_stays_one_are_not_moved() {
     let new = reviews[0].written().next().expect("a complaint");
     assert_eq!(until(new), until(traces.histories[1].latest()));
     assert!(until(new).is_some());
+
+    // Read by the old rules once more, both are what they were.
+    let traces = applied(traces, &reviews);
+    bench.change(|campaign| campaign.scheme = Scheme::ASC);
+    let back = bench.review(&traces);
+    assert_eq!(told(&back), ["2: complaint 0 > 0"]);
+    let complaint = back[0].written().next().expect("a complaint");
+    assert_eq!(complaint.meaning, bench.made().histories[1].latest().meaning);
 }
 
 #[test]

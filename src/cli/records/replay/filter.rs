@@ -50,8 +50,8 @@ impl FromStr for Condition {
                 _ => return Err(bad("sms or ivr")),
             }),
             "kind" => match value {
-                "rating" | "complaint" | "not_rated" => Condition::Kind(value.to_owned()),
-                _ => return Err(bad("rating, complaint or not_rated")),
+                "rating" | "complaint" => Condition::Kind(value.to_owned()),
+                _ => return Err(bad("rating or complaint")),
             },
             "level" => Condition::Level(level().ok_or_else(|| bad("1 to 5"))?),
             "outcome" => {
@@ -96,7 +96,7 @@ mod tests {
             ("colour=red", "there is no `colour` to choose by; the keys are account, campaign"),
             ("level=6", "`6` is no level; write 1 to 5"),
             ("channel=fax", "`fax` is no channel; write sms or ivr"),
-            ("kind=bad", "`bad` is no kind; write rating, complaint or not_rated"),
+            ("kind=bad", "`bad` is no kind; write rating or complaint"),
             ("outcome=good", "`good` is no outcome; write one of rated, complaint, unrecognised"),
         ] {
             let error = text.parse::<Condition>().expect_err("it is wrong").to_string();

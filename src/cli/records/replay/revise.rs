@@ -92,7 +92,7 @@ impl Reader<'_> {
         let Args { since, until, limit, json, .. } = self.args;
         let since = self.kept_since(since.unwrap_or(Timestamp::MIN), out)?;
         let span = (since, until.unwrap_or(Timestamp::MAX));
-        let bar = super::bar(operator.callbacks_since(since).await?);
+        let bar = super::bar(operator.callbacks_between(span).await?);
         let (mut tally, mut wanted) = (Tally::default(), Wanted::new());
         let mut after = CallbackSeq::NONE;
         'pages: while let Some((last, page)) = operator.revisable(after, span).await? {
