@@ -103,11 +103,14 @@ impl<'a> Reader<'a> {
 
     /// The next revision of a record: what was read anew, and all else as it was.
     fn stay(&self, history: &History, mut new: Record, concluded: bool) -> Record {
-        let old = history.latest();
-        let has_reason = (0..history.revisions().len()).any(|at| history.is_reason(at));
-        let is_second = history.is_shared(self.callback.seq);
-        if has_reason || (is_second && new.comment.0.is_empty()) {
+        let (old, revisions) = (history.latest(), history.revisions());
+        let own = revisions.iter().position(|made| made.callback == self.callback.seq);
+        let before = own.and_then(|own| Some(&revisions[own.checked_sub(1)?].record));
+        if (0..revisions.len()).any(|at| history.is_reason(at)) {
             new.comment.clone_from(&old.comment);
+        } else if let (true, Some(before)) = (new.comment.0.is_empty(), before) {
+            // A second rating without words keeps those of the first.
+            new.comment.clone_from(&before.comment);
         }
         Record {
             revision: Revision(old.revision.0 + 1),

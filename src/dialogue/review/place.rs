@@ -26,26 +26,60 @@ pub(super) fn places(
     ordered.unwrap_or_else(|| by_id(events, groups, notes))
 }
 
-/// Records and notes were made in the order of the events, and a note tells its place. `None` if they do not add up.
+/// Records and notes were made in the order of the events, and a note tells its place. What was noted may have made a
+/// record since, when it was read again; those come after all others. `None` if it does not add up.
 fn by_order(events: &[Event], groups: &[Group<'_>], notes: &[Note]) -> Option<Vec<Place>> {
-    if groups.len() + notes.len() != events.len() || notes.iter().any(|it| it.place.is_none()) {
+    if notes.iter().any(|note| note.place.is_none_or(|at| at >= events.len())) {
         return None;
     }
-    let mut next = 0;
-    let mut place = |(at, event): (usize, &Event)| {
-        if let Some(noted) = notes.iter().position(|note| note.place == Some(at)) {
-            return Some(Place::Noted(noted));
+    let at_first = events.len().checked_sub(notes.len()).filter(|count| *count <= groups.len())?;
+    let noted_at = |at: usize| notes.iter().position(|note| note.place == Some(at));
+    let mut next = 0..at_first;
+    let place = |(at, event): (usize, &Event)| match noted_at(at) {
+        Some(note) if notes[note].repeats => Some(Place::Noted(note)),
+        Some(note) => Some(match made_since(event, events, &groups[at_first..]) {
+            Since::Nothing => Place::Noted(note),
+            Since::Group(later) => Place::Recorded(at_first + later),
+            Since::OneOf(1) if notes.iter().filter(|note| !note.repeats).count() == 1 => {
+                Place::Recorded(at_first)
+            }
+            Since::OneOf(_) => Place::Unclear,
+        }),
+        None => {
+            next.next().filter(|at| fits(event, &groups[*at], events.len())).map(Place::Recorded)
         }
-        let group = groups.get(next)?;
-        next += 1;
-        let fits = match (&event.message_id, group.message_id()) {
-            (Some(event), Some(group)) => event == group,
-            // A conversation may conclude one before the other.
-            _ => !group.is_concluded() || events.len() == 1,
-        };
-        fits.then_some(Place::Recorded(next - 1))
     };
-    events.iter().enumerate().map(&mut place).collect()
+    events.iter().enumerate().map(place).collect()
+}
+
+/// Whether a group may be what an event in its place made.
+fn fits(event: &Event, group: &Group<'_>, events: usize) -> bool {
+    match (&event.message_id, group.message_id()) {
+        (Some(event), Some(group)) => event == group,
+        // A conversation may conclude one before the other.
+        _ => !group.is_concluded() || events == 1,
+    }
+}
+
+/// What an event that made no record at first has made since.
+enum Since {
+    Nothing,
+    /// The group at this place.
+    Group(usize),
+    /// One of so many groups, or nothing.
+    OneOf(usize),
+}
+
+/// The carrier's ids tell, as long as each of the groups has that of an event.
+fn made_since(event: &Event, events: &[Event], groups: &[Group<'_>]) -> Since {
+    let is_of = |event: &Event, group: &Group<'_>| {
+        event.message_id.is_some() && event.message_id.as_ref() == group.message_id()
+    };
+    if !groups.iter().all(|group| events.iter().filter(|event| is_of(event, group)).count() == 1) {
+        return Since::OneOf(groups.len());
+    }
+    let own = groups.iter().position(|group| is_of(event, group));
+    own.map_or(Since::Nothing, Since::Group)
 }
 
 /// An id that one event and one record have is the same answer's. What is left over is told only if it can be

@@ -9,6 +9,7 @@ use crate::model::{
     AccountName, Caller, Comment, ComplaintKind, Context, EventBody, History, InvitationId, Level,
     Made, Mark, Meaning, Msisdn, RecordSeq, Revision, Scheme, ServiceNumber, TextPart,
 };
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -336,6 +337,45 @@ fn which_event_made_what_is_told_by_order_or_by_ids_or_not_at_all() {
 }
 
 #[test]
+fn what_was_noted_and_made_a_record_since_is_told_apart() {
+    // The scheme of today has no 5, and then it has.
+    let mut bench = Bench::of(&["5", "3", "嗯"]);
+    let first = bench.made().histories;
+    let notes = vec![noted(Some(0), Outcome::Unrecognised), noted(Some(2), Outcome::Unrecognised)];
+    let histories = first.into_iter().filter(|it| it.latest().id == id(3)).collect();
+    let traces = Traces { histories, notes, ..Traces::default() };
+    let reviews = bench.review(&traces);
+    assert_eq!(told(&reviews), ["new rating 5", "3: rating 3 > 3", ""]);
+    let traces = applied(traces, &reviews);
+    bench.change(|campaign| campaign.scheme = Scheme::ASC);
+    let expected = ["1001: rating 5 > 1, new complaint 0", "3: rating 3 > 3", ""];
+    assert_eq!(told(&bench.review(&traces)), expected);
+
+    // Without ids, or with others, the newer record may be of either event that was noted.
+    bench.events[0].message_id = Some(MessageId("m-9".to_owned()));
+    let unclear = ["Unclear", "3: rating 3 > 3", "Unclear"];
+    assert_eq!(told(&bench.review(&traces)), unclear);
+    let without_ids = |traces: &Traces, notes: Vec<Note>| {
+        let revision = |made: &Made| {
+            let mut made = made.clone();
+            made.record.message_id = None;
+            made
+        };
+        let history = |it: &History| History::new(it.revisions().iter().map(revision).collect());
+        let histories = traces.histories.iter().filter_map(history).collect();
+        Traces { histories, notes, ..Traces::default() }
+    };
+    for event in &mut bench.events {
+        event.message_id = None;
+    }
+    let two = without_ids(&traces, traces.notes.clone());
+    assert_eq!(told(&bench.review(&two)), unclear);
+    let repeat = Note { repeats: true, ..traces.notes[1] };
+    let one = without_ids(&traces, vec![traces.notes[0], repeat]);
+    assert_eq!(told(&bench.review(&one)), expected[..2]);
+}
+
+#[test]
 fn a_memory_goes_on_from_the_newest_revision() {
     let mut bench = Bench::of(&["1"]);
     let traces = bench.made();
@@ -371,4 +411,40 @@ fn a_memory_goes_on_from_the_newest_revision() {
     let mut nothing = Known::nothing();
     nothing.recall(key, None);
     assert!(remember_amended(&mut nothing, &reviews).is_empty());
+}
+
+/// Answers of all kinds.
+const SAID: [&str; 9] =
+    ["1", "5", "3", "非常满意", "不满意，没人管", "5没人处理", "嗯", "退订", "小区路灯坏了半个月"];
+
+fn schemes() -> impl Strategy<Value = Scheme> {
+    use crate::model::Direction::{Asc, Desc};
+    let usual = prop_oneof![Just(3), Just(4), Just(5), Just(10)];
+    (prop_oneof![Just(Asc), Just(Desc)], usual)
+        .prop_map(|(direction, digits)| Scheme::usual(direction, digits).expect("a scheme"))
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_rules_become_twice_is_nothing(
+        said in proptest::collection::vec(proptest::sample::select(&SAID[..]), 1..5),
+        changes in proptest::collection::vec(schemes(), 1..4),
+    ) {
+        let mut bench = Bench::of(&said);
+        let mut traces = bench.made();
+        let noted = |(at, event): (usize, &Event)| {
+            let made = traces.histories.iter().any(|it| it.latest().message_id == event.message_id);
+            (!made).then(|| noted(Some(at), Outcome::Unrecognised))
+        };
+        traces.notes = bench.events.iter().enumerate().filter_map(noted).collect();
+        for scheme in changes {
+            bench.change(|campaign| campaign.scheme = scheme);
+            let reviews = bench.review(&traces);
+            prop_assert!(reviews.iter().all(|review| review.kept.is_none()), "{:?}", told(&reviews));
+            traces = applied(traces, &reviews);
+            let again = bench.review(&traces);
+            let is_settled = |review: &Review| review.kept.is_none() && !review.writes();
+            prop_assert!(again.iter().all(is_settled), "{:?}", told(&again));
+        }
+    }
 }
