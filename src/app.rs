@@ -49,6 +49,9 @@ pub struct Gateway {
 /// How long the writer may take to finish after everybody who uses it has.
 const STORE_GRACE: Duration = Duration::from_secs(10);
 
+/// Callbacks that a command reads again at once.
+const STEP: u32 = 64;
+
 /// Builds and starts a gateway. The store comes first and the carriers' listener last, so that
 /// nothing is accepted before it can be kept and passed on.
 ///
@@ -190,6 +193,35 @@ pub async fn read_quarantine(
     let read = Rereader::new(intake, config).take_up().await;
     tasks.shut_down(STORE_GRACE, |_| ()).await;
     Ok(Some(read?))
+}
+
+/// Revises what operators want revised, where no gateway serves, and tells `progress` how many callbacks that
+/// was each time. Returns `false` when one serves, which then does it itself.
+///
+/// # Errors
+/// Why the store cannot be opened or the callbacks not be read.
+pub async fn revise(
+    config: &Config,
+    clock: Clock,
+    entropy: Entropy,
+    progress: impl Fn(usize),
+) -> Result<bool> {
+    let metrics = Metrics::new().context("the metrics registry")?;
+    let Some((intake, tasks)) = open_alone(config, clock, entropy, &metrics).await? else {
+        return Ok(false);
+    };
+    let reviser = intake.reviser();
+    drop(intake);
+    let done = loop {
+        match reviser.take_up(STEP).await {
+            Ok(0) => break Ok(true),
+            Ok(read) => progress(read),
+            Err(error) => break Err(error),
+        }
+    };
+    drop(reviser);
+    tasks.shut_down(STORE_GRACE, |_| ()).await;
+    Ok(done?)
 }
 
 /// The store for a command, with the tasks that it runs by; `None` when a gateway has it.

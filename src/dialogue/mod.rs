@@ -24,6 +24,7 @@ pub mod memory;
 mod news;
 mod often;
 mod parts;
+mod review;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use limits::may_send;
 pub use matching::Fit;
 pub use news::News;
 pub use often::Turn;
+pub use review::{Amendment, Kept, ReadAgain, Review, Side, remember_amended, remembering, review};

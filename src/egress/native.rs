@@ -302,7 +302,7 @@ impl<'a> WireRecord<'a> {
             assess_number: Some(record.context.assess_number).filter(|times| *times > 0),
             follows: record.context.follows,
             marks: doubts(&record.context),
-            options: record.context.chosen().map(|code| [code.to_string()]),
+            options: record.chosen().map(|code| [code.to_string()]),
             comment: &record.comment.0,
             channel: record.channel,
             channel_code: record.channel_code,
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
     use crate::egress::openapi::{self, problems};
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
-    use crate::model::{Caller, ComplaintKind, InvitationId, OptionCode, Target, Unrated};
+    use crate::model::{Caller, ComplaintKind, InvitationId, Level, OptionCode, Target, Unrated};
     use jiff::civil::date;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
@@ -410,6 +410,7 @@ mod tests {
             bare_complaint(),
             Record { meaning: bad_rating, caller: anonymous, ..rating(2) },
             Record { meaning: not_rated, context: whole_context(), ..rating(3) },
+            Record { context: whole_context(), ..rating(4) },
         ];
         let batch: Vec<Leased> =
             records.iter().map(|record| Leased { record: record.clone(), ..leased(0) }).collect();
@@ -423,6 +424,19 @@ mod tests {
         let written = records.iter().flat_map(|record| names(&super::tests::written(record)));
         let documented = names(&api["components"]["schemas"]["Record"]["properties"]);
         assert_eq!(written.collect::<BTreeSet<_>>(), documented);
+    }
+
+    #[test]
+    fn a_reason_is_told_while_it_is_one_for_the_level() {
+        let chosen = Record { context: whole_context(), ..rating(1) };
+        assert_eq!(written(&chosen)["options"], json!(["214"]));
+        let marks = written(&chosen)["marks"].clone();
+        assert!(!marks.to_string().contains("214"), "{marks}");
+        let mut better = chosen;
+        if let Meaning::Rating { level, .. } = &mut better.meaning {
+            *level = Level::Satisfied;
+        }
+        assert!(written(&better)["options"].is_null());
     }
 
     #[test]

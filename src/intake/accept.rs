@@ -1,6 +1,7 @@
 //! The path of one callback between the socket and the store.
 
 use super::dialogue::{DialogueWorker, Waiting};
+use super::revise::Reviser;
 use super::steps::turn_of;
 use crate::carrier::{self, Answer, Call, Decoded, Denied, Turn, Verified};
 use crate::clock::{Clock, Entropy};
@@ -153,12 +154,25 @@ impl Intake {
     pub fn dialogue_worker(&self, progress: Progress) -> DialogueWorker {
         DialogueWorker {
             store: self.store.clone(),
+            reviser: self.reviser(),
             campaigns: self.campaigns.subscribe(),
             accounts: Arc::clone(&self.accounts),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             metrics: self.metrics.clone(),
             progress,
+        }
+    }
+
+    /// Whoever reads stored callbacks again, by the same campaigns.
+    #[must_use]
+    pub fn reviser(&self) -> Reviser {
+        Reviser {
+            store: self.store.clone(),
+            campaigns: self.campaigns.subscribe(),
+            accounts: Arc::clone(&self.accounts),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! twice.
 
 use super::accept::by_weekends;
+use super::revise::Reviser;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
@@ -71,7 +72,7 @@ pub enum ConcludeError {
 
 impl ConcludeError {
     /// Whether it stands against this one thing only, so that others may pass it.
-    fn is_of_one(&self) -> bool {
+    pub(super) fn is_of_one(&self) -> bool {
         matches!(
             self,
             ConcludeError::Layout(_)
@@ -85,6 +86,7 @@ impl ConcludeError {
 #[derive(Debug)]
 pub struct DialogueWorker {
     pub(super) store: Store,
+    pub(super) reviser: Reviser,
     pub(super) campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
     pub(super) accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
     pub(super) clock: Clock,
@@ -130,6 +132,8 @@ impl DialogueWorker {
         for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
             done += self.passing(self.wake(woken).await)?;
         }
+        // Not beside any of these: it changes what they remember.
+        done += self.reviser.take_up(AT_ONCE).await?;
         Ok(done)
     }
 
@@ -197,7 +201,7 @@ impl DialogueWorker {
             if wanted.is_empty() {
                 break;
             }
-            self.recall(wanted, &mut known).await?;
+            recall(&self.store, wanted, &mut known).await?;
         }
         let now = self.clock.now();
         let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
@@ -222,17 +226,28 @@ impl DialogueWorker {
         }
         Ok(matches!(concluded, Concluded::Done { .. }))
     }
+}
 
-    async fn recall(&self, keys: Vec<MemoryKey>, known: &mut Known) -> Result<(), ConcludeError> {
-        let texts: Vec<String> = keys.iter().map(MemoryKey::text).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let recalled = self.store.recall(&texts).await?;
-        for (key, bytes) in keys.into_iter().zip(recalled) {
-            let memory = bytes.map(|bytes| Memory::from_bytes(&bytes.0)).transpose()?;
-            known.recall(key, memory);
-        }
-        Ok(())
+/// Adds what the store remembers under these keys to what is known.
+pub(super) async fn recall(
+    store: &Store,
+    keys: Vec<MemoryKey>,
+    known: &mut Known,
+) -> Result<(), ConcludeError> {
+    let texts: Vec<String> = keys.iter().map(MemoryKey::text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let recalled = store.recall(&texts).await?;
+    for (key, bytes) in keys.into_iter().zip(recalled) {
+        let memory = bytes.map(|bytes| Memory::from_bytes(&bytes.0)).transpose()?;
+        known.recall(key, memory);
     }
+    Ok(())
+}
+
+/// A changed memory as the store takes it.
+pub(super) fn changed(Change { key, to }: Change) -> MemoryChange {
+    let to = to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at });
+    MemoryChange { key: key.text(), to }
 }
 
 /// What is done with once it is concluded: nothing of a memory that was due.
@@ -261,17 +276,14 @@ impl Cause<'_> {
 /// A decision as the store takes it, with what caused it.
 fn conclusion(decision: Decision, cause: Cause<'_>, now: Timestamp) -> Conclusion {
     let Decision { concluded, messages, changes, because: _ } = decision;
-    let memory = changes.into_iter().map(|Change { key, to }| MemoryChange {
-        key: key.text(),
-        to: to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at }),
-    });
     let Cause { held, told } = cause;
     Conclusion {
         held: held.map(|held| held.seq).into_iter().collect(),
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
-        memory: memory.collect(),
+        memory: changes.into_iter().map(changed).collect(),
         messages: messages.iter().map(queued).collect(),
         told: told.into_iter().collect(),
+        revised: None,
     }
 }
 

@@ -4,9 +4,11 @@ mod accept;
 mod dialogue;
 pub mod invitations;
 mod quarantine;
+mod revise;
 mod steps;
 
 pub use accept::Intake;
 pub use dialogue::{ConcludeError, DialogueWorker};
 pub use invitations::Invitations;
 pub use quarantine::{RereadError, Rereader, decode};
+pub use revise::{Reviser, review};

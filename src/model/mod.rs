@@ -3,6 +3,7 @@
 //! Layer 0: nothing here knows a socket, a database or a clock.
 
 pub mod call;
+pub mod difference;
 pub mod event;
 pub mod ids;
 pub mod invitation;
@@ -13,8 +14,10 @@ pub mod record;
 pub mod scheme;
 pub mod secret;
 pub mod segments;
+pub mod traces;
 
 pub use call::{NotAStep, OptionCode, Question, Step};
+pub use difference::{Difference, differences};
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
 pub use ids::{
     AccountName, AreaCode, BadArea, CallbackSeq, LaneName, MessageId, MessageKey, RecordId,
@@ -31,3 +34,4 @@ pub use record::{
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
 pub use segments::segments;
+pub use traces::{History, Made, Note, Traces};

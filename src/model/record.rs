@@ -64,17 +64,6 @@ pub struct Context {
     pub marks: Vec<Mark>,
 }
 
-impl Context {
-    /// The reason that the citizen chose from a menu.
-    #[must_use]
-    pub fn chosen(&self) -> Option<OptionCode> {
-        self.marks.iter().find_map(|mark| match mark {
-            Mark::Chose(code) => Some(*code),
-            _ => None,
-        })
-    }
-}
-
 /// What casts doubt on a record, or tells how it came about. It never changes what was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,6 +117,27 @@ pub enum Meaning {
         /// What was to be rated.
         target: Target,
     },
+}
+
+impl Meaning {
+    /// The level, of a rating.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Meaning::Rating { level, .. } => Some(*level),
+            Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
+        }
+    }
+
+    /// The name of the kind, as lists and the platform see it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Meaning::Rating { .. } => "rating",
+            Meaning::Complaint { .. } => "complaint",
+            Meaning::NotRated { .. } => "not_rated",
+        }
+    }
 }
 
 /// Until when a complaint must be dealt with: the last days on which it is in time, at +08:00.
@@ -195,6 +205,17 @@ pub enum ComplaintKind {
     Grievance,
 }
 
+impl ComplaintKind {
+    /// The name, as lists and the platform see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ComplaintKind::BadRating => "bad_rating",
+            ComplaintKind::Grievance => "grievance",
+        }
+    }
+}
+
 /// How the citizen answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -203,6 +224,17 @@ pub enum Channel {
     Sms,
     /// Keys in a call.
     Ivr,
+}
+
+impl Channel {
+    /// The name, as lists and the platform see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Channel::Sms => "sms",
+            Channel::Ivr => "ivr",
+        }
+    }
 }
 
 /// The name of the rule that decided a reading.
@@ -233,6 +265,16 @@ impl Record {
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         format!("{}:{}", self.id, self.revision)
+    }
+
+    /// The reason that the citizen chose from a menu, while it is one for the level of the rating.
+    #[must_use]
+    pub fn chosen(&self) -> Option<OptionCode> {
+        let Meaning::Rating { level, .. } = self.meaning else { return None };
+        self.context.marks.iter().find_map(|mark| match mark {
+            Mark::Chose(code) if code.level() == level => Some(*code),
+            _ => None,
+        })
     }
 
     /// Whether it goes before others in its lane: complaints before ratings.
@@ -310,5 +352,11 @@ impl Outcome {
             Outcome::NotRated => "not_rated",
             Outcome::Held => "held",
         }
+    }
+
+    /// The outcome of this name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }

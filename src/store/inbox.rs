@@ -45,6 +45,9 @@ pub struct Conclusion {
     pub messages: Vec<NewMessage>,
     /// The messages whose news it takes in; [`Store::untold`] shows those no more.
     pub told: Vec<MessageKey>,
+    /// The callback whose answers were read again; [`Store::revisions`] shows it no more, and what is
+    /// recorded leaves a line in the records' histories.
+    pub revised: Option<CallbackSeq>,
 }
 
 /// One thing that a conclusion came to.
@@ -74,9 +77,9 @@ pub enum Concluded {
         /// For each entry, in order, whether it was new; `false` is a repeat that changed nothing.
         fresh: Vec<bool>,
     },
-    /// An event is no longer held, news are no longer untold, or a record revision is there
-    /// already: somebody else concluded it, or this very conclusion came before. Nothing was
-    /// changed.
+    /// An event is no longer held, news are no longer untold, a callback is no longer to be read
+    /// again, or a record revision is there already: somebody else concluded it, or this very
+    /// conclusion came before. Nothing was changed.
     Void,
 }
 
@@ -115,13 +118,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is changed.
     pub async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, StoreError> {
-        let Conclusion { held, entries, memory, messages, told } = conclusion;
+        let Conclusion { held, entries, memory, messages, told, revised } = conclusion;
         let items = entries.iter().map(|entry| self.seal_concluded(entry));
         let items = items.collect::<Result<_, StoreError>>()?;
         let memory = memory.iter().map(|change| self.seal_memory(change));
         let memory = memory.collect::<Result<_, StoreError>>()?;
         let messages = messages.iter().map(|message| self.seal_message(message)).collect();
-        let job = |answer| ConcludeJob { held, items, memory, messages, told, answer };
+        let job = |answer| ConcludeJob { held, items, memory, messages, told, revised, answer };
         self.ask(|answer| Job::Conclude(Box::new(job(answer)))).await
     }
 

@@ -98,6 +98,7 @@ pub(super) struct ConcludeJob {
     pub(super) memory: Vec<SealedMemory>,
     pub(super) messages: Vec<SealedMessage>,
     pub(super) told: Vec<MessageKey>,
+    pub(super) revised: Option<CallbackSeq>,
     pub(super) answer: Answer<Concluded>,
 }
 

@@ -16,6 +16,7 @@ mod memory;
 mod message;
 mod operator;
 mod queue;
+mod revise;
 mod rows;
 mod seal;
 mod sqlite;
@@ -35,6 +36,7 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 

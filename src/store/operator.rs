@@ -17,8 +17,8 @@ use std::time::Duration;
 /// A store as operators see it: everything may be read, and dead letters put back.
 #[derive(Debug)]
 pub struct Operator {
-    directory: PathBuf,
-    reader: Reader,
+    pub(super) directory: PathBuf,
+    pub(super) reader: Reader,
 }
 
 impl Operator {

@@ -178,6 +178,11 @@ impl Fingerprinter {
         self.of(b"caller", &[caller.as_bytes()])
     }
 
+    /// Of what an answer is read as.
+    pub(super) fn reading(&self, content: &[u8]) -> Fingerprint {
+        self.of(b"reading", &[content])
+    }
+
     fn of(&self, domain: &[u8], parts: &[&[u8]]) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(domain);

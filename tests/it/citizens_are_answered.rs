@@ -8,7 +8,7 @@ use bridge8890::model::Secret;
 use bridge8890::standin::sms::{Mood, Options, SmsCarrier, Speech};
 
 /// A carrier that sends, and the configuration of an account that it believes.
-async fn carrier() -> (SmsCarrier, String) {
+pub(crate) async fn carrier() -> (SmsCarrier, String) {
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
         user: "8890".to_owned(),
@@ -52,7 +52,7 @@ async fn carrier() -> (SmsCarrier, String) {
 }
 
 /// Has a citizen say something.
-async fn says(gateway: &Gateway, id: &str, text: &str) {
+pub(crate) async fn says(gateway: &Gateway, id: &str, text: &str) {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("from", "+8613940000001")
         .append_pair("to", "10690088")
@@ -65,14 +65,14 @@ async fn says(gateway: &Gateway, id: &str, text: &str) {
     assert!(answer.status < 300, "{}", answer.text());
 }
 
-async fn told(carrier: &SmsCarrier, texts: &[&str]) {
+pub(crate) async fn told(carrier: &SmsCarrier, texts: &[&str]) {
     until("the citizen is told", async || carrier.taken().len() >= texts.len()).await;
     let taken: Vec<String> = carrier.taken().into_iter().map(|taken| taken.content).collect();
     assert_eq!(taken, texts);
 }
 
 /// The records of a kind: level, revision and how long the comment is.
-async fn found(gateway: &Gateway, kind: &str) -> Vec<(Option<i64>, i64, i64)> {
+pub(crate) async fn found(gateway: &Gateway, kind: &str) -> Vec<(Option<i64>, i64, i64)> {
     let found = gateway.site.run("records find --json").await.lines();
     let of_kind = found.iter().filter(|record| record["kind"] == kind);
     let number = |record: &serde_json::Value, key: &str| record[key].as_i64();

@@ -11,4 +11,5 @@ mod migrated;
 mod replayed;
 mod reread;
 mod resent;
+mod revised;
 mod schedules;

@@ -159,7 +159,7 @@ impl Call {
         ends.map(|record| match &record.meaning {
             Meaning::Rating { level, target, .. } => {
                 assert_eq!(target.reference.as_deref(), Some(CALL));
-                let chosen = record.context.chosen().map(|code| code.to_string());
+                let chosen = record.chosen().map(|code| code.to_string());
                 let chosen = ["214", "115"].into_iter().find(|it| Some(*it) == chosen.as_deref());
                 End::Rated { level: level.number(), chosen, spoke }
             }

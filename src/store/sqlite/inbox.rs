@@ -6,6 +6,7 @@ use super::memory;
 use super::message;
 use super::plan;
 use super::read::Reader;
+use super::revise::{self, Revised};
 use super::script::{Place, Script};
 use super::writer::State;
 use crate::model::{AccountName, CallbackSeq, MessageKey};
@@ -20,13 +21,14 @@ use sqlx::{Row, SqliteConnection};
 use std::collections::{HashMap, HashSet};
 
 /// The first number of a conclusion's notes: beyond those of any callback's own items.
-const FIRST_NOTE: i64 = 1 << 32;
+pub(super) const FIRST_NOTE: i64 = 1 << 32;
 
 /// What the database has of conclusions before they are written.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     held: HashSet<InboxSeq>,
     untold: HashSet<MessageKey>,
+    to_revise: HashSet<CallbackSeq>,
     revisions: HashSet<(uuid::Uuid, u32)>,
     /// The last note of earlier conclusions, by callback.
     noted: HashMap<i64, i64>,
@@ -63,6 +65,8 @@ impl Standing {
         script.bind(super::json_list(callbacks)).bind(FIRST_NOTE);
         let told: Vec<MessageKey> = jobs.iter().flat_map(|job| job.told.iter().copied()).collect();
         let untold_place = message::find_untold(&mut script, &told)?;
+        let revised: Vec<CallbackSeq> = jobs.iter().filter_map(|job| job.revised).collect();
+        let revise_place = revise::find_asked(&mut script, &revised);
         let done = script.run(connection).await?;
         let revision =
             |row: &SqliteRow| (uuid::Uuid::from_slice(row.get(0)).unwrap_or_default(), row.get(1));
@@ -72,6 +76,11 @@ impl Standing {
                 .map_or(&[][..], |place| done.rows(place))
                 .iter()
                 .map(|row| message::key(row, 0))
+                .collect(),
+            to_revise: revise_place
+                .map_or(&[][..], |place| done.rows(place))
+                .iter()
+                .map(|row| CallbackSeq(row.get(0)))
                 .collect(),
             revisions: done.rows(revisions_place).iter().map(revision).collect(),
             noted: done.rows(noted_place).iter().map(|row| (row.get(0), row.get(1))).collect(),
@@ -84,6 +93,7 @@ impl Standing {
         let brought: HashSet<_> = revisions(job).collect();
         let admitted = job.held.iter().all(|seq| self.held.contains(seq))
             && job.told.iter().all(|id| self.untold.contains(id))
+            && job.revised.is_none_or(|callback| self.to_revise.contains(&callback))
             && brought.len() == revisions(job).count()
             && self.revisions.is_disjoint(&brought);
         if admitted {
@@ -92,6 +102,9 @@ impl Standing {
             });
             job.told.iter().for_each(|id| {
                 self.untold.remove(id);
+            });
+            job.revised.iter().for_each(|callback| {
+                self.to_revise.remove(callback);
             });
             self.revisions.extend(brought);
         }
@@ -111,6 +124,12 @@ fn revisions(job: &ConcludeJob) -> impl Iterator<Item = (uuid::Uuid, u32)> {
     records.map(|record| (record.id.0, record.revision.0))
 }
 
+/// The request that a conclusion ends, if it ends one, and what it records.
+fn revising(job: &ConcludeJob) -> Option<Revised> {
+    let callback = job.revised?;
+    Some(Revised { callback, records: revisions(job).collect() })
+}
+
 /// What the conclusions of a group come to.
 pub(super) struct Concluding {
     pub(super) concluded: Vec<Concluded>,
@@ -128,15 +147,18 @@ pub(super) fn conclude(
     jobs: &mut [ConcludeJob],
     now: i64,
 ) -> Result<Concluding, sqlx::Error> {
+    // Planning takes the records out of their jobs.
+    let revising: Vec<Option<Revised>> = jobs.iter().map(revising).collect();
     let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
     let (mut taken, mut changes) = (Vec::new(), Vec::new());
-    let (mut messages, mut told) = (Vec::new(), Vec::new());
-    for (job, concluded) in jobs.iter_mut().zip(&concluded) {
+    let (mut messages, mut told, mut revised) = (Vec::new(), Vec::new(), Vec::new());
+    for ((job, revising), concluded) in jobs.iter_mut().zip(revising).zip(&concluded) {
         if *concluded != Concluded::Void {
             taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
             changes.append(&mut job.memory);
             messages.append(&mut job.messages);
             told.append(&mut job.told);
+            revised.extend(revising);
         }
     }
     if !taken.is_empty() {
@@ -150,6 +172,7 @@ pub(super) fn conclude(
     let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
     memory::change(script, changes)?;
     message::tell(script, &told)?;
+    revise::end(script, lanes, &revised, now)?;
     let queueing = message::queue(script, messages, now)?;
     Ok(Concluding { concluded, added, queueing })
 }

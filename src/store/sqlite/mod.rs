@@ -16,7 +16,9 @@ mod quarantine;
 mod read;
 mod replay;
 mod reread;
+mod revise;
 mod script;
+mod traces;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
@@ -25,6 +27,7 @@ pub(super) use open::{check_migrated, database_file, open, open_readers, stored_
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::{Reader, open_record};
 pub(super) use replay::replay;
+pub(super) use revise::{request_revisions, withdraw_revisions};
 pub(super) use writer::Writer;
 
 /// A JSON array of integers: how a list of any length is one argument of a statement.

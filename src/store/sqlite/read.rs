@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 use std::sync::Arc;
 
-const COLUMNS: &str = "r.id, r.revision, r.account, r.received_at, r.sealed";
+pub(super) const COLUMNS: &str = "r.id, r.revision, r.account, r.received_at, r.sealed";
 
 /// Reads a store, beside whoever writes to it.
 #[derive(Debug, Clone)]
@@ -285,7 +285,7 @@ impl Reader {
         .await?)
     }
 
-    fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
+    pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
         open_record(&self.ring, row)
     }
 }

@@ -1,67 +1,18 @@
 //! `records replay --quarantine`: reads again what could not be read, after a profile was corrected.
 
+use super::Args;
 use crate::app;
 use crate::cli::archive;
 use crate::cli::shown::time;
 use crate::clock::{Clock, Entropy};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::intake;
 use crate::model::{AccountName, CallbackSeq};
 use crate::store::{Operator, QuarantineFilter, Quarantined, RequestedRereads};
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// How long a serving gateway may take without reading a single one.
-const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(100);
-
-/// Reads callbacks from quarantine again, with their original time of arrival.
-///
-/// Correct the profile first, and restart the gateway that serves: it is the one that reads them,
-/// with the configuration that it was started with. Where none serves, this command reads them. What
-/// is readable now is recorded and forwarded; a repeat of it still counts once.
-///
-/// Exit code 0: all could be read. 1: some could not, or there were none.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  bridge8890 records replay --quarantine --dry-run --config gateway.toml
-  bridge8890 records replay --quarantine --account city-sms --config gateway.toml
-  bridge8890 records replay --quarantine --callback 4711 --config gateway.toml")]
-pub(super) struct Args {
-    /// The configuration file of the gateway; without it, the built-in defaults.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// What could not be read.
-    #[arg(long, required = true)]
-    quarantine: bool,
-    /// Of this account only.
-    #[arg(long, value_name = "NAME")]
-    account: Option<String>,
-    /// This callback only; `records find --quarantined` lists them.
-    #[arg(long, value_name = "N")]
-    callback: Option<i64>,
-    /// Received at or after this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    since: Option<Timestamp>,
-    /// Received before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    until: Option<Timestamp>,
-    /// At most so many, oldest first.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    limit: u32,
-    /// Only say what each would be read as with this configuration.
-    #[arg(long)]
-    dry_run: bool,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
-}
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -76,8 +27,11 @@ struct Report {
 }
 
 /// Runs the command. Returns whether all could be read.
-pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
-    let config = config::load(args.config.as_deref())?;
+pub(super) async fn run(
+    config: &Config,
+    args: &Args,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
     let operator = archive::open(&config.store, &config.store.directory).await?;
     let filter = QuarantineFilter {
         account: args.account.as_deref().map(AccountName::new).transpose()?,
@@ -87,15 +41,14 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<boo
         limit: args.limit,
     };
     if args.dry_run {
-        return preview(&config, &operator, &filter, args.json, out).await;
+        return preview(config, &operator, &filter, args.json, out).await;
     }
     let clock = Clock::system();
     let requested =
         operator.request_reread(&filter, config.store.dedupe_window, clock.now()).await?;
     if !requested.callbacks.is_empty() {
-        let bar = ProgressBar::new(requested.callbacks.len() as u64)
-            .with_style(ProgressStyle::default_bar());
-        if app::read_quarantine(&config, clock, Entropy::system()).await?.is_none() {
+        let bar = super::bar(requested.callbacks.len() as u64);
+        if app::read_quarantine(config, clock, Entropy::system()).await?.is_none() {
             wait_for_gateway(&operator, &bar).await?;
         }
         bar.finish_and_clear();
@@ -107,23 +60,12 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<boo
 
 /// Waits until the gateway that serves has read everything.
 async fn wait_for_gateway(operator: &Operator, bar: &ProgressBar) -> anyhow::Result<()> {
-    let all = bar.length().unwrap_or_default();
-    let mut left = operator.rereads_left().await?;
-    let mut last = tokio::time::Instant::now();
-    while left > 0 {
-        tokio::time::sleep(LOOK).await;
-        let now_left = operator.rereads_left().await?;
-        if now_left < left {
-            last = tokio::time::Instant::now();
-        } else if last.elapsed() > PATIENCE {
-            let withdrawn = operator.withdraw_rereads().await?;
-            bail!(
-                "the gateway that serves reads nothing from quarantine; {withdrawn} callbacks stay \
-                 there. Look at its log, or stop it and run this command again"
-            );
-        }
-        left = now_left;
-        bar.set_position(all.saturating_sub(left));
+    if !super::is_taken_up(bar, async || operator.rereads_left().await).await? {
+        let withdrawn = operator.withdraw_rereads().await?;
+        bail!(
+            "the gateway that serves reads nothing from quarantine; {withdrawn} callbacks stay \
+             there. Look at its log, or stop it and run this command again"
+        );
     }
     Ok(())
 }
