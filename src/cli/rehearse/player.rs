@@ -25,6 +25,8 @@ pub(super) enum Fault {
     NothingSent,
     #[error("there is no call; /call or /keys begins one")]
     NoCall,
+    #[error("no message is asked for; the call offers it after a bad rating, if the campaign does")]
+    NoMessage,
     #[error("the invitation is rejected: {}", told(.0))]
     Rejected(Vec<Problem>),
 }
@@ -36,7 +38,7 @@ fn told(problems: &[Problem]) -> String {
 
 /// A rehearsal that goes on.
 pub(super) struct Player<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     campaign: &'a Campaign,
     pub(super) lines: Lines,
     begins: Timestamp,
@@ -93,6 +95,7 @@ impl<'a> Player<'a> {
             Cue::Invite(fields) => self.invite(fields),
             Cue::Call => self.answer_call(),
             Cue::Keys(digits) => self.press(digits),
+            Cue::Speak => self.speak(),
             Cue::HangUp => self.hang_up(),
             Cue::Report(status) => {
                 self.report(EventBody::DeliveryReport { status, raw: String::new() })

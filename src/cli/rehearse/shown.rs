@@ -2,6 +2,7 @@
 
 use super::stage::{Recorded, Scene, Stage, What};
 use crate::cli::shown::{beijing, time};
+use crate::config::Prompt;
 use crate::dialogue::Because;
 use crate::egress::native;
 use crate::model::{Comment, Content, Level, Meaning, Message, Outcome, Record, segments};
@@ -46,6 +47,8 @@ pub(super) fn text(
         What::Due => ("due", outcomes(scene)),
         What::Sent(message) => ("sent", told(message)),
         What::Dropped(message, why) => ("not sent", format!("{}: {why}", told(message))),
+        What::Asks(prompts) => ("asks", spoken(prompts)),
+        What::Says(prompts) => ("says", spoken(prompts)),
     };
     let silent = |because: &&Because| matches!(because, Because::Silent { .. });
     let reasons = scene.because.iter().filter(|because| !silent(because)).map(reason);
@@ -91,6 +94,15 @@ fn reason(because: &Because) -> String {
         Because::Matched { invitation, .. } => format!("{because}: {invitation}"),
         _ => because.to_string(),
     }
+}
+
+/// What the citizen hears.
+fn spoken(prompts: &[Prompt]) -> String {
+    let words = prompts.iter().map(|prompt| match prompt {
+        Prompt::Say(words) => words.clone(),
+        Prompt::Play(address) => format!("<{address}>"),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// To whom and what.
@@ -208,6 +220,9 @@ struct Shown<'s> {
     message: Option<ShownMessage<'s>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why_not: Option<String>,
+    /// What is said in a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spoken: Option<String>,
     /// What is to be sent.
     messages: Vec<ShownMessage<'s>>,
 }
@@ -271,6 +286,12 @@ pub(super) fn json(
         What::Due => ("due", None, None),
         What::Sent(message) => ("sent", Some(message), None),
         What::Dropped(message, why) => ("not_sent", Some(message), Some(why.to_string())),
+        What::Asks(_) => ("asks", None, None),
+        What::Says(_) => ("says", None, None),
+    };
+    let spoken = match &scene.what {
+        What::Asks(prompts) | What::Says(prompts) => Some(spoken(prompts)),
+        _ => None,
     };
     let records: Result<Vec<ShownRecord>, serde_json::Error> =
         scene.records.iter().map(ShownRecord::of).collect();
@@ -285,6 +306,7 @@ pub(super) fn json(
         records: records?,
         message: message.map(ShownMessage::of),
         why_not,
+        spoken,
         messages: scene.messages.iter().map(ShownMessage::of).collect(),
     };
     serde_json::to_writer(&mut *out, &shown)?;

@@ -3,7 +3,7 @@
 
 use crate::carrier::send::{self, Unsendable};
 use crate::clock::Entropy;
-use crate::config::Config;
+use crate::config::{Config, Prompt};
 use crate::dialogue::memory::{Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{
     Because, Change, Decision, Happening, Known, Rules, choose_campaign, decide, interpret,
@@ -11,7 +11,7 @@ use crate::dialogue::{
 };
 use crate::model::{
     AccountName, CallbackSeq, Event, Invitation, Message, MessageId, Outcome, Record, RecordId,
-    Unrated,
+    Step, Unrated,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -54,6 +54,10 @@ pub(super) enum What {
     Sent(Message),
     /// A text is not sent after all.
     Dropped(Message, Unsent),
+    /// A question is put in a call.
+    Asks(Vec<Prompt>),
+    /// A call is ended with this.
+    Says(Vec<Prompt>),
 }
 
 /// Why a text is not sent after all.
@@ -127,10 +131,41 @@ impl<'a> Stage<'a> {
 
     /// A carrier says something, and what follows at once.
     pub(super) fn hear(&mut self, account: &AccountName, event: Event) -> Vec<Scene> {
-        self.heard += 1;
         let mut scenes: Vec<Scene> = self.heard_at(account, event).into_iter().collect();
         scenes.extend(self.pass(Duration::ZERO));
         scenes
+    }
+
+    /// A carrier says something in a call whose next step is ours, and what follows at once.
+    pub(super) fn hear_in_call(
+        &mut self,
+        account: &AccountName,
+        event: Event,
+        step: Option<Step>,
+    ) -> Vec<Scene> {
+        let heard = self.received(account, event);
+        let mut scenes = vec![self.happens(What::Heard, Happening::InCall { heard, step })];
+        scenes.extend(self.pass(Duration::ZERO));
+        scenes
+    }
+
+    /// Something is said to the citizen in a call.
+    pub(super) fn speaks(&self, what: What) -> Scene {
+        Scene {
+            at: self.now,
+            what,
+            outcomes: Vec::new(),
+            because: Vec::new(),
+            records: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+
+    fn received(&mut self, account: &AccountName, event: Event) -> Box<Heard> {
+        self.heard += 1;
+        let callback = CallbackSeq(self.heard);
+        let origin = Origin { account: account.clone(), callback, received_at: self.now };
+        Box::new(Heard { origin, event })
     }
 
     fn heard_at(&mut self, account: &AccountName, event: Event) -> Option<Scene> {
@@ -139,9 +174,7 @@ impl<'a> Stage<'a> {
         let campaign = campaign.map(|campaign| &**campaign);
         let at = self.now;
         if needs_memory(&event, campaign, self.rules()) {
-            let callback = CallbackSeq(self.heard);
-            let origin = Origin { account: account.name.clone(), callback, received_at: at };
-            let heard = Box::new(Heard { origin, event });
+            let heard = self.received(&account.name, event);
             return Some(self.happens(What::Heard, Happening::Said(heard)));
         }
         let meant = interpret(&event, account, campaign, at, || self.entropy.record_id(at));

@@ -13,6 +13,7 @@ TEXT                      the citizen sends this text; /text TEXT if it begins w
 /call                     a call reaches the citizen, who answers; it puts the newest question
                           that is to be put in a call
 /keys [KEYS]              the citizen presses keys in the call, for example 5#; none: silence
+/speak                    the citizen says something aloud, where a call asks for a message
 /hangup                   the call is over
 /report delivered|failed  the carrier reports on the last text to the citizen
 /wait DURATION            time passes, for example 90s, 2h or 3d, and what is due happens
@@ -58,6 +59,8 @@ pub(super) enum Cue {
     Call,
     /// Keys in the call.
     Keys(String),
+    /// Something said aloud in the call.
+    Speak,
     /// The call is over.
     HangUp,
     /// A delivery report.
@@ -115,6 +118,7 @@ impl Cue {
             ("invite", _) => fields(words).map(Cue::Invite),
             ("call", "") => Ok(Cue::Call),
             ("keys", keys) => Ok(Cue::Keys(keys.to_owned())),
+            ("speak", "") => Ok(Cue::Speak),
             ("hangup", "") => Ok(Cue::HangUp),
             ("report", "delivered") => Ok(Cue::Report(DeliveryStatus::Delivered)),
             ("report", "failed") => Ok(Cue::Report(DeliveryStatus::Failed)),
