@@ -33,28 +33,35 @@ pub fn turn(call: &Call<'_>) -> Option<Turn> {
 pub fn tell(call: &Call<'_>, next: &Next<'_>) -> Option<Reply> {
     let steps = call.route.steps.as_ref()?;
     let scope = Scope::of(call);
-    let writing = Writing { steps, scope: &scope };
+    let writing = Writing { steps, scope: &scope, barge_in: matches!(next, Next::Ask { .. }) };
     let body = match next {
-        Next::Ask { step, say, digits, wait } => writing.write(
-            &steps.ask,
-            &[
-                ("prompts", writing.prompts(say)),
+        Next::Ask { step, say, digits, wait } => {
+            let wait = steps.longest_wait.map_or(*wait, |longest| longest.min(*wait));
+            let values = [
+                ("prompts", writing.prompts(say).join(&steps.between)),
                 ("next", writing.address(*step)),
+                ("query", writing.query(*step)),
                 ("digits", digits.to_string()),
                 ("wait", wait.as_secs().to_string()),
                 ("wait_ms", wait.as_millis().to_string()),
-            ],
-        ),
-        Next::Record { step, say, longest, after } => writing.write(
-            &steps.record,
-            &[
-                ("prompts", writing.prompts(say)),
+            ];
+            writing.write(&steps.ask, &values)
+        }
+        Next::Record { step, say, longest, after } => {
+            let after = writing.prompts(after).into_iter();
+            let values = [
+                ("prompts", writing.prompts(say).join(&steps.between)),
                 ("next", writing.address(*step)),
+                ("query", writing.query(*step)),
                 ("longest", longest.as_secs().to_string()),
-                ("after", writing.prompts(after)),
-            ],
-        ),
-        Next::End { say, .. } => writing.write(&steps.end, &[("prompts", writing.prompts(say))]),
+                ("after", after.map(|prompt| steps.between.clone() + &prompt).collect()),
+            ];
+            writing.write(&steps.record, &values)
+        }
+        Next::End { say, .. } => {
+            let prompts = writing.prompts(say).join(&steps.between);
+            writing.write(&steps.end, &[("prompts", prompts)])
+        }
     };
     Some(Reply {
         status: StatusCode::OK,
@@ -68,26 +75,45 @@ pub fn tell(call: &Call<'_>, next: &Next<'_>) -> Option<Reply> {
 struct Writing<'w, 'a> {
     steps: &'w Steps,
     scope: &'w Scope<'a>,
+    /// Whether a key ends what is said.
+    barge_in: bool,
 }
 
 impl Writing<'_, '_> {
-    /// Where the carrier goes with the answer: here, with the step and with what proves it there.
+    /// Where the carrier goes with the answer: here, with the step.
     fn address(&self, step: Step) -> String {
-        let call = self.scope.call();
-        let (base, _) = call.url.split_once('?').unwrap_or((call.url, ""));
-        let kept = call.route.auth.in_query().filter_map(|source| {
-            let (name, value) = (source.path.first()?, self.scope.value(source)?);
-            Some(format!("&{}={}", percent(name.as_bytes()), percent(&value)))
-        });
-        format!("{base}?{STEP}={step}{}", kept.collect::<String>())
+        let url = self.scope.call().url;
+        let (base, _) = url.split_once('?').unwrap_or((url, ""));
+        format!("{base}?{}", self.query(step))
     }
 
-    fn prompts(&self, prompts: &[&Prompt]) -> String {
-        let written = prompts.iter().map(|prompt| match prompt {
-            Prompt::Say(words) => self.write(&self.steps.say, &[("say", words.clone())]),
-            Prompt::Play(address) => self.write(&self.steps.play, &[("play", address.clone())]),
+    /// The step, what proves the carrier there, and what the dialect keeps.
+    fn query(&self, step: Step) -> String {
+        let proof = self.scope.call().route.auth.in_query().filter_map(|source| {
+            let (name, value) = (source.path.first()?, self.scope.value(source)?);
+            Some((name, value))
         });
-        written.collect::<Vec<_>>().join(&self.steps.between)
+        let kept = self.steps.keep.iter().filter_map(|(name, places)| {
+            let mut values = places.iter().filter_map(|place| self.scope.value(place));
+            Some((name, values.find(|value| !value.is_empty())?))
+        });
+        let fields = proof.chain(kept);
+        let written = fields
+            .map(|(name, value)| format!("&{}={}", percent(name.as_bytes()), percent(&value)));
+        format!("{STEP}={step}{}", written.collect::<String>())
+    }
+
+    fn prompts(&self, prompts: &[&Prompt]) -> Vec<String> {
+        let barge_in = ("barge_in", self.barge_in.to_string());
+        let write = |prompt: &&Prompt| match prompt {
+            Prompt::Say(words) => {
+                self.write(&self.steps.say, &[("say", words.clone()), barge_in.clone()])
+            }
+            Prompt::Play(address) => {
+                self.write(&self.steps.play, &[("play", address.clone()), barge_in.clone()])
+            }
+        };
+        prompts.iter().map(write).collect()
     }
 
     fn write(&self, template: &Template, values: &[(&str, String)]) -> String {
