@@ -36,8 +36,8 @@ pub struct Steps {
 impl Steps {
     /// The values that the steps have, as templates name them.
     pub const VALUES: [&'static str; 11] = [
-        "say", "play", "barge_in", "prompts", "after", "next", "query", "digits", "wait", "wait_ms",
-        "longest",
+        "say", "play", "barge_in", "prompts", "after", "next", "query", "digits", "wait",
+        "wait_ms", "longest",
     ];
 
     /// The values that are written in the carrier's words already.
