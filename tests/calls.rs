@@ -59,7 +59,8 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
         std::fs::write(directory.path().join(name), content).expect("written");
     }
     let environment = Environment::given(directory.path(), &[]);
-    let text = format!("{}{FLOW}", include_str!("fixtures/carriers/accounts.toml"));
+    let accounts = include_str!("fixtures/carriers/accounts.toml");
+    let text = format!("{accounts}zero = \"decline\"\n{FLOW}");
     config::parse(&text, "accounts.toml", &environment)
         .unwrap_or_else(|problems| panic!("{problems}"))
 });
@@ -308,9 +309,9 @@ proptest! {
     #[test]
     fn no_prompt_and_no_value_of_a_request_breaks_a_step(
         seed in any::<Index>(),
-        words in ".*",
-        address in ".*",
-        value in ".*",
+        words in "(?s).*",
+        address in "(?s).*",
+        value in "(?s).*",
         asked in select(vec![Question::Rating, Question::Reason, Question::Offer]),
         message in any::<bool>(),
     ) {
