@@ -72,12 +72,12 @@ struct Writing<'w, 'a> {
 
 impl Writing<'_, '_> {
     /// A step with the values that all have, and its own.
-    fn step<'v>(
+    fn step(
         &self,
         template: &Template,
         say: &[&Prompt],
         step: Option<Step>,
-        mut values: Vec<(&'v str, String)>,
+        mut values: Vec<(&str, String)>,
     ) -> String {
         values.push(("prompts", self.prompts(say).join(&self.steps.between)));
         if let Some(step) = step {

@@ -70,7 +70,8 @@ fn keep(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<(String, Vec<S
         let places = texts_of(&node, "\"query:to\"", |text| ground.source(text, Use::Step))?;
         Some((name.to_owned(), places))
     };
-    entries.map(entry).collect()
+    let read: Vec<_> = entries.map(entry).collect();
+    read.into_iter().collect()
 }
 
 /// A template over these values of a step and the request.
@@ -90,8 +91,8 @@ fn step_template(
         return Err(Fault::new(format!("`${{{foreign}}}` is no value of this step"), right()));
     }
     let names = |name: &str| template.sources().any(|source| is_value(source, name));
-    // What the carrier appends to its own address.
-    let has = |name: &&&str| names(name) || (**name == "next" && names("query"));
+    // A carrier may want the query behind an address of its own.
+    let has = |name: &str| names(name) || (name == "next" && names("query"));
     if let Some(missing) = needs.iter().find(|name| !has(name)) {
         let wrong = format!("has no ${{{missing}}}");
         return Err(Fault::new(wrong, format!("it needs {}", listed(needs.iter().copied()))));
