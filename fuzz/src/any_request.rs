@@ -7,8 +7,9 @@
 #![expect(clippy::panic, reason = "whoever looks for faults must be stopped")]
 
 use bridge8890::carrier::{self, Answer, Call, Denied};
-use bridge8890::config::dialect::{AnswerForm, Piece, Place, Route};
+use bridge8890::config::dialect::{AnswerForm, Piece, Place, Route, Template};
 use bridge8890::config::{self, Account, Config, Environment};
+use bridge8890::dialogue::flow::Next;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::path::Path;
@@ -108,9 +109,14 @@ impl Request {
         self.survives_signed(&call, account);
         is_bounded(&call, account);
         for answer in answers() {
-            let most = longest(route, &answer);
+            let most = longest(&form(route, &answer).body);
             let reply = carrier::answer(&call, &answer);
             assert!(reply.body.len() <= most, "{} bytes answered", reply.body.len());
+        }
+        let end = Next::End { say: Vec::new(), unrated: None };
+        if let (Some(steps), Some(reply)) = (&route.steps, carrier::tell(&call, &end)) {
+            let most = longest(&steps.end) + 6 * call.url.len();
+            assert!(reply.body.len() <= most, "{} bytes told", reply.body.len());
         }
     }
 
@@ -148,19 +154,22 @@ fn answers() -> Vec<Answer> {
     others.into_iter().chain(denied).collect()
 }
 
-/// The most bytes that the body of an answer may have.
-fn longest(route: &Route, answer: &Answer) -> usize {
+fn form<'r>(route: &'r Route, answer: &Answer) -> &'r AnswerForm {
     let answers = &route.answers;
-    let form: &AnswerForm = match answer {
+    match answer {
         Answer::Accepted => &answers.accepted,
         Answer::Duplicate => &answers.duplicate,
         Answer::Busy(_) => &answers.busy,
         Answer::Refused(Denied::Unsigned) => &answers.unsigned,
         Answer::Refused(_) => &answers.refused,
-    };
+    }
+}
+
+/// The most bytes that a template may come to.
+fn longest(template: &Template) -> usize {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => text.len(),
         Piece::Value(..) => MOST_ECHOED,
     };
-    form.body.pieces.iter().map(piece).sum()
+    template.pieces.iter().map(piece).sum()
 }

@@ -39,7 +39,7 @@ pub fn answer(call: &Call<'_>, answer: &Answer) -> Reply {
 }
 
 /// The first bytes as text, whole characters only.
-fn cut(value: &[u8]) -> String {
+pub(super) fn cut(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     text[..text.floor_char_boundary(ECHOED)].to_owned()
 }

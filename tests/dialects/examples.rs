@@ -5,6 +5,7 @@ use super::told;
 use bridge8890::carrier::{self, Answer, Call};
 use bridge8890::config::dialect::SecretUse;
 use bridge8890::config::{self, Account, Config, Environment};
+use bridge8890::dialogue::flow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -139,6 +140,27 @@ fn the_example_of_sending_is_right() {
     let config = parse(account, "test-secret");
     let sends = config.accounts.values().filter(|account| account.send.is_some());
     assert_eq!(sends.count(), 1);
+}
+
+#[test]
+fn the_example_of_the_steps_of_a_call_is_told_what_the_page_says() {
+    let (_, section) = PAGE.split_once("\n## Steps of a call\n").expect("the section");
+    let block = |language: &str| {
+        let (_, rest) = section.split_once(&format!("```{language}\n")).expect("a block");
+        rest.split_once("\n```").expect("an end").0
+    };
+    let config = parse(block("toml"), "test-secret");
+    let account = config.accounts.values().next().expect("the account");
+    let request = Request::read(block("http"));
+    let url = format!("https://gateway.8890.example{}", request.target);
+    let call = Call { url: &url, ..call(account, &request) };
+    assert_eq!(carrier::verify(&call, account, CLOCK).err(), None);
+    let decoded = carrier::decode(&call, account);
+    let campaign = config.campaigns.first().expect("the campaign");
+    let (turn, asked) = (decoded.turn.expect("our turn"), campaign.call.as_ref().expect("it asks"));
+    let next = flow::next(asked, campaign, turn.step, &decoded.events[0].body);
+    let told = carrier::tell(&call, &next).expect("a step");
+    assert_eq!(String::from_utf8_lossy(&told.body), block("xml"));
 }
 
 #[test]

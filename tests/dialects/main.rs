@@ -9,6 +9,7 @@ mod doubts;
 mod examples;
 mod meaning;
 mod mistakes;
+mod steps;
 #[path = "../support/told.rs"]
 mod told;
 

@@ -145,3 +145,25 @@ async fn what_would_refuse_a_request_is_named() {
     let (code, _) = decode("d.http", "hello", "telnyx").await;
     assert_eq!(code, Some(2));
 }
+
+#[tokio::test]
+async fn a_request_within_a_call_is_shown_with_its_step_and_the_next() {
+    let platform = Platform::start().await;
+    let call = "[campaigns.asked.call]\nrating = \"满意请按1\"\nsilence = \"没有听到\"\n";
+    let site = Site::new(&platform, &format!("{}{call}", exchange::ACCOUNTS));
+    site.write("a.http", "GET /callback/voicexml/call?callid=c&step=rating-0 HTTP/1.1\n\n");
+    let arguments = ["carrier", "decode", "a.http", "--account", "voicexml"];
+    let arguments = [&arguments[..], &["--config", "gateway.toml"]].concat();
+    let done = run(&site, &arguments).await;
+    assert!(done.stdout.contains("step         rating-0 was answered"), "{}", done.stdout);
+    let verdict = run(&site, &[&arguments[..], &["--json"]].concat()).await.json();
+    assert_eq!(
+        (&verdict["step"], &verdict["events"][0]["digits"]),
+        (&"rating-0".into(), &"".into())
+    );
+    let next = verdict["answers"]["now"]["body"].as_str().expect("a body");
+    assert!(next.contains("<p>没有听到</p><p>满意请按1</p>"), "{next}");
+    assert!(next.contains("/callback/voicexml/call?step=rating-1"), "{next}");
+    let shown = run(&site, &["carrier", "show", "voicexml"]).await;
+    assert!(shown.stdout.contains("asks for   the next step of a call"), "{}", shown.stdout);
+}

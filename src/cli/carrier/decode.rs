@@ -1,13 +1,13 @@
 //! `carrier decode`: what would be made of a request, and what would be answered.
 
 use super::recorded::{self, Recorded};
-use crate::carrier::{self, Answer, Call, Denied, Garbled, Reply};
+use crate::carrier::{self, Answer, Call, Decoded, Denied, Garbled, Reply};
 use crate::cli::archive;
 use crate::cli::shown::beijing;
 use crate::clock::{Clock, Entropy};
 use crate::config::dialect::{Route, Transport};
 use crate::config::{self, Account, Config};
-use crate::dialogue::{choose_campaign, interpret};
+use crate::dialogue::{choose_campaign, flow, interpret};
 use crate::model::{CallbackSeq, Event, EventBody, Level, Meaning};
 use crate::store::StoredCallback;
 use anyhow::anyhow;
@@ -76,6 +76,9 @@ struct Verdict {
     skew_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     one_time_token: Option<String>,
+    /// The question of a call that was answered; empty where the call begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
     events: Vec<ShownEvent>,
     garbled: Vec<ShownGarbled>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +209,7 @@ fn judge(
         refused: None,
         skew_seconds: None,
         one_time_token: None,
+        step: None,
         events: Vec::new(),
         garbled: Vec::new(),
         answers: None,
@@ -255,10 +259,12 @@ fn judge(
     }
     let decoded = carrier::decode(&call, account);
     verdict.events = decoded.events.iter().map(|event| show(event, config, account, at)).collect();
-    verdict.garbled = decoded.garbled.into_iter().map(show_garbled).collect();
+    verdict.step = decoded.turn.map(|turn| turn.step.map(|it| it.to_string()).unwrap_or_default());
     if !is_link {
-        verdict.answers = Some(answers(&call, denied));
+        let step = next_step(&call, &decoded, config, account);
+        verdict.answers = Some(answers(&call, denied, step.as_ref()));
     }
+    verdict.garbled = decoded.garbled.into_iter().map(show_garbled).collect();
     verdict
 }
 
@@ -353,11 +359,25 @@ fn show_garbled(garbled: Garbled) -> ShownGarbled {
     ShownGarbled { place: garbled.place, problem: garbled.problem.into_owned() }
 }
 
-fn answers(call: &Call<'_>, denied: Option<Denied>) -> ShownAnswers {
+/// What a call is told next, where its carrier asks and a campaign has a question.
+fn next_step(
+    call: &Call<'_>,
+    decoded: &Decoded,
+    config: &Config,
+    account: &Account,
+) -> Option<Reply> {
+    let (turn, event) = (decoded.turn?, decoded.events.first()?);
+    let campaign = choose_campaign(&config.campaigns, account, event.service.as_ref())?;
+    let flow = campaign.call.as_ref()?;
+    carrier::tell(call, &flow::next(flow, campaign, turn.step, &event.body))
+}
+
+fn answers(call: &Call<'_>, denied: Option<Denied>, step: Option<&Reply>) -> ShownAnswers {
     let told = |answer: &Answer| show_reply(&carrier::answer(call, answer));
+    let taken = |answer| step.map_or_else(|| told(&answer), show_reply);
     ShownAnswers {
-        now: told(&denied.map_or(Answer::Accepted, Answer::Refused)),
-        duplicate: told(&Answer::Duplicate),
+        now: denied.map_or_else(|| taken(Answer::Accepted), |why| told(&Answer::Refused(why))),
+        duplicate: taken(Answer::Duplicate),
         busy: told(&Answer::Busy(Duration::from_secs(5))),
     }
 }
@@ -381,6 +401,11 @@ fn print(verdict: &Verdict, out: &mut impl Write) -> anyhow::Result<()> {
     }
     if let Some(skew) = verdict.skew_seconds {
         writeln!(out, "clock        the carrier's is {skew:+} s from ours")?;
+    }
+    match verdict.step.as_deref() {
+        None => {}
+        Some("") => writeln!(out, "step         the call begins")?,
+        Some(step) => writeln!(out, "step         {step} was answered")?,
     }
     for event in &verdict.events {
         print_event(event, out)?;

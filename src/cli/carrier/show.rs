@@ -1,8 +1,8 @@
 //! `carrier show`: how a carrier or an account speaks, as its own engineers need to know it.
 
 use crate::config::dialect::{
-    self, AnswerForm, Check, Dialect, EventRule, Format, Piece, Route, RuleKind, Scheme, Template,
-    Transport,
+    self, AnswerForm, Check, Dialect, EventRule, Format, Piece, Route, RuleKind, Scheme, Steps,
+    Template, Transport,
 };
 use crate::config::{self, Account, show_duration, show_size};
 use anyhow::{anyhow, bail};
@@ -57,6 +57,20 @@ struct ShownRoute {
     proof: Vec<String>,
     says: Vec<ShownRule>,
     answers: Vec<ShownAnswer>,
+    /// What a call is told, where the carrier asks us for its next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<ShownSteps>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownSteps {
+    within: String,
+    content_type: Option<String>,
+    ask: String,
+    record: String,
+    end: String,
+    say: String,
+    play: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -160,6 +174,19 @@ fn show_route(route: &Route, account: Option<&Account>) -> ShownRoute {
         .chain(answers.cases.iter().map(|case| ("case", &case.form)))
         .map(|(to, form)| show_answer(to, form))
         .collect(),
+        steps: route.steps.as_ref().map(show_steps),
+    }
+}
+
+fn show_steps(steps: &Steps) -> ShownSteps {
+    ShownSteps {
+        within: show_duration(steps.within),
+        content_type: steps.content_type.to_str().ok().map(str::to_owned),
+        ask: written(&steps.ask),
+        record: written(&steps.record),
+        end: written(&steps.end),
+        say: written(&steps.say),
+        play: written(&steps.play),
     }
 }
 
@@ -272,6 +299,16 @@ fn print(shown: &Shown, out: &mut impl Write) -> anyhow::Result<()> {
             let content_type = answer.content_type.as_deref().unwrap_or("-");
             let ShownAnswer { to, status, body, .. } = answer;
             writeln!(out, "  {to:<11}{status} {content_type} {body}")?;
+        }
+        if let Some(ShownSteps { within, content_type, ask, record, end, say, play }) = &route.steps
+        {
+            let content_type = content_type.as_deref().unwrap_or("-");
+            writeln!(out, "  asks for   the next step of a call, {content_type} within {within}")?;
+            for (name, body) in
+                [("ask", ask), ("record", record), ("end", end), ("say", say), ("play", play)]
+            {
+                writeln!(out, "    {name:<9}{body}")?;
+            }
         }
     }
     Ok(())

@@ -10,27 +10,35 @@ use std::time::Duration;
 pub struct Steps {
     /// The content type of every step, for which values are escaped.
     pub content_type: HeaderValue,
-    /// Words for the carrier's voice: `${say}`.
+    /// Words for the carrier's voice: `${say}`, and in `${barge_in}` whether a key ends them,
+    /// `true` or `false`.
     pub say: Template,
-    /// A recording by its address: `${play}`.
+    /// A recording by its address: `${play}`, `${barge_in}`.
     pub play: Template,
     /// What stands between two prompts.
     pub between: String,
     /// A question: `${prompts}`, `${next}`, `${digits}`, `${wait}` in seconds or `${wait_ms}`.
     pub ask: Template,
     /// A message: `${prompts}`, `${next}`, `${longest}` in seconds, and in `${after}` what is said
-    /// after it.
+    /// after it, each behind `between`.
     pub record: Template,
     /// The end: `${prompts}`.
     pub end: Template,
+    /// What the address of the next step says again of this request, under these names, and where
+    /// that stands; of several places the first that is there and not empty counts.
+    pub keep: Vec<(String, Vec<Source>)>,
+    /// The longest that the carrier waits for a key; `None`: as long as it is told.
+    pub longest_wait: Option<Duration>,
     /// When the carrier must have its answer; what is not stored by then is asked for again.
     pub within: Duration,
 }
 
 impl Steps {
     /// The values that the steps have, as templates name them.
-    pub const VALUES: [&'static str; 9] =
-        ["say", "play", "prompts", "after", "next", "digits", "wait", "wait_ms", "longest"];
+    pub const VALUES: [&'static str; 11] = [
+        "say", "play", "barge_in", "prompts", "after", "next", "query", "digits", "wait",
+        "wait_ms", "longest",
+    ];
 
     /// The values that are written in the carrier's words already.
     pub const WRITTEN: [&'static str; 2] = ["prompts", "after"];

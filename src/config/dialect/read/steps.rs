@@ -1,12 +1,12 @@
 //! How the steps of a call are written: the table `steps` of a route.
 
-use super::super::{Piece, Place};
-use super::super::{Source, Steps, Template, is_value};
+use super::super::{Piece, Place, STEP, Source, Steps, Template, is_value};
 use super::answers::content_type;
 use super::places::{Ground, Use, written};
-use super::values::any_text;
+use super::values::{any_text, texts_of};
 use crate::config::problem::{Fault, listed};
-use crate::config::raw::Section;
+use crate::config::raw::{Node, Section};
+use crate::config::values::wrong_kind;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,14 +27,16 @@ pub(super) fn steps(section: &mut Section<'_>, ground: &Ground) -> Option<Option
             });
             text.map(|text| text.value)
         };
-        let say = template("say", &["say"], &["say"]);
-        let play = template("play", &["play"], &["play"]);
-        let asking = ["prompts", "next", "digits", "wait", "wait_ms"];
+        let say = template("say", &["say", "barge_in"], &["say"]);
+        let play = template("play", &["play", "barge_in"], &["play"]);
+        let asking = ["prompts", "next", "query", "digits", "wait", "wait_ms"];
         let ask = template("ask", &asking, &["prompts", "next"]);
-        let recording = ["prompts", "next", "longest", "after"];
+        let recording = ["prompts", "next", "query", "longest", "after"];
         let record = template("record", &recording, &["prompts", "next"]);
         let end = template("end", &["prompts"], &["prompts"]);
         let between = any_text(section, "between", "\",\"");
+        let keep = keep(section, ground);
+        let longest_wait = section.duration("longest_wait", SECOND..=60 * SECOND);
         let within = section.duration("within", SECOND..=60 * SECOND);
         Some(Some(Steps {
             content_type: content_type?.value,
@@ -44,9 +46,32 @@ pub(super) fn steps(section: &mut Section<'_>, ground: &Ground) -> Option<Option
             ask: ask?,
             record: record?,
             end: end?,
+            keep: keep?,
+            longest_wait: longest_wait.map(|longest| longest.value),
             within: within.map_or(5 * SECOND, |within| within.value),
         }))
     })
+}
+
+/// What is said again in the address of the next step.
+fn keep(section: &mut Section<'_>, ground: &Ground) -> Option<Vec<(String, Vec<Source>)>> {
+    const EXAMPLE: &str = "{ to = [\"to\", \"query:to\"] }";
+    let Some(node) = section.node("keep") else { return Some(Vec::new()) };
+    let Some(entries) = node.entries() else {
+        node.reject(wrong_kind(node.value, "a table", EXAMPLE));
+        return None;
+    };
+    let entry = |(name, node): (&str, Node<'_>)| {
+        if name == STEP {
+            let wrong = format!("`{STEP}` says which question was answered");
+            node.reject(Fault::new(wrong, "keep it under another name"));
+            return None;
+        }
+        let places = texts_of(&node, "\"query:to\"", |text| ground.source(text, Use::Step))?;
+        Some((name.to_owned(), places))
+    };
+    let read: Vec<_> = entries.map(entry).collect();
+    read.into_iter().collect()
 }
 
 /// A template over these values of a step and the request.
@@ -65,9 +90,10 @@ fn step_template(
     if let Some(foreign) = template.sources().find(foreign) {
         return Err(Fault::new(format!("`${{{foreign}}}` is no value of this step"), right()));
     }
-    if let Some(missing) =
-        needs.iter().find(|name| !template.sources().any(|source| is_value(source, name)))
-    {
+    let names = |name: &str| template.sources().any(|source| is_value(source, name));
+    // A carrier may want the query behind an address of its own.
+    let has = |name: &str| names(name) || (name == "next" && names("query"));
+    if let Some(missing) = needs.iter().find(|name| !has(name)) {
         let wrong = format!("has no ${{{missing}}}");
         return Err(Fault::new(wrong, format!("it needs {}", listed(needs.iter().copied()))));
     }
