@@ -33,9 +33,13 @@ const CONFIG: &str = r#"
 
 /// Plays a script at ten o'clock.
 fn try_to_play(script: &str, json: bool) -> (anyhow::Result<()>, String) {
-    let config = parse(CONFIG, "f", &Environment::without_secrets(Path::new("")));
+    play_with(CONFIG, "hotline", script, json)
+}
+
+fn play_with(config: &str, name: &str, script: &str, json: bool) -> (anyhow::Result<()>, String) {
+    let config = parse(config, "f", &Environment::without_secrets(Path::new("")));
     let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-    let campaign = campaign(&config, "hotline").expect("it is there");
+    let campaign = campaign(&config, name).expect("it is there");
     let lines = Lines::of(campaign, &config, None);
     let citizen = Msisdn::read(CITIZEN, "86").ok();
     let begins = "2026-03-05T10:00:00+08:00".parse().expect("a time");
@@ -63,6 +67,53 @@ fn a_call_puts_the_question_and_keys_answer_it() {
     assert!(rated.contains("recorded   rating #1, revision 1: 5 非常满意 of P-1\n"), "{rated}");
     let other = shows(&format!("{called}\n/hangup\n/from 13940000002\n/keys 1#"));
     assert!(!other.contains("answers the invitation"), "{other}");
+}
+
+#[test]
+fn a_call_whose_steps_are_ours_asks_its_questions_and_ends() {
+    let asking = CONFIG.to_owned()
+        + r#"
+        [accounts.twilio]
+        carrier = "twilio"
+        allow_http = true
+        secrets = ["env:NOT_THERE"]
+        [campaigns.voice]
+        service_numbers = ["+862400008890"]
+        scheme = "asc"
+        target = "call"
+        [campaigns.voice.call]
+        rating = "请评价"
+        reason = { ask = "原因", keys = { 1 = ["214", "115"] } }
+        message = { ask = "留言请按1", record = "请留言" }
+        thanks = "谢谢"
+        goodbye = "再见"
+        repeats = 1
+        "#;
+    let shows = |script: &str| {
+        let (played, out) = play_with(&asking, "voice", script, false);
+        played.expect(script);
+        let (_, last) = out.rsplit_once(" > ").expect("a line");
+        last.split_once('\n').expect("its end").1.to_owned()
+    };
+    assert!(shows("/call").contains("  asks       请评价\n"), "{}", shows("/call"));
+    let bad = shows("/call\n/keys 5");
+    assert!(bad.contains("rating #1, revision 1: 1 非常不满意"), "{bad}");
+    assert!(bad.contains("  asks       原因\n"), "{bad}");
+    let reason = shows("/call\n/keys 5\n/keys 1");
+    assert!(
+        reason.contains("[\"115\"]") && reason.contains("  asks       留言请按1\n"),
+        "{reason}"
+    );
+    let spoken = shows("/call\n/keys 5\n/keys 1\n/keys 1\n/speak");
+    assert!(spoken.contains("  says       谢谢\n"), "{spoken}");
+    let silent = shows("/call\n/keys\n/keys");
+    assert!(silent.contains("not rated #1, revision 1: silent"), "{silent}");
+    assert!(silent.contains("  says       再见\n"), "{silent}");
+    let gone = shows("/call\n/hangup");
+    assert!(gone.contains("not rated #1, revision 1: hung_up"), "{gone}");
+    let (played, _) = play_with(&asking, "voice", "/call\n/speak", false);
+    let wrong = format!("{:#}", played.expect_err("no message"));
+    assert!(wrong.contains("no message is asked for"), "{wrong}");
 }
 
 #[test]

@@ -4,8 +4,7 @@ use super::{Place, Source, Template};
 use http::HeaderValue;
 use std::time::Duration;
 
-/// How the steps of a call are written. The values that only a step has are named in
-/// [`Steps::VALUES`]; what else a template names is the request's.
+/// How the steps of a call are written. What else a template names is the request's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Steps {
     /// The content type of every step, for which values are escaped.
@@ -34,12 +33,6 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// The values that the steps have, as templates name them.
-    pub const VALUES: [&'static str; 11] = [
-        "say", "play", "barge_in", "prompts", "after", "next", "query", "digits", "wait",
-        "wait_ms", "longest",
-    ];
-
     /// The values that are written in the carrier's words already.
     pub const WRITTEN: [&'static str; 2] = ["prompts", "after"];
 }
