@@ -143,7 +143,8 @@ pub(super) fn refuses(campaign: &Campaign, text: &str) -> bool {
     reading.kind == ReadingKind::Unsubscribe
 }
 
-/// Decides. `known` holds what [`wanted`] asked for, and afterwards what is remembered then.
+/// Decides. `known` holds what [`wanted`] asked for, and afterwards what is remembered then, so that
+/// it may serve for the next happening.
 pub fn decide(
     happening: Happening,
     known: &mut Known,
@@ -151,7 +152,7 @@ pub fn decide(
     now: Timestamp,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Decision {
-    let before = known.clone();
+    known.begin();
     let mut course = Course { known, rules, now, new_id, decision: Decision::default() };
     match happening {
         Happening::Said(heard) => course.said(*heard),
@@ -161,7 +162,7 @@ pub fn decide(
         Happening::Due(key) => course.due(&key),
     }
     let mut decision = course.decision;
-    decision.changes = known.changes_since(&before);
+    decision.changes = known.changes();
     decision
 }
 

@@ -1,4 +1,4 @@
-//! The memories at hand while one thing is decided, and what changed in them.
+//! The memories at hand while things are decided, and what changed in them.
 
 use super::decide::Change;
 use super::matching::later;
@@ -13,7 +13,11 @@ pub(super) const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// What was recalled, key by key; where nothing was remembered, that is known as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(BTreeMap<MemoryKey, Option<Memory>>);
+pub struct Known {
+    memories: BTreeMap<MemoryKey, Option<Memory>>,
+    /// What was remembered before of all that was touched since [`Known::begin`].
+    before: BTreeMap<MemoryKey, Option<Memory>>,
+}
 
 impl Known {
     /// Nothing recalled yet.
@@ -24,19 +28,20 @@ impl Known {
 
     /// Adds what the store remembers under a key.
     pub fn recall(&mut self, key: MemoryKey, memory: Option<Memory>) {
-        self.0.insert(key, memory);
+        let before = self.memories.insert(key.clone(), memory).flatten();
+        self.before.entry(key).or_insert(before);
     }
 
     /// Whether the store was asked for a key.
     #[must_use]
     pub fn has(&self, key: &MemoryKey) -> bool {
-        self.0.contains_key(key)
+        self.memories.contains_key(key)
     }
 
     /// What is remembered under a key.
     #[must_use]
     pub fn get(&self, key: &MemoryKey) -> Option<&Memory> {
-        self.0.get(key)?.as_ref()
+        self.memories.get(key)?.as_ref()
     }
 
     /// What is remembered of a citizen.
@@ -127,13 +132,18 @@ impl Known {
         self.recall(MemoryKey::Call { account: account.clone(), call: call.clone() }, None);
     }
 
-    /// What is otherwise than it was.
-    pub(super) fn changes_since(&self, before: &Known) -> Vec<Change> {
-        let changed =
-            self.0.iter().filter(|(key, memory)| before.0.get(*key).unwrap_or(&None) != *memory);
-        let change = |(key, memory): (&MemoryKey, &Option<Memory>)| Change {
+    /// One more thing is decided: what changes from here on is its doing.
+    pub(super) fn begin(&mut self) {
+        self.before.clear();
+    }
+
+    /// What is otherwise than it was at the beginning.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let now = |key: &MemoryKey| self.get(key);
+        let changed = self.before.iter().filter(|(key, before)| before.as_ref() != now(key));
+        let change = |(key, _): (&MemoryKey, _)| Change {
             key: key.clone(),
-            to: memory.as_ref().map(|memory| (memory.clone(), memory.due())),
+            to: now(key).map(|memory| (memory.clone(), memory.due())),
         };
         changed.map(change).collect()
     }
