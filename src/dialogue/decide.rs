@@ -4,6 +4,7 @@ use super::calls;
 use super::campaign::choose_campaign;
 use super::known::Known;
 use super::memory::{Heard, Memory, MemoryKey, Origin};
+use super::often;
 use super::parts::{self, Joined};
 use crate::config::conversation::PARTS_TIMEOUT;
 use crate::config::{Account, Campaign};
@@ -94,7 +95,12 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
         Happening::Sent { message, .. } | Happening::NotSent(message) => {
             keys.push(MemoryKey::Caller(message.to.clone()));
         }
-        Happening::Due(key) => keys.push(key.clone()),
+        Happening::Due(key) => {
+            keys.push(key.clone());
+            if let MemoryKey::Caller(number) = key {
+                keys.extend(matters(known, number));
+            }
+        }
     }
     keys.retain(|key| !known.has(key));
     keys
@@ -111,7 +117,20 @@ fn said_by(heard: &Heard, known: &Known, keys: &mut Vec<MemoryKey>) {
     if let Some(named) = &event.pass_through {
         keys.push(MemoryKey::Invitation(InvitationId(named.clone())));
     }
-    keys.extend(calls::caller_of(heard, known).map(MemoryKey::Caller));
+    if let Some(number) = calls::caller_of(heard, known) {
+        keys.extend(matters(known, &number));
+        keys.push(MemoryKey::Caller(number));
+    }
+}
+
+/// The cases that a citizen may rate, or has just rated.
+fn matters(known: &Known, number: &Msisdn) -> impl Iterator<Item = MemoryKey> {
+    let caller = known.caller(number);
+    let asked = caller.into_iter().flat_map(|caller| &caller.invitations);
+    let asked = asked.map(|asked| &asked.invitation);
+    let asked = asked.filter_map(|it| often::subject(&it.matter, &it.id).key());
+    let rated = caller.into_iter().flat_map(|caller| &caller.ratings);
+    asked.chain(rated.filter_map(|rated| rated.subject.key()))
 }
 
 /// Whether an event of this campaign can be understood only with what is remembered.
@@ -234,7 +253,7 @@ impl<'a> Course<'a> {
         match key {
             MemoryKey::Caller(number) => self.caller_due(number),
             MemoryKey::Call { account, call } => self.call_due(account, call),
-            MemoryKey::Message { .. } | MemoryKey::Invitation(_) => {
+            MemoryKey::Message { .. } | MemoryKey::Invitation(_) | MemoryKey::Matter { .. } => {
                 let due = self.known.get(key).and_then(Memory::due);
                 if due.is_some_and(|due| due <= self.now) {
                     self.known.recall(key.clone(), None);

@@ -2,7 +2,9 @@
 
 use super::decide::Change;
 use super::matching::later;
-use super::memory::{CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory};
+use super::memory::{
+    CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory, Rated, Subject,
+};
 use crate::model::{AccountName, InvitationId, InvitationState, MessageId, Msisdn};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -79,6 +81,22 @@ impl Known {
         match self.get(&MemoryKey::Invitation(id.clone()))? {
             Memory::Invitation(invitation) => Some(invitation),
             _ => None,
+        }
+    }
+
+    /// The rating of a subject that is remembered whoever rates it.
+    #[must_use]
+    pub fn matter(&self, subject: &Subject) -> Option<&Rated> {
+        match self.get(&subject.key()?)? {
+            Memory::Matter(rated) => Some(rated),
+            _ => None,
+        }
+    }
+
+    /// Remembers a rating whoever rates its subject next, where that is a case.
+    pub(super) fn keep_matter(&mut self, rated: &Rated) {
+        if let Some(key) = rated.subject.key() {
+            self.recall(key, Some(Memory::Matter(Box::new(rated.clone()))));
         }
     }
 
@@ -179,6 +197,7 @@ impl Memory {
             Memory::Call(call) => Some(call.held_until.unwrap_or(call.forget_at)),
             Memory::Message(message) => Some(message.forget_at),
             Memory::Invitation(invitation) => Some(invitation.forget_at),
+            Memory::Matter(rated) => Some(rated.forget_at),
         }
     }
 }
