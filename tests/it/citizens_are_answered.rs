@@ -123,7 +123,7 @@ async fn who_is_invited_rates_the_case_that_was_asked_about() {
 #[tokio::test]
 async fn a_case_is_rated_once_whoever_rates_it() {
     let platform = Platform::start().await;
-    let (carrier, own) = carrier().await;
+    let (_carrier, own) = carrier().await;
     let mut gateway = Gateway::with(&platform, &own).await;
     let table = "id,campaign,channel,mobile,projectNo,senderNumber\n\
                  i-1,talk,sms,13940000001,P-1,10690088\n\
