@@ -97,15 +97,17 @@ impl Bench {
         self.store.conclude(conclusion).await.expect("it is stored");
     }
 
-    /// Has everything concluded until so many are left.
-    async fn concluded_but(&self, left: i64) {
+    /// Has the worker take up what was said so far, as one group.
+    fn work(&self) {
         let worker = self.intake.dialogue_worker(Progress::new("dialogue"));
-        let running = tokio::spawn(worker.run(self.tasks.clone()));
+        self.tasks.spawn("dialogue", worker.run(self.tasks.clone()));
+    }
+
+    /// Waits until so many are left.
+    async fn left(&self, left: i64) {
         while self.store.counts().await.expect("it counts").held != left {
-            assert!(!running.is_finished(), "it works until it is stopped");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        running.abort();
     }
 }
 
@@ -118,7 +120,8 @@ async fn what_was_said_in_parts_is_joined_within_a_group() {
         );
         bench.says(8_613_940_000_001, &number.to_string(), text, &part).await;
     }
-    bench.concluded_but(0).await;
+    bench.work();
+    bench.left(0).await;
     let counts = bench.store.counts().await.expect("it counts");
     assert_eq!((counts.records, counts.notes), (2, 3), "a rating and its complaint: {counts:?}");
     bench.tasks.abort();
@@ -133,10 +136,11 @@ async fn one_that_cannot_be_concluded_holds_up_nobody_else() {
     }
     bench.says(broken, "again", "2", "").await;
     bench.remember(broken, Some(b"no memory")).await;
-    bench.concluded_but(2).await;
+    bench.work();
+    bench.left(2).await;
     assert_eq!(bench.store.counts().await.expect("it counts").records, 39);
     bench.remember(broken, None).await;
-    bench.concluded_but(0).await;
+    bench.left(0).await;
     assert_eq!(bench.store.counts().await.expect("it counts").records, 41);
     bench.tasks.abort();
 }
