@@ -229,7 +229,7 @@ fn sending(speech: Speech, url: &str, secret: &str, repeatable: bool) -> Arc<Sen
         Speech::Tencent => "sign_name = \"沈阳\", sdk_app_id = \"1\", region = \"ap-beijing\"",
         Speech::Huawei => "sign_name = \"沈阳\", report_url = \"https://gw.example/report\"",
         Speech::Kannel => "report_url = \"https://gw.example/dlr\"",
-        Speech::Jasmin => "",
+        Speech::Jasmin => "report_url = \"https://gw.example/x\"",
     };
     let text = format!(
         "[accounts.x]\ncarrier = \"{}\"\nallow_http = true\ndialect.send.repeatable = {repeatable}\n\

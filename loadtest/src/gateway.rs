@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) admin: SocketAddr,
     /// Where it finds the platform.
     pub(crate) platform: SocketAddr,
+    /// Whether its campaign holds conversations, so that every answer is held and concluded.
+    pub(crate) converses: bool,
 }
 
 /// How long a record is leased in load tests; a record that was on its way when the gateway was
@@ -40,6 +42,7 @@ impl Setup {
             http: free_address()?,
             admin: free_address()?,
             platform: free_address()?,
+            converses: false,
         })
     }
 
@@ -56,6 +59,8 @@ impl Setup {
         let variable = secrets::PLATFORM_VARIABLE;
         // What is measured is Aliyun's callback alone.
         let accounts = accounts::configuration(&["aliyun-sms"]);
+        let conversation =
+            if self.converses { "[campaigns.hotline.conversation]" } else { Default::default() };
         format!(
             r#"[http]
 listen = ["{http}"]
@@ -67,6 +72,7 @@ listen = "{admin}"
 directory = {store:?}
 
 {accounts}
+{conversation}
 [destination]
 name = "platform"
 url = "http://{platform}"
@@ -149,13 +155,23 @@ impl Gateway {
 
     /// What it says of its commits.
     pub(crate) async fn commits(&self) -> anyhow::Result<Commits> {
-        let mut admin = Connection::open(self.setup.admin).await?;
-        let answer = admin.get("/metrics").await.context("reading the gateway's metrics")?;
-        let page = String::from_utf8_lossy(answer.body);
+        let page = self.metrics().await?;
         Ok(Commits {
             commits: sum(&page, "bridge8890_store_commits_total").unwrap_or(0.0),
             records: sum(&page, "bridge8890_store_committed_records_total").unwrap_or(0.0),
         })
+    }
+
+    /// How many answers it has read as ratings.
+    pub(crate) async fn rated(&self) -> anyhow::Result<f64> {
+        let rated = "bridge8890_events_total{outcome=\"rated\"}";
+        Ok(sum(&self.metrics().await?, rated).unwrap_or(0.0))
+    }
+
+    async fn metrics(&self) -> anyhow::Result<String> {
+        let mut admin = Connection::open(self.setup.admin).await?;
+        let answer = admin.get("/metrics").await.context("reading the gateway's metrics")?;
+        Ok(String::from_utf8_lossy(answer.body).into_owned())
     }
 }
 

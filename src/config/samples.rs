@@ -41,7 +41,8 @@ pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
 pub(crate) fn sending(name: &str) -> Arc<Sending> {
     let text = format!(
         "[accounts.{name}]\ncarrier = \"jasmin\"\nallow_http = true\n[accounts.{name}.send]\n\
-         url = \"https://jasmin.example\"\nuser = \"u\"\nsecret = \"env:KEY\"\n"
+         url = \"https://jasmin.example\"\nuser = \"u\"\nsecret = \"env:KEY\"\n\
+         values.report_url = \"https://gw.example/callback/{name}\"\n"
     );
     let environment = Environment::given(Path::new(""), &[("KEY", "k")]);
     let config = parse(&text, "gateway.toml", &environment).unwrap_or_else(|it| panic!("{it}"));

@@ -114,24 +114,49 @@ impl Course<'_> {
                 && talk.asked_at.is_some_and(|asked_at| asked_at <= at)
         })?;
         let rated = caller.ratings.iter().find(|rated| rated.record.id == talk.rating)?;
+        if !self.is_newest(rated) {
+            return None;
+        }
         let campaign =
             campaign.or_else(|| self.campaign(&rated.record.campaign).map(|it| &**it))?;
         let text = text.trim();
         if text.is_empty() || refuses(campaign, text) {
             return None;
         }
-        let question = talk.message;
+        let (question, subject) = (talk.message, rated.subject.clone());
         let mut record = rated.record.clone();
         record.revision = Revision(record.revision.0 + 1);
         record.comment = Comment(text.to_owned());
         record.context.marks.extend_from_slice(marks);
         self.known.change_caller(number, |caller| {
             caller.talks.retain(|talk| talk.message != question);
-            if let Some(rated) = caller.ratings.iter_mut().find(|it| it.record.id == record.id) {
-                rated.record = record.clone();
-            }
         });
+        self.renew(Some(number), &subject, &record);
         Some(record)
+    }
+
+    /// Remembers the newest revision of a rating with its citizen and its case.
+    pub(super) fn renew(&mut self, number: Option<&Msisdn>, subject: &Subject, record: &Record) {
+        if let Some(number) = number {
+            self.known.change_caller(number, |caller| {
+                for rated in caller.ratings.iter_mut().filter(|it| it.record.id == record.id) {
+                    rated.record = record.clone();
+                }
+            });
+        }
+        let of_all = self.known.matter(subject).filter(|it| it.record.id == record.id).cloned();
+        if let Some(of_all) = of_all {
+            self.known.keep_matter(&Rated { record: record.clone(), ..of_all });
+        }
+    }
+
+    /// Whether nobody else's rating of the case has taken the place of this one.
+    pub(super) fn is_newest(&self, rated: &Rated) -> bool {
+        let newest = |of_all: &Rated| {
+            let (newest, own) = (&of_all.record, &rated.record);
+            newest.id != own.id || newest.revision == own.revision
+        };
+        rated.subject.key().is_none() || self.known.matter(&rated.subject).is_some_and(newest)
     }
 
     fn answered(&mut self, answered: &Answered<'_>, reading: Reading) -> (Outcome, Vec<Record>) {
@@ -209,7 +234,7 @@ impl Course<'_> {
             (Some(before), Turn::Revision) => {
                 rating.id = before.record.id;
                 rating.revision = Revision(before.record.revision.0 + 1);
-                if rating.comment.0.is_empty() {
+                if rating.comment.0.is_empty() && rating.caller == before.record.caller {
                     rating.comment = before.record.comment.clone();
                 }
             }
@@ -241,17 +266,21 @@ impl Course<'_> {
         (Outcome::Rated, records)
     }
 
-    /// The rating that counted for this subject or this call before.
+    /// The rating that counted for this subject or this call before; that of a case from whichever
+    /// phone it came.
     fn rated(&self, answered: &Answered<'_>, subject: &Subject) -> Option<Rated> {
         let at = answered.heard.origin.received_at;
         let of_call = call_of(&answered.heard.event)
             .and_then(|call| self.known.call(&answered.heard.origin.account, call))
             .and_then(|call| call.rated.as_deref());
         let caller = answered.number.and_then(|number| self.known.caller(number));
-        let mut ratings = caller.into_iter().flat_map(|caller| &caller.ratings);
-        let of_caller = || ratings.find(|rated| rated.subject == *subject);
-        let before = of_call.or_else(of_caller)?;
-        (answered.found.is_some() || at < before.counts_until).then(|| before.clone())
+        let of_subject = || match subject.key() {
+            Some(_) => self.known.matter(subject),
+            None => caller?.ratings.iter().find(|rated| rated.subject == *subject),
+        };
+        let before = of_call.or_else(of_subject)?;
+        let late = answered.found.as_ref().is_some_and(|(found, _)| found.late);
+        (late || at < before.counts_until).then(|| before.clone())
     }
 
     /// The marks that a rating deserves.
@@ -285,18 +314,27 @@ impl Course<'_> {
         let counts_until = before.as_ref().map_or(answered.counts_until(), |it| it.counts_until);
         let window = answered.conversation.many_cases.map(|many| many.window).unwrap_or_default();
         let talk_window = answered.conversation.reason_window;
-        let forget_at =
-            later(counts_until, talk_window).max(later(at, window)).max(answered.forget_at());
+        let forget_at = later(counts_until, talk_window)
+            .max(later(at, window))
+            .max(answered.forget_at())
+            .max(before.as_ref().map_or(Timestamp::MIN, |before| before.forget_at));
+        let subject = before.as_ref().map_or(subject, |before| before.subject.clone());
+        // What was said to whoever rated the case before was not said to this citizen.
+        let own = match (&before, answered.number.and_then(|number| self.known.caller(number))) {
+            (Some(_), Some(caller)) => caller.ratings.iter().find(|it| it.subject == subject),
+            _ => None,
+        };
         let rated = Rated {
-            subject: before.as_ref().map_or(subject, |before| before.subject.clone()),
             times: before.as_ref().map_or(0, |before| before.times).saturating_add(1),
-            thanked: before.as_ref().is_some_and(|before| before.thanked),
-            reason_asked: before.as_ref().is_some_and(|before| before.reason_asked),
+            thanked: own.is_some_and(|own| own.thanked),
+            reason_asked: own.is_some_and(|own| own.reason_asked),
             complained: records.len() > 1 || before.is_some_and(|before| before.complained),
+            subject,
             record,
             counts_until,
             forget_at,
         };
+        self.known.keep_matter(&rated);
         let Some(number) = answered.number else {
             let event = &answered.heard.event;
             if let Some(call) = call_of(event) {

@@ -5,6 +5,7 @@ use super::calls;
 use super::campaign::choose_campaign;
 use super::known::Known;
 use super::memory::{Heard, Memory, MemoryKey, Origin};
+use super::often;
 use super::parts::{self, Joined};
 use crate::config::conversation::PARTS_TIMEOUT;
 use crate::config::{Account, Campaign};
@@ -116,6 +117,9 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
                 keys.push(MemoryKey::Asking { account, call });
                 keys.extend(caller.map(MemoryKey::Caller));
             }
+            if let MemoryKey::Caller(number) = key {
+                keys.extend(matters(known, number));
+            }
         }
     }
     keys.retain(|key| !known.has(key));
@@ -134,7 +138,20 @@ fn said_by(heard: &Heard, known: &Known, keys: &mut Vec<MemoryKey>) {
     if let Some(named) = &event.pass_through {
         keys.push(MemoryKey::Invitation(InvitationId(named.clone())));
     }
-    keys.extend(calls::caller_of(heard, known).map(MemoryKey::Caller));
+    if let Some(number) = calls::caller_of(heard, known) {
+        keys.extend(matters(known, &number));
+        keys.push(MemoryKey::Caller(number));
+    }
+}
+
+/// The cases that a citizen may rate, or has just rated.
+fn matters(known: &Known, number: &Msisdn) -> impl Iterator<Item = MemoryKey> {
+    let caller = known.caller(number);
+    let asked = caller.into_iter().flat_map(|caller| &caller.invitations);
+    let asked = asked.map(|asked| &asked.invitation);
+    let asked = asked.filter_map(|it| often::subject(&it.matter, &it.id).key());
+    let rated = caller.into_iter().flat_map(|caller| &caller.ratings);
+    asked.chain(rated.filter_map(|rated| rated.subject.key()))
 }
 
 /// Whether an event of this campaign can be understood only with what is remembered.
@@ -167,7 +184,8 @@ pub(super) fn refuses(campaign: &Campaign, text: &str) -> bool {
     reading.kind == ReadingKind::Unsubscribe
 }
 
-/// Decides. `known` holds what [`wanted`] asked for, and afterwards what is remembered then.
+/// Decides. `known` holds what [`wanted`] asked for, and afterwards what is remembered then, so that
+/// it may serve for the next happening.
 pub fn decide(
     happening: Happening,
     known: &mut Known,
@@ -175,7 +193,7 @@ pub fn decide(
     now: Timestamp,
     new_id: &mut dyn FnMut() -> Uuid,
 ) -> Decision {
-    let before = known.clone();
+    known.begin();
     let mut course = Course { known, rules, now, new_id, decision: Decision::default() };
     match happening {
         Happening::Said(heard) => course.said(*heard),
@@ -186,7 +204,7 @@ pub fn decide(
         Happening::Due(key) => course.due(&key),
     }
     let mut decision = course.decision;
-    decision.changes = known.changes_since(&before);
+    decision.changes = known.changes();
     decision
 }
 
@@ -262,7 +280,7 @@ impl<'a> Course<'a> {
             MemoryKey::Caller(number) => self.caller_due(number),
             MemoryKey::Call { account, call } => self.call_due(account, call),
             MemoryKey::Asking { account, call } => self.asking_due(account, call),
-            MemoryKey::Message { .. } | MemoryKey::Invitation(_) => {
+            MemoryKey::Message { .. } | MemoryKey::Invitation(_) | MemoryKey::Matter { .. } => {
                 let due = self.known.get(key).and_then(Memory::due);
                 if due.is_some_and(|due| due <= self.now) {
                     self.known.recall(key.clone(), None);

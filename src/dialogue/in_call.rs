@@ -131,12 +131,20 @@ impl Course<'_> {
             record.revision = Revision(record.revision.0 + 1);
             record.context.marks.retain(|mark| !matches!(mark, Mark::Chose(_)));
             record.context.marks.push(Mark::Chose(menu.reason(key, level)?));
-            Some(record)
+            Some((rated.subject.clone(), record))
         });
-        let Some(record) = reasoned else {
+        let Some((subject, record)) = reasoned else {
             return self.conclude(Some(heard.origin.clone()), Outcome::Noted, Vec::new());
         };
-        self.revise(account, call, &record);
+        let caller = self.known.asking(account, call).and_then(|asking| asking.caller.clone());
+        self.renew(caller.as_ref(), &subject, &record);
+        if self.known.call(account, call).is_some_and(|memory| memory.rated.is_some()) {
+            self.known.change_call(account, call, |memory| {
+                if let Some(rated) = memory.rated.as_deref_mut() {
+                    rated.record = record.clone();
+                }
+            });
+        }
         self.conclude(Some(heard.origin.clone()), Outcome::Reason, vec![record]);
     }
 
@@ -146,25 +154,8 @@ impl Course<'_> {
         let caller = asking.caller.as_ref().and_then(|number| self.known.caller(number));
         let ratings = caller.into_iter().flat_map(|caller| &caller.ratings);
         let of_call = self.known.call(account, call).and_then(|memory| memory.rated.as_deref());
-        ratings.chain(of_call).find(|rated| Some(rated.record.id) == asking.rating)
-    }
-
-    /// Remembers the newest revision of the rating of a call.
-    fn revise(&mut self, account: &AccountName, call: &MessageId, record: &Record) {
-        let caller = self.known.asking(account, call).and_then(|asking| asking.caller.clone());
-        let renew = |rated: &mut Rated| {
-            if rated.record.id == record.id {
-                rated.record = record.clone();
-            }
-        };
-        match caller {
-            Some(number) => self
-                .known
-                .change_caller(&number, |caller| caller.ratings.iter_mut().for_each(renew)),
-            None => self.known.change_call(account, call, |memory| {
-                memory.rated.as_deref_mut().map(renew);
-            }),
-        }
+        let mut all = ratings.chain(of_call).filter(|rated| self.is_newest(rated));
+        all.find(|rated| Some(rated.record.id) == asking.rating)
     }
 
     /// Ends a call; where nothing was rated in it, that is its outcome.

@@ -1,9 +1,10 @@
-//! The memories at hand while one thing is decided, and what changed in them.
+//! The memories at hand while things are decided, and what changed in them.
 
 use super::decide::Change;
 use super::matching::later;
 use super::memory::{
     AskingMemory, CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory,
+    Rated, Subject,
 };
 use crate::model::{AccountName, InvitationId, InvitationState, MessageId, Msisdn};
 use jiff::Timestamp;
@@ -15,7 +16,11 @@ pub(super) const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// What was recalled, key by key; where nothing was remembered, that is known as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(BTreeMap<MemoryKey, Option<Memory>>);
+pub struct Known {
+    memories: BTreeMap<MemoryKey, Option<Memory>>,
+    /// What was remembered before of all that was touched since [`Known::begin`].
+    before: BTreeMap<MemoryKey, Option<Memory>>,
+}
 
 impl Known {
     /// Nothing recalled yet.
@@ -26,19 +31,20 @@ impl Known {
 
     /// Adds what the store remembers under a key.
     pub fn recall(&mut self, key: MemoryKey, memory: Option<Memory>) {
-        self.0.insert(key, memory);
+        let before = self.memories.insert(key.clone(), memory).flatten();
+        self.before.entry(key).or_insert(before);
     }
 
     /// Whether the store was asked for a key.
     #[must_use]
     pub fn has(&self, key: &MemoryKey) -> bool {
-        self.0.contains_key(key)
+        self.memories.contains_key(key)
     }
 
     /// What is remembered under a key.
     #[must_use]
     pub fn get(&self, key: &MemoryKey) -> Option<&Memory> {
-        self.0.get(key)?.as_ref()
+        self.memories.get(key)?.as_ref()
     }
 
     /// What is remembered of a citizen.
@@ -86,6 +92,22 @@ impl Known {
         match self.get(&MemoryKey::Invitation(id.clone()))? {
             Memory::Invitation(invitation) => Some(invitation),
             _ => None,
+        }
+    }
+
+    /// The rating of a subject that is remembered whoever rates it.
+    #[must_use]
+    pub fn matter(&self, subject: &Subject) -> Option<&Rated> {
+        match self.get(&subject.key()?)? {
+            Memory::Matter(rated) => Some(rated),
+            _ => None,
+        }
+    }
+
+    /// Remembers a rating whoever rates its subject next, where that is a case.
+    pub(super) fn keep_matter(&mut self, rated: &Rated) {
+        if let Some(key) = rated.subject.key() {
+            self.recall(key, Some(Memory::Matter(Box::new(rated.clone()))));
         }
     }
 
@@ -152,13 +174,18 @@ impl Known {
         self.recall(MemoryKey::Call { account: account.clone(), call: call.clone() }, None);
     }
 
-    /// What is otherwise than it was.
-    pub(super) fn changes_since(&self, before: &Known) -> Vec<Change> {
-        let changed =
-            self.0.iter().filter(|(key, memory)| before.0.get(*key).unwrap_or(&None) != *memory);
-        let change = |(key, memory): (&MemoryKey, &Option<Memory>)| Change {
+    /// One more thing is decided: what changes from here on is its doing.
+    pub(super) fn begin(&mut self) {
+        self.before.clear();
+    }
+
+    /// What is otherwise than it was at the beginning.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let now = |key: &MemoryKey| self.get(key);
+        let changed = self.before.iter().filter(|(key, before)| before.as_ref() != now(key));
+        let change = |(key, _): (&MemoryKey, _)| Change {
             key: key.clone(),
-            to: memory.as_ref().map(|memory| (memory.clone(), memory.due())),
+            to: now(key).map(|memory| (memory.clone(), memory.due())),
         };
         changed.map(change).collect()
     }
@@ -195,6 +222,7 @@ impl Memory {
             Memory::Asking(asking) => Some(asking.until.unwrap_or(asking.forget_at)),
             Memory::Message(message) => Some(message.forget_at),
             Memory::Invitation(invitation) => Some(invitation.forget_at),
+            Memory::Matter(rated) => Some(rated.forget_at),
         }
     }
 }

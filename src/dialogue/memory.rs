@@ -62,6 +62,13 @@ pub enum MemoryKey {
         /// Its id.
         call: MessageId,
     },
+    /// A case, or a step of one, whoever rates it.
+    Matter {
+        /// The case number.
+        project_no: String,
+        /// The step.
+        step: Option<u32>,
+    },
 }
 
 impl MemoryKey {
@@ -74,6 +81,10 @@ impl MemoryKey {
             MemoryKey::Message { account, id } => format!("message:{account}:{id}"),
             MemoryKey::Invitation(id) => format!("invitation:{id}"),
             MemoryKey::Asking { account, call } => format!("asking:{account}:{call}"),
+            MemoryKey::Matter { project_no, step: Some(step) } => {
+                format!("matter:{step}:{project_no}")
+            }
+            MemoryKey::Matter { project_no, step: None } => format!("matter::{project_no}"),
         }
     }
 
@@ -94,6 +105,11 @@ impl MemoryKey {
                 within(rest).map(|(account, id)| MemoryKey::Message { account, id })
             }
             ("invitation", id) => Some(MemoryKey::Invitation(InvitationId(id.to_owned()))),
+            ("matter", rest) => {
+                let (step, project_no) = rest.split_once(':')?;
+                let step = if step.is_empty() { None } else { Some(step.parse().ok()?) };
+                Some(MemoryKey::Matter { project_no: project_no.to_owned(), step })
+            }
             _ => None,
         }
     }
@@ -112,6 +128,8 @@ pub enum Memory {
     Invitation(InvitationMemory),
     /// Of what we ask in a call.
     Asking(AskingMemory),
+    /// Of a case: its rating, from whichever phone it came.
+    Matter(Box<Rated>),
 }
 
 impl Memory {
@@ -304,6 +322,19 @@ pub enum Subject {
     Invitation(InvitationId),
     /// Nobody knows what; the rating stands by itself.
     Unknown(RecordId),
+}
+
+impl Subject {
+    /// What its rating is remembered under, where that is not for its citizen alone.
+    #[must_use]
+    pub fn key(&self) -> Option<MemoryKey> {
+        match self {
+            Subject::Case { project_no, step } => {
+                Some(MemoryKey::Matter { project_no: project_no.clone(), step: *step })
+            }
+            Subject::Call(_) | Subject::Invitation(_) | Subject::Unknown(_) => None,
+        }
+    }
 }
 
 /// What is remembered of a call.

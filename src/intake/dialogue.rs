@@ -1,9 +1,9 @@
 //! The dialogue worker: takes what was held, in the order of arrival, and concludes it by what is
 //! remembered.
 //!
-//! It is the only one who writes memory. Whatever it decides goes to disk as a whole, together with
-//! the leaving of the inbox, so that a crash between any two steps loses nothing and does nothing
-//! twice.
+//! It is the only one who writes memory. It decides a group in turn, each by what the ones before it
+//! changed. What the group came to goes to disk as a whole, together with the leaving of the inbox,
+//! so that a crash between any two steps loses nothing and does nothing twice.
 
 use super::accept::by_weekends;
 use super::revise::Reviser;
@@ -25,13 +25,13 @@ use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Held events, or memories, taken up at once.
+/// Held events, or memories, taken up and concluded at once.
 const AT_ONCE: u32 = 64;
 /// How long it looks at nothing unless it is woken.
 const LOOK: Duration = Duration::from_secs(1);
@@ -126,12 +126,9 @@ impl DialogueWorker {
         let inbox = self.store.inbox(AT_ONCE).await?;
         // A question that was sent before these answers came is known to be sent before they are read.
         let mut done = self.learn_all().await?;
-        for held in &inbox {
-            done += self.passing(self.take(held).await)?;
-        }
-        for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
-            done += self.passing(self.wake(woken).await)?;
-        }
+        done += self.conclude_all(inbox.iter().map(Cause::held)).await?;
+        let woken = self.store.woken(self.clock.now(), AT_ONCE).await?;
+        done += self.conclude_all(woken.iter().map(Cause::woken)).await?;
         // Not beside any of these: it changes what they remember.
         done += self.reviser.take_up(AT_ONCE).await?;
         Ok(done)
@@ -142,80 +139,72 @@ impl DialogueWorker {
         let mut learned = 0;
         loop {
             let untold = self.store.untold(AT_ONCE).await?;
-            let before = learned;
-            for news in &untold {
-                learned += self.passing(self.learn(news).await)?;
-            }
-            if learned == before {
+            let now = self.conclude_all(untold.iter().map(Cause::told)).await?;
+            if now == 0 {
                 return Ok(learned);
             }
+            learned += now;
         }
     }
 
-    /// How many were concluded: none if something stands against this one only.
-    fn passing(&self, concluded: Result<bool, ConcludeError>) -> Result<usize, ConcludeError> {
-        self.progress.step();
-        match concluded {
-            Ok(done) => Ok(usize::from(done)),
-            Err(error) if error.is_of_one() => {
-                tracing::error!(%error, "this stays held, and others are taken before it");
-                Ok(0)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn take(&self, held: &Held) -> Result<bool, ConcludeError> {
-        let happening =
-            match memory::read::<Waiting>(&held.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)? {
-                Waiting::Said(event) => Happening::Said(heard(held, *event)),
-                Waiting::InCall(event, step) => {
-                    Happening::InCall { heard: heard(held, *event), step }
-                }
-                Waiting::Invited(invitation) => Happening::Invited(invitation),
-            };
-        self.conclude(happening, Cause { held: Some(held), ..Cause::default() }).await
-    }
-
-    async fn wake(&self, woken: &Woken) -> Result<bool, ConcludeError> {
-        let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
-        self.conclude(Happening::Due(key), Cause::default()).await
-    }
-
-    async fn learn(&self, untold: &Untold) -> Result<bool, ConcludeError> {
-        let news = News::from_bytes(&untold.bytes.0)?;
-        self.conclude(news.into(), Cause { told: Some(untold.id), ..Cause::default() }).await
-    }
-
-    /// Recalls, decides, and stores all of it. Returns whether this was the first to do so.
-    async fn conclude(
+    /// Concludes these in their order, all at once. What something stands against is halved until
+    /// that one thing is alone; it stays, and the others pass it. Returns how many were concluded.
+    async fn conclude_all<'a>(
         &self,
-        happening: Happening,
-        cause: Cause<'_>,
-    ) -> Result<bool, ConcludeError> {
+        causes: impl Iterator<Item = Result<Cause<'a>, ConcludeError>>,
+    ) -> Result<usize, ConcludeError> {
+        let mut readable = Vec::new();
+        for cause in causes {
+            match cause {
+                Ok(cause) => readable.push(cause),
+                Err(error) => pass(error)?,
+            }
+        }
+        let mut done = 0;
+        let mut groups: Vec<&[Cause<'_>]> = vec![&readable];
+        while let Some(group) = groups.pop() {
+            self.progress.step();
+            let (first, rest) = group.split_at(group.len() / 2);
+            match self.conclude(group).await {
+                Ok(Concluded::Done { .. }) => done += group.len(),
+                Ok(Concluded::Void) if first.is_empty() => {}
+                Err(error) if first.is_empty() || !error.is_of_one() => pass(error)?,
+                Ok(Concluded::Void) | Err(_) => groups.extend([rest, first]),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Recalls, decides, and stores all of it or nothing.
+    async fn conclude(&self, group: &[Cause<'_>]) -> Result<Concluded, ConcludeError> {
+        if group.is_empty() {
+            return Ok(Concluded::Done { fresh: Vec::new() });
+        }
         let campaigns = self.campaigns.borrow().clone();
         let rules = Rules { campaigns: &campaigns, accounts: &self.accounts };
         let mut known = Known::nothing();
-        loop {
-            let wanted = dialogue::wanted(&happening, &known);
-            if wanted.is_empty() {
-                break;
-            }
-            recall(&self.store, wanted, &mut known).await?;
-        }
+        self.recall(group, &mut known).await?;
         let now = self.clock.now();
-        let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
-            self.entropy.record_id(now).0
-        });
-        for because in &decision.because {
-            tracing::debug!(callback = cause.callback().0, %because, "decided");
+        let mut decided = Decided::default();
+        for cause in group {
+            // One before it may have told whose it is.
+            self.recall(std::slice::from_ref(cause), &mut known).await?;
+            let happening = cause.happening.clone();
+            let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
+                self.entropy.record_id(now).0
+            });
+            for because in &decision.because {
+                tracing::debug!(callback = cause.callback().0, %because, "decided");
+            }
+            decided.add(decision, cause, now);
         }
-        let counts: Vec<(Outcome, bool)> = decision
-            .concluded
+        let conclusion = decided.conclusion();
+        let counts: Vec<(Outcome, bool)> = conclusion
+            .entries
             .iter()
             .map(|it| (it.outcome, by_weekends(&it.records, &campaigns)))
             .collect();
-        let concluded = self.store.conclude(conclusion(decision, cause, now)).await?;
+        let concluded = self.store.conclude(conclusion).await?;
         for ((outcome, by_weekends), fresh) in counts.into_iter().zip(concluded.fresh()) {
             if *fresh {
                 self.metrics.outcome(outcome, 1);
@@ -224,7 +213,19 @@ impl DialogueWorker {
                 }
             }
         }
-        Ok(matches!(concluded, Concluded::Done { .. }))
+        Ok(concluded)
+    }
+
+    /// Recalls what is needed to decide all of these and is not known yet.
+    async fn recall(&self, group: &[Cause<'_>], known: &mut Known) -> Result<(), ConcludeError> {
+        loop {
+            let wanted = group.iter().flat_map(|cause| dialogue::wanted(&cause.happening, known));
+            let keys: BTreeSet<MemoryKey> = wanted.collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            recall(&self.store, keys.into_iter().collect(), known).await?;
+        }
     }
 }
 
@@ -250,40 +251,83 @@ pub(super) fn changed(Change { key, to }: Change) -> MemoryChange {
     MemoryChange { key: key.text(), to }
 }
 
-/// What is done with once it is concluded: nothing of a memory that was due.
-#[derive(Debug, Clone, Copy, Default)]
+/// Lets the others pass if something stands against this one only.
+fn pass(error: ConcludeError) -> Result<(), ConcludeError> {
+    if !error.is_of_one() {
+        return Err(error);
+    }
+    tracing::error!(%error, "this stays held, and others are taken before it");
+    Ok(())
+}
+
+/// Something that happened, and what is done with once it is concluded: nothing of a memory that
+/// was due.
+#[derive(Debug)]
 struct Cause<'a> {
+    happening: Happening,
     held: Option<&'a Held>,
     told: Option<MessageKey>,
 }
 
-fn heard(held: &Held, event: Event) -> Box<Heard> {
-    let origin = Origin {
-        account: held.account.clone(),
-        callback: held.callback,
-        received_at: held.received_at,
-    };
-    Box::new(Heard { origin, event })
-}
+impl<'a> Cause<'a> {
+    fn held(held: &'a Held) -> Result<Cause<'a>, ConcludeError> {
+        let bytes = held.bytes.as_ref().ok_or(memory::UnknownLayout)?;
+        let heard = |event: Box<Event>| {
+            let origin = Origin {
+                account: held.account.clone(),
+                callback: held.callback,
+                received_at: held.received_at,
+            };
+            Box::new(Heard { origin, event: *event })
+        };
+        let happening = match memory::read::<Waiting>(&bytes.0)? {
+            Waiting::Said(event) => Happening::Said(heard(event)),
+            Waiting::InCall(event, step) => Happening::InCall { heard: heard(event), step },
+            Waiting::Invited(invitation) => Happening::Invited(invitation),
+        };
+        Ok(Cause { happening, held: Some(held), told: None })
+    }
 
-impl Cause<'_> {
     /// The callback that brought it; none of a memory or a message.
     fn callback(&self) -> CallbackSeq {
         self.held.map_or(CallbackSeq::NONE, |held| held.callback)
     }
+
+    fn woken(woken: &Woken) -> Result<Cause<'a>, ConcludeError> {
+        let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
+        Ok(Cause { happening: Happening::Due(key), held: None, told: None })
+    }
+
+    fn told(untold: &Untold) -> Result<Cause<'a>, ConcludeError> {
+        let news = News::from_bytes(&untold.bytes.0)?;
+        Ok(Cause { happening: news.into(), held: None, told: Some(untold.id) })
+    }
 }
 
-/// A decision as the store takes it, with what caused it.
-fn conclusion(decision: Decision, cause: Cause<'_>, now: Timestamp) -> Conclusion {
-    let Decision { concluded, messages, changes, because: _ } = decision;
-    let Cause { held, told } = cause;
-    Conclusion {
-        held: held.map(|held| held.seq).into_iter().collect(),
-        entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
-        memory: changes.into_iter().map(changed).collect(),
-        messages: messages.iter().map(queued).collect(),
-        told: told.into_iter().collect(),
-        revised: None,
+/// What the decisions of a group come to.
+#[derive(Debug, Default)]
+struct Decided {
+    conclusion: Conclusion,
+    /// What is remembered in the end, by key.
+    memory: BTreeMap<MemoryKey, Option<(Memory, Option<Timestamp>)>>,
+}
+
+impl Decided {
+    fn add(&mut self, decision: Decision, cause: &Cause<'_>, now: Timestamp) {
+        let Decision { concluded, messages, changes, because: _ } = decision;
+        let entries = concluded.into_iter().filter_map(|it| entry(it, cause.held, now));
+        self.conclusion.entries.extend(entries);
+        self.conclusion.messages.extend(messages.iter().map(queued));
+        self.conclusion.held.extend(cause.held.map(|held| held.seq));
+        self.conclusion.told.extend(cause.told);
+        self.memory.extend(changes.into_iter().map(|Change { key, to }| (key, to)));
+    }
+
+    /// As the store takes it.
+    fn conclusion(self) -> Conclusion {
+        let change = |(key, to)| changed(Change { key, to });
+        let memory = self.memory.into_iter().map(change).collect();
+        Conclusion { memory, ..self.conclusion }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a dialect means: layers, routes, defaults, and the shapes that fields may have.
 
-use super::{account, parse};
+use super::{account, around, parse};
 use bridge8890::config::dialect::{
     Charset, Check, Decode, Decoding, DedupePart, Dialect, Format, Origin, RuleKind, SecretUse,
     Source, Step, Trust,
@@ -43,6 +43,21 @@ fn an_account_may_change_one_thing_about_its_carrier() {
     assert_eq!((inside.name.as_str(), inside.decode.len()), ("sms_reply", 2));
     assert_eq!(theirs.secrets(), SecretUse::Required);
     assert_eq!(ours.secrets(), SecretUse::Optional);
+}
+
+#[test]
+fn a_dialect_that_only_says_how_to_send_is_called_by_nobody() {
+    let send = "[send]\nurl = \"https://sms.example/send\"\n\
+                query = { to = \"${to}\", text = \"${text}\" }\n\
+                [send.answer]\nformat = \"text\"\ncode = \"status:\"\nsent = [\"200\"]";
+    let config = parse(&around("generic", false, send)).unwrap_or_else(|it| panic!("{it}"));
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    let spoken = &config.accounts.values().next().expect("the account").dialect;
+    assert!(spoken.routes.is_empty() && spoken.send.is_some());
+    let half = format!("formats = [\"json\"]\n{send}");
+    let problems = parse(&around("generic", false, &half)).expect_err("it hears nothing");
+    assert!(problems.to_string().contains("events"), "{problems}");
+    assert_eq!(dialect(send).routes.len(), 1, "with formats and events it is called");
 }
 
 #[test]

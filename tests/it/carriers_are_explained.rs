@@ -34,7 +34,14 @@ async fn every_carrier_is_listed_and_shown() {
         let text = run(&site, &["carrier", "show", key]).await;
         assert_eq!(text.code, Some(0));
         assert!(text.stdout.contains("accepted   200"), "{}", text.stdout);
+        let sends = line["sends"].as_array().expect("what it takes");
+        assert_eq!(text.stdout.contains("\nsends "), !sends.is_empty(), "{}", text.stdout);
     }
+    let sends = run(&site, &["carrier", "show", "jasmin", "--json"]).await.json()["sends"].take();
+    assert_eq!(sends["takes"], serde_json::json!(["texts"]));
+    let brought = ["url", "user", "secret", "values.report_url"];
+    assert_eq!(sends["brings"], serde_json::json!(brought));
+    assert!(sends["fields"].as_array().expect("fields").contains(&"dlr-url".into()), "{sends}");
     let unknown = run(&site, &["carrier", "show", "twillio"]).await;
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("carrier list"), "{}", unknown.stderr);

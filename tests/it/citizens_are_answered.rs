@@ -53,8 +53,13 @@ pub(crate) async fn carrier() -> (SmsCarrier, String) {
 
 /// Has a citizen say something.
 pub(crate) async fn says(gateway: &Gateway, id: &str, text: &str) {
+    says_from(gateway, "+8613940000001", id, text).await;
+}
+
+/// Has whoever has this number say something.
+async fn says_from(gateway: &Gateway, caller: &str, id: &str, text: &str) {
     let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("from", "+8613940000001")
+        .append_pair("from", caller)
         .append_pair("to", "10690088")
         .append_pair("charset", "UTF-8")
         .append_pair("ts", "1772677230")
@@ -112,6 +117,37 @@ async fn who_is_invited_rates_the_case_that_was_asked_about() {
     let taken = platform.taken();
     assert_eq!(taken.len(), 1, "{taken:?}");
     assert_eq!((taken[0].kind.as_str(), taken[0].invitation.as_deref()), ("rating", Some("i-1")));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_case_is_rated_once_whoever_rates_it() {
+    let platform = Platform::start().await;
+    let (_carrier, own) = carrier().await;
+    let mut gateway = Gateway::with(&platform, &own).await;
+    let table = "id,campaign,channel,mobile,projectNo,senderNumber\n\
+                 i-1,talk,sms,13940000001,P-1,10690088\n\
+                 i-2,talk,sms,13940000002,P-1,10690088\n";
+    gateway.site.write("in.csv", table);
+    let url = gateway.url("");
+    let import = gateway.site.run(&format!("invitations import in.csv --url {url}")).await;
+    assert_eq!(import.code, Some(0), "{import:?}");
+    until("it is known that both were asked", async || {
+        let sent = "bridge8890_messages_settled_total{account=\"kannel\",result=\"sent\"}";
+        gateway.metric(sent).await == 2.0
+    })
+    .await;
+    says(&gateway, "m-1", "满意").await;
+    until("it is rated", async || found(&gateway, "rating").await == [(Some(4), 1, 0)]).await;
+    gateway.kill9().await;
+    gateway.restart().await;
+    says_from(&gateway, "+8613940000002", "m-2", "非常满意").await;
+    says(&gateway, "m-3", "不满意").await;
+    gateway.drained().await;
+    let surplus = "bridge8890_events_total{outcome=\"surplus\"}";
+    until("the third is kept only", async || gateway.metric(surplus).await == 1.0).await;
+    let ratings = [(Some(4), 1, 0), (Some(5), 2, 0)];
+    assert_eq!(found(&gateway, "rating").await, ratings);
     gateway.finish().await;
 }
 

@@ -1,6 +1,7 @@
 //! `bench`: the limit and the gateway in turn, in one run, so that ratios travel where absolute
 //! figures do not.
 
+mod conversation;
 mod drain;
 mod field;
 mod figure;
@@ -101,10 +102,12 @@ enum Scenario {
     Restart,
     /// A gateway with next to nothing to do.
     Idle,
+    /// Answers that are held and then concluded by what is remembered.
+    Conversation,
 }
 
 impl Scenario {
-    const ALL: [Scenario; 7] = [
+    const ALL: [Scenario; 8] = [
         Scenario::Forwarding,
         Scenario::Forwarding512,
         Scenario::Down,
@@ -112,6 +115,7 @@ impl Scenario {
         Scenario::Filled,
         Scenario::Restart,
         Scenario::Idle,
+        Scenario::Conversation,
     ];
 
     async fn measure(self, bench: &Bench, field: &Field) -> anyhow::Result<Findings> {
@@ -136,6 +140,7 @@ impl Scenario {
                 restart::measure(field, &stored, bench.connections, bench.pending).await
             }
             Scenario::Idle => idle::measure(field).await,
+            Scenario::Conversation => conversation::measure(field, bench.connections).await,
         }
     }
 }

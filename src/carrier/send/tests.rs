@@ -50,7 +50,10 @@ fn read_built_in(carrier: &str) -> Arc<Sending> {
             "url = \"https://kannel.example/cgi-bin/sendsms\"\n\
              values = { report_url = \"https://gw.example/callback/x/dlr\" }"
         }
-        _ => "url = \"https://jasmin.example/send\"",
+        _ => {
+            "url = \"https://jasmin.example/send\"\n\
+             values = { report_url = \"https://gw.example/callback/x\" }"
+        }
     };
     sending(carrier, &format!("[accounts.x.send]\nuser = \"testId\"\nsecret = \"env:KEY\"\n{rest}"))
 }
@@ -221,6 +224,10 @@ fn kannel_and_jasmin_are_told_texts() {
 
     let outgoing = ready(&built_in("jasmin"), &text("满1"), NOW);
     assert_eq!(field(&outgoing.body, "hex-content").as_deref(), Some("6ee10031"));
+    let report =
+        ["dlr", "dlr-url", "dlr-level", "dlr-method"].map(|key| field(&outgoing.body, key));
+    let asked = ["yes", "https://gw.example/callback/x", "3", "POST"];
+    assert_eq!(report.each_ref().map(Option::as_deref), asked.map(Some));
     assert_eq!(field(&outgoing.body, "password").as_deref(), Some("testSecret"));
     let template = template("t", &[]);
     assert_eq!(

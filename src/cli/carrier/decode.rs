@@ -287,6 +287,9 @@ fn elsewhere(config: &Config, account: &Account, path: &str) -> Refusal {
             "{path} is an address of the account `{}`; this one answers at {addresses}",
             other.name
         ),
+        None if addresses.is_empty() => {
+            format!("nobody answers at {path}; this account only sends")
+        }
         None => format!("nobody answers at {path}; this account does at {addresses}"),
     };
     Refusal { rule: "path", why }

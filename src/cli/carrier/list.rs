@@ -1,5 +1,6 @@
 //! `carrier list`: every carrier that an account may name.
 
+use super::sends;
 use crate::config;
 use crate::config::dialect::Dialect;
 use serde::Serialize;
@@ -27,6 +28,7 @@ struct Line<'a> {
     title: &'a str,
     routes: Vec<&'a str>,
     trust: &'static str,
+    sends: Vec<&'static str>,
     patience: &'a str,
 }
 
@@ -37,6 +39,7 @@ impl<'a> Line<'a> {
             title: &dialect.title,
             routes: dialect.routes.iter().map(|route| route.name.as_str()).collect(),
             trust: dialect.trust().name(),
+            sends: sends::takes(dialect),
             patience: &dialect.patience,
         }
     }
@@ -50,12 +53,16 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode>
             writeln!(out, "{}", serde_json::to_string(&line)?)?;
             continue;
         }
-        let Line { key, title, routes, trust, .. } = line;
+        let Line { key, title, routes, trust, sends, .. } = line;
         let routes = match routes.join(", ") {
             routes if routes.is_empty() => "(one address)".to_owned(),
             routes => routes,
         };
-        writeln!(out, "{key:<18}{title}\n{:<18}{routes}; trust: {trust}", "")?;
+        let sends = match sends.join(", ") {
+            sends if sends.is_empty() => sends,
+            sends => format!("; sends {sends}"),
+        };
+        writeln!(out, "{key:<18}{title}\n{:<18}{routes}; trust: {trust}{sends}", "")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 mod decode;
 mod list;
 mod recorded;
+mod sends;
 mod show;
 
 use std::io::Write;

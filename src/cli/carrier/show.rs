@@ -1,5 +1,6 @@
 //! `carrier show`: how a carrier or an account speaks, as its own engineers need to know it.
 
+use super::sends::Sends;
 use crate::config::dialect::{
     self, AnswerForm, Check, Dialect, EventRule, Format, Piece, Route, RuleKind, Scheme, Steps,
     Template, Transport,
@@ -11,7 +12,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Shows how a carrier speaks: addresses, dialect, what proves it, what we answer, limits.
+/// Shows how a carrier speaks: addresses, dialect, what proves it, what we answer, limits, sending.
 ///
 /// With a configuration, NAME may also be an account of it, which may have keys of its own.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,8 @@ struct Shown {
     patience: String,
     transport: &'static str,
     routes: Vec<ShownRoute>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sends: Option<Sends>,
 }
 
 #[derive(Debug, Serialize)]
@@ -142,6 +145,7 @@ fn show(dialect: &Dialect, account: Option<&Account>) -> Shown {
             Transport::WebSocket => "websocket",
         },
         routes: dialect.routes.iter().map(|route| show_route(route, account)).collect(),
+        sends: Sends::of(dialect),
     }
 }
 
@@ -260,7 +264,7 @@ fn show_answer(to: &'static str, form: &AnswerForm) -> ShownAnswer {
 }
 
 /// A template as it is written in the configuration, but for its filters.
-fn written(template: &Template) -> String {
+pub(super) fn written(template: &Template) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Literal(text) => text.replace('\n', "\\n"),
         Piece::Value(source, _) => format!("${{{source}}}"),
@@ -310,6 +314,9 @@ fn print(shown: &Shown, out: &mut impl Write) -> anyhow::Result<()> {
                 writeln!(out, "    {name:<9}{body}")?;
             }
         }
+    }
+    if let Some(sends) = &shown.sends {
+        sends.print(out)?;
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ pub(in crate::config) fn signed_without_url(
 }
 
 fn is_called(account: &Account) -> bool {
-    account.access.connect.is_none()
+    account.access.connect.is_none() && !account.dialect.routes.is_empty()
 }
 
 fn signs_url(dialect: &Dialect) -> bool {

@@ -54,7 +54,7 @@ pub struct Dialect {
     pub retries: Vec<Duration>,
     /// How its messages travel.
     pub transport: Transport,
-    /// The addresses that it calls, at least one, in alphabetical order.
+    /// The addresses that it calls, in alphabetical order; none: it is only sent through.
     pub routes: Vec<Route>,
     /// How it is told to send a message; `None`: it cannot, or nobody has written down how.
     pub send: Option<Arc<Submission>>,

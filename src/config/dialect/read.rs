@@ -130,7 +130,8 @@ fn pause(value: &DeValue<'_>) -> Result<Duration, Fault> {
     units::duration(config_values::text(value, RETRIES)?).map_err(|wrong| Fault::new(wrong, right))
 }
 
-/// The routes in alphabetical order; without any, the bare address is one.
+/// The routes in alphabetical order; without any, the bare address is one, unless it only says how
+/// to send.
 fn routes(section: &mut Section<'_>, transport: Transport) -> Option<Vec<Route>> {
     let mut routes = section.heirs("routes", |name, section| {
         if let Err(fault) = route_name(name.value) {
@@ -142,7 +143,9 @@ fn routes(section: &mut Section<'_>, transport: Transport) -> Option<Vec<Route>>
         if let Some(node) = section.node("routes") {
             node.reject(Fault::new("has no route", "write a [routes.NAME] below it, or remove it"));
         }
-        routes.push(route("", section, transport));
+        if !section.has("send") || section.has("formats") || section.has("events") {
+            routes.push(route("", section, transport));
+        }
     }
     let mut routes = routes.into_iter().collect::<Option<Vec<Route>>>()?;
     routes.sort_by(|a, b| a.name.cmp(&b.name));

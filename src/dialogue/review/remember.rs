@@ -5,6 +5,7 @@ use super::{Amendment, Review};
 use crate::dialogue::decide::Change;
 use crate::dialogue::known::Known;
 use crate::dialogue::memory::{Memory, MemoryKey, Rated};
+use crate::dialogue::often::subject;
 use crate::model::{Caller, Meaning, Record};
 
 /// The memories that may hold a record which these reviews amend.
@@ -14,6 +15,9 @@ pub fn remembering(reviews: &[&Review]) -> Vec<MemoryKey> {
     for (review, old) in reviews.iter().flat_map(revised) {
         if let Some(Caller::Number(number)) = &old.caller {
             keys.push(MemoryKey::Caller(number.clone()));
+        }
+        if let (Some(invitation), Some(matter)) = (&old.context.invitation, &old.context.matter) {
+            keys.extend(subject(matter, invitation).key());
         }
         if let Some(call) = &review.call {
             keys.push(MemoryKey::Call { account: old.account.clone(), call: call.clone() });
@@ -26,7 +30,7 @@ pub fn remembering(reviews: &[&Review]) -> Vec<MemoryKey> {
 
 /// Has the memories at hand hold the amended records. Returns those that changed.
 pub fn remember_amended(known: &mut Known, reviews: &[&Review]) -> Vec<Change> {
-    let before = known.clone();
+    known.begin();
     for key in remembering(reviews) {
         let Some(mut memory) = known.get(&key).cloned() else { continue };
         for rated in ratings(&mut memory) {
@@ -34,13 +38,14 @@ pub fn remember_amended(known: &mut Known, reviews: &[&Review]) -> Vec<Change> {
         }
         known.recall(key, Some(memory));
     }
-    known.changes_since(&before)
+    known.changes()
 }
 
 fn ratings(memory: &mut Memory) -> Vec<&mut Rated> {
     match memory {
         Memory::Caller(caller) => caller.ratings.iter_mut().collect(),
         Memory::Call(call) => call.rated.as_deref_mut().into_iter().collect(),
+        Memory::Matter(rated) => vec![&mut **rated],
         Memory::Message(_) | Memory::Invitation(_) | Memory::Asking(_) => Vec::new(),
     }
 }

@@ -32,6 +32,11 @@ pub(super) fn citizen() -> Msisdn {
     Msisdn::read("13940000001", "86").expect("a number")
 }
 
+/// Somebody else.
+pub(super) fn neighbour() -> Msisdn {
+    Msisdn::read("13940000002", "86").expect("a number")
+}
+
 /// Everything on, and said in one word.
 pub(super) fn talkative() -> Conversation {
     let said = |kind| (kind, Wording::Text("您好${project_no}".to_owned()));
@@ -141,9 +146,17 @@ impl Bench {
 
     /// Decides, by nothing but what was written down, and writes down what is remembered.
     pub(super) fn happens(&mut self, happening: Happening) -> Vec<Concluded> {
-        let mut known = Known::nothing();
+        self.happens_after(happening, &mut Known::nothing())
+    }
+
+    /// The same by what is known from deciding before, where that is known.
+    pub(super) fn happens_after(
+        &mut self,
+        happening: Happening,
+        known: &mut Known,
+    ) -> Vec<Concluded> {
         loop {
-            let keys = wanted(&happening, &known);
+            let keys = wanted(&happening, known);
             if keys.is_empty() {
                 break;
             }
@@ -157,7 +170,7 @@ impl Bench {
         let (entropy, now) = (self.entropy.clone(), self.now);
         let mut new_id = || entropy.record_id(now).0;
         let Decision { concluded, messages, changes, because } =
-            decide(happening, &mut known, rules, now, &mut new_id);
+            decide(happening, known, rules, now, &mut new_id);
         for change in changes {
             let key = change.key.text();
             assert_eq!(MemoryKey::read(&key), Some(change.key));
@@ -224,8 +237,14 @@ impl Bench {
 
     /// The citizen sends a text; what became of it comes first.
     pub(super) fn reply(&mut self, service: &str, text: &str) -> Concluded {
+        self.reply_from(&citizen(), service, text)
+    }
+
+    /// Somebody sends a text; what became of it comes first.
+    pub(super) fn reply_from(&mut self, from: &Msisdn, service: &str, text: &str) -> Concluded {
         let body = EventBody::SmsReply { text: text.to_owned() };
-        let heard = self.heard(Event { service: number(service), ..event(body) });
+        let caller = Some(Caller::Number(from.clone()));
+        let heard = self.heard(Event { service: number(service), caller, ..event(body) });
         let mut concluded = self.says(heard);
         self.until(self.now);
         concluded.remove(0)
@@ -251,6 +270,11 @@ impl Bench {
             Memory::Caller(caller) => Some(caller),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// All that is written down.
+    pub(super) fn written(&self) -> &BTreeMap<String, (Vec<u8>, Option<Timestamp>)> {
+        &self.store
     }
 
     pub(super) fn remembered(&self) -> Vec<&str> {

@@ -171,6 +171,70 @@ fn a_second_rating_does_what_the_campaign_says() {
     }
 }
 
+/// The citizen and a neighbour, both invited to rate case A.
+fn both_asked(conversation: Conversation) -> Bench {
+    let mut bench = asked(conversation);
+    let expires_at = moment("2026-03-08T10:00:00+08:00");
+    let id = InvitationId("B".to_owned());
+    bench.invite(Invitation { id, caller: neighbour(), ..invitation("A", LINE, expires_at) });
+    bench.after(Duration::from_mins(10));
+    bench
+}
+
+#[test]
+fn a_case_is_rated_once_whoever_phones() {
+    for (second, outcome, same) in [
+        (Second::FirstStands, Outcome::Surplus, None),
+        (Second::LastStands, Outcome::Rated, Some(true)),
+        (Second::FollowUp, Outcome::Rated, Some(false)),
+    ] {
+        let mut bench = both_asked(Conversation { second, ..talkative() });
+        let first = bench.reply(LINE, "1，很快就来了人").records.remove(0);
+        let thanked = bench.sent_of(MessageKind::ThankYou);
+        let other = bench.reply_from(&neighbour(), LINE, "2");
+        assert_eq!(other.outcome, outcome);
+        if let (Some(same), Some(second)) = (same, other.records.first()) {
+            assert_eq!((second.id == first.id, second.context.assess_number), (same, 2));
+            assert_eq!(second.comment.0, "", "the words are the citizen's");
+            assert_eq!(bench.sent_of(MessageKind::ThankYou), thanked + 1, "each is thanked");
+        }
+        assert_eq!(bench.reply_from(&neighbour(), LINE, "3").outcome, Outcome::Surplus);
+        assert_eq!(bench.reply(LINE, "3").outcome, Outcome::Surplus);
+    }
+}
+
+#[test]
+fn whoever_is_asked_about_a_case_after_the_validity_rates_it_anew() {
+    let mut bench = asked(talkative());
+    let first = bench.reply(LINE, "1").records.remove(0);
+    bench.after(hours(25));
+    let id = InvitationId("B".to_owned());
+    let expires_at = moment("2026-03-09T10:00:00+08:00");
+    bench.invite(Invitation { id, caller: neighbour(), ..invitation("A", LINE, expires_at) });
+    let again = bench.after(hours(1)).reply_from(&neighbour(), LINE, "4").records.remove(0);
+    assert_ne!(again.id, first.id);
+    assert_eq!((again.revision, again.context.assess_number), (Revision::FIRST, 1));
+}
+
+#[test]
+fn a_reason_goes_with_the_rating_that_stands() {
+    let mut bench = both_asked(talkative());
+    let first = bench.reply(LINE, "4").records.remove(0);
+    let reason = bench.reply(LINE, "3天没人来").records.remove(0);
+    assert_eq!((reason.id, reason.revision), (first.id, Revision(2)));
+    let second = bench.reply_from(&neighbour(), LINE, "4").records.remove(0);
+    assert_eq!((second.id, second.revision), (first.id, Revision(3)));
+    assert_eq!(bench.sent_of(MessageKind::AskReason), 2);
+    let reason = bench.reply_from(&neighbour(), LINE, "没人接电话").records.remove(0);
+    assert_eq!((reason.id, reason.revision), (first.id, Revision(4)));
+
+    let mut bench = both_asked(talkative());
+    bench.reply(LINE, "4");
+    bench.reply_from(&neighbour(), LINE, "1");
+    let late = bench.reply(LINE, "排队五个小时");
+    assert_ne!(late.outcome, Outcome::Reason, "the neighbour's rating has taken its place");
+}
+
 #[test]
 fn a_bad_rating_without_a_word_is_asked_why_and_the_answer_is_its_comment() {
     for reason in ["3天没人来", "2", "1"] {
@@ -373,8 +437,9 @@ fn what_looks_odd_is_marked_and_never_altered() {
 
 #[test]
 fn in_the_end_only_a_refusal_is_remembered() {
-    let mut bench = asked(talkative());
+    let mut bench = both_asked(talkative());
     bench.reply(LINE, "4");
+    bench.reply_from(&neighbour(), LINE, "2");
     bench.after(hours(24 * 365));
     assert_eq!(bench.remembered(), [""; 0]);
     bench.reply(LINE, "TD");
