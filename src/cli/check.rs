@@ -60,8 +60,8 @@ struct AccountSummary {
     offset: String,
     country: String,
     default_campaign: Option<String>,
-    /// Where it is called, or the server that we call.
-    at: String,
+    /// Where it is called, or the server that we call; `None`: it only sends.
+    at: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,10 +152,13 @@ fn account_summary(account: &Account) -> AccountSummary {
 }
 
 /// The path of an account that is called; else the server, without what may be secret of its URL.
-fn address(account: &Account) -> String {
-    let Some(connect) = &account.access.connect else { return account.access.path.clone() };
+fn address(account: &Account) -> Option<String> {
+    let Some(connect) = &account.access.connect else {
+        let is_called = !account.dialect.routes.is_empty();
+        return is_called.then(|| account.access.path.clone());
+    };
     let server = connect.url.authority().map_or("", |server| server.as_str());
-    format!("{}://{server}", connect.url.scheme_str().unwrap_or_default())
+    Some(format!("{}://{server}", connect.url.scheme_str().unwrap_or_default()))
 }
 
 fn campaign_summary(campaign: &Campaign) -> CampaignSummary {
@@ -249,9 +252,10 @@ fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Res
         Some(campaign) => format!(", else campaign {campaign}"),
         None => String::new(),
     };
+    let at = at.as_ref().map_or_else(|| "only sends".to_owned(), |at| format!("at {at}"));
     writeln!(
         out,
-        "account      {name}: {carrier}, {secrets} secret{plural}, {offset}, +{country}{campaign}; at {at}"
+        "account      {name}: {carrier}, {secrets} secret{plural}, {offset}, +{country}{campaign}; {at}"
     )
 }
 
