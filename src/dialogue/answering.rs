@@ -11,7 +11,7 @@ use super::talk::Occasion;
 use crate::config::{Campaign, Conversation};
 use crate::model::{
     Caller, Channel, Comment, Context, EventBody, InvitationState, Level, Mark, Meaning, Msisdn,
-    Outcome, Record, Revision, TargetType,
+    Outcome, Record, RecordId, Revision, TargetType,
 };
 use crate::normalize::{self, Reading};
 use jiff::Timestamp;
@@ -231,8 +231,10 @@ impl Course<'_> {
             .and_then(|call| call.rated.as_deref());
         let caller = answered.number.and_then(|number| self.known.caller(number));
         let mut ratings = caller.into_iter().flat_map(|caller| &caller.ratings);
-        let of_caller = || ratings.find(|rated| rated.subject == *subject);
-        let before = of_call.or_else(of_caller)?;
+        // Once its citizen is known, what the call remembers is revised with the citizen.
+        let revised = |id: RecordId| of_call.is_some_and(|of_call| of_call.record.id == id);
+        let of_caller = ratings.find(|it| it.subject == *subject || revised(it.record.id));
+        let before = of_caller.or(of_call)?;
         (answered.found.is_some() || at < before.counts_until).then(|| before.clone())
     }
 
@@ -269,7 +271,7 @@ impl Course<'_> {
         let forget_at =
             later(counts_until, talk_window).max(later(at, window)).max(answered.forget_at());
         let rated = Rated {
-            subject: before.as_ref().map_or(subject, |before| before.subject.clone()),
+            subject,
             times: before.as_ref().map_or(0, |before| before.times).saturating_add(1),
             thanked: before.as_ref().is_some_and(|before| before.thanked),
             reason_asked: before.as_ref().is_some_and(|before| before.reason_asked),
@@ -347,7 +349,7 @@ impl Answered<'_> {
         }
     }
 
-    fn ended(&self) -> Option<(crate::model::RecordId, Revision)> {
+    fn ended(&self) -> Option<(RecordId, Revision)> {
         self.found.as_ref().and_then(|(_, asked)| asked.ended)
     }
 

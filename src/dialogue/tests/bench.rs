@@ -69,7 +69,7 @@ pub(super) fn invitation(id: &str, service: &str, expires_at: Timestamp) -> Invi
 }
 
 /// The account through which citizens are heard and written to.
-fn sender() -> Account {
+pub(super) fn sender() -> Account {
     let account = account();
     Account { send: Some(samples::sending(account.name.as_str())), ..account }
 }
@@ -96,6 +96,11 @@ impl Bench {
             conversation: Some(conversation),
             ..campaign()
         };
+        Bench::of(campaign, now)
+    }
+
+    /// For a campaign of its own.
+    pub(super) fn of(campaign: Campaign, now: &str) -> Bench {
         Bench {
             campaigns: vec![Arc::new(campaign)],
             accounts: BTreeMap::from([(account().name, Arc::new(sender()))]),

@@ -1,5 +1,6 @@
 //! The dialogue as a whole, over a memory that is written down after every step.
 
 mod bench;
+mod calls;
 mod rules;
 mod worlds;

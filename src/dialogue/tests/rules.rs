@@ -285,6 +285,29 @@ fn keys_find_the_number_of_their_call_before_and_after() {
 }
 
 #[test]
+fn a_call_that_was_rated_before_its_number_came_is_revised_by_text_and_by_key_in_turn() {
+    let talks = Conversation {
+        call_wait: Some(hours(1)),
+        invited_only: false,
+        sender: Some(sender().name),
+        ..talkative()
+    };
+    let mut bench = Bench::new(talks, TEN);
+    let pressed = bench.heard(keys("c1", "1"));
+    assert_eq!(bench.says(pressed), []);
+    bench.after(hours(2));
+    let status = bench.heard(answered("c1"));
+    bench.says(status);
+    let pressed = bench.heard(keys("c1", "5"));
+    let bad = bench.says(pressed).remove(0).records.remove(0);
+    bench.until(bench.now);
+    let reason = bench.reply(LINE, "3天没人来").records.remove(0);
+    assert_eq!([bad.revision, reason.revision], [Revision(2), Revision(3)]);
+    let pressed = bench.heard(keys("c1", "1"));
+    assert_eq!(outcomes(&bench.says(pressed)), [Outcome::Surplus]);
+}
+
+#[test]
 fn both_channels_close_one_invitation() {
     let mut bench = Bench::new(Conversation { call_wait: Some(hours(1)), ..talkative() }, TEN);
     let about_call = Matter { call_id: Some("c1".to_owned()), ..Matter::bare(TargetType::Call) };
