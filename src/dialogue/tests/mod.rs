@@ -2,5 +2,6 @@
 
 mod bench;
 mod calls;
+mod channels;
 mod rules;
 mod worlds;
