@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::config::Conversation;
 use crate::config::conversation::{ManyCases, QuietHours, Second};
-use crate::dialogue::Happening;
+use crate::dialogue::{Happening, may_send};
 use crate::model::{
     Channel, DeliveryStatus, Event, EventBody, Invitation, InvitationId, Level, Mark, Matter,
     Meaning, MessageId, MessageKind, Outcome, Record, Revision, TargetType, TextPart, Unrated,
@@ -145,6 +145,26 @@ fn a_question_that_cannot_be_put_says_so() {
     assert_eq!(outcomes(&lost.says(report)), [Outcome::Noted]);
     lost.after(hours(25));
     assert_eq!(why(&lost), Unrated::Undelivered);
+}
+
+#[test]
+fn a_question_that_an_operator_puts_back_is_put_until_it_is_answered() {
+    let mut bench = Bench::new(talkative(), TEN);
+    bench.invite(invitation("A", LINE, moment("2026-03-08T10:00:00+08:00")));
+    let (_, message) = bench.sent.remove(0);
+    let allowed = |bench: &Bench| may_send(&message, bench.memory().as_ref(), bench.now);
+    assert_eq!(allowed(&bench), Ok(()), "nobody knew whether it was sent");
+    bench.reply(LINE, "1");
+    assert_eq!(allowed(&bench), Err(Unrated::NotSent));
+
+    let mut bench = Bench::new(talkative(), "2026-03-05T10:00:00+08:00");
+    bench.happens(Happening::Invited(Box::new(invitation("A", LINE, message.expires))));
+    bench.happens(Happening::NotSent(Box::new(message.clone())));
+    assert_eq!(bench.records().count(), 1, "it was given up");
+    assert_eq!(allowed(&bench), Ok(()));
+    bench.happens(Happening::Sent { message: Box::new(message), carrier_id: None, at: bench.now });
+    let late = bench.reply(LINE, "1").records.remove(0);
+    assert_eq!((late.revision, &late.context.marks[..]), (Revision(2), &[][..]));
 }
 
 #[test]
