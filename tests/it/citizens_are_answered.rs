@@ -2,13 +2,13 @@
 //! silence after a refusal; held events and messages outlive a kill, and no message reaches a citizen twice.
 
 use crate::exchange::SECRET;
-use crate::support::{Gateway, Platform, until};
+use crate::support::{Answer, Gateway, Platform, until};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::Secret;
 use bridge8890::standin::sms::{Mood, Options, SmsCarrier, Speech};
 
 /// A carrier that sends, and the configuration of an account that it believes.
-async fn carrier() -> (SmsCarrier, String) {
+pub(crate) async fn carrier() -> (SmsCarrier, String) {
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
         user: "8890".to_owned(),
@@ -51,8 +51,14 @@ async fn carrier() -> (SmsCarrier, String) {
     (carrier, own)
 }
 
-/// Has a citizen say something.
+/// Has a citizen say something, which must be taken.
 async fn says(gateway: &Gateway, id: &str, text: &str) {
+    let answer = said(gateway, id, text).await;
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+/// What is answered when a citizen says something.
+pub(crate) async fn said(gateway: &Gateway, id: &str, text: &str) -> Answer {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("from", "+8613940000001")
         .append_pair("to", "10690088")
@@ -61,8 +67,7 @@ async fn says(gateway: &Gateway, id: &str, text: &str) {
         .append_pair("id", id)
         .append_pair("text", text)
         .finish();
-    let answer = gateway.get(&format!("/callback/kannel/mo?{query}")).await;
-    assert!(answer.status < 300, "{}", answer.text());
+    gateway.get(&format!("/callback/kannel/mo?{query}")).await
 }
 
 async fn told(carrier: &SmsCarrier, texts: &[&str]) {
