@@ -6,6 +6,7 @@
 //! twice.
 
 use super::accept::by_weekends;
+use super::passed::{PAGE, Passed};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
@@ -15,21 +16,20 @@ use crate::dialogue::{
 use crate::lifecycle::Tasks;
 use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome};
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
-    Remembered, Store, StoreError, Untold, Woken,
+    Concluded, ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, NewMessage, Opaque,
+    ReadError, Remembered, Store, StoreError, Untold, UntoldSeq, WakeSeq, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
+use crate::telemetry::seldom::Seldom;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// Held events, or memories, taken up at once.
-const AT_ONCE: u32 = 64;
 /// How long it looks at nothing unless it is woken.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it leaves a failing store alone.
@@ -77,6 +77,15 @@ impl ConcludeError {
     }
 }
 
+/// How far it has come past what stays, and when it last said so.
+#[derive(Debug, Default)]
+struct Looks {
+    held: Passed<InboxSeq>,
+    news: Passed<UntoldSeq>,
+    due: Passed<WakeSeq>,
+    said: Seldom,
+}
+
 /// The worker.
 #[derive(Debug)]
 pub struct DialogueWorker {
@@ -93,11 +102,12 @@ impl DialogueWorker {
     /// Concludes until the gateway stops.
     pub async fn run(self, tasks: Tasks) {
         let mut arrivals = self.store.arrivals();
+        let mut looks = Looks::default();
         loop {
             // Whatever arrives from here on wakes us again.
             arrivals.mark_unchanged();
             self.progress.step();
-            let taken = self.take_up().await;
+            let taken = self.take_up(&mut looks).await;
             self.progress.rest();
             let pause = match taken {
                 Ok(0) => LOOK,
@@ -115,46 +125,64 @@ impl DialogueWorker {
         }
     }
 
-    /// Concludes what is held and what is due now. Returns how much of it was.
-    async fn take_up(&self) -> Result<usize, ConcludeError> {
-        let inbox = self.store.inbox(AT_ONCE).await?;
+    /// Concludes what is held and what is due now, a page of each. Returns how much of it was, or was
+    /// passed over.
+    async fn take_up(&self, looks: &mut Looks) -> Result<usize, ConcludeError> {
+        let now = Instant::now();
+        let inbox = self.store.inbox(looks.held.place(now), PAGE).await?;
         // A question that was sent before these answers came is known to be sent before they are read.
-        let mut done = self.learn_all().await?;
+        let mut done = self.learn_all(looks).await?;
+        let mut taken = 0;
         for held in &inbox {
-            done += self.passing(self.take(held).await)?;
+            taken += self.passing(self.take(held).await, looks)?;
         }
-        for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
-            done += self.passing(self.wake(woken).await)?;
+        let places: Vec<_> = inbox.iter().map(|held| held.seq).collect();
+        done += looks.held.page(&places, taken, now);
+        let woken = self.store.woken(self.clock.now(), looks.due.place(now), PAGE).await?;
+        let mut taken = 0;
+        for woken in &woken {
+            taken += self.passing(self.wake(woken).await, looks)?;
         }
-        Ok(done)
+        let places: Vec<_> = woken.iter().map(|woken| woken.seq).collect();
+        Ok(done + looks.due.page(&places, taken, now))
     }
 
-    /// Takes in what became of messages, all of it. Returns how much that was.
-    async fn learn_all(&self) -> Result<usize, ConcludeError> {
+    /// Takes in what became of messages, all of it. Returns how much that was, or was passed over.
+    async fn learn_all(&self, looks: &mut Looks) -> Result<usize, ConcludeError> {
         let mut learned = 0;
         loop {
-            let untold = self.store.untold(AT_ONCE).await?;
-            let before = learned;
+            let now = Instant::now();
+            let untold = self.store.untold(looks.news.place(now), PAGE).await?;
+            let mut taken = 0;
             for news in &untold {
-                learned += self.passing(self.learn(news).await)?;
+                taken += self.passing(self.learn(news).await, looks)?;
             }
-            if learned == before {
-                return Ok(learned);
+            let places: Vec<_> = untold.iter().map(|news| news.seq).collect();
+            match looks.news.page(&places, taken, now) {
+                0 => return Ok(learned),
+                done => learned += done,
             }
         }
     }
 
     /// How many were concluded: none if something stands against this one only.
-    fn passing(&self, concluded: Result<bool, ConcludeError>) -> Result<usize, ConcludeError> {
+    fn passing(
+        &self,
+        concluded: Result<bool, ConcludeError>,
+        looks: &Looks,
+    ) -> Result<usize, ConcludeError> {
         self.progress.step();
-        match concluded {
-            Ok(done) => Ok(usize::from(done)),
-            Err(error) if error.is_of_one() => {
-                tracing::error!(%error, "this stays held, and others are taken before it");
-                Ok(0)
-            }
-            Err(error) => Err(error),
+        let why = match concluded {
+            Ok(true) => return Ok(1),
+            Ok(false) => "something of it was concluded before".to_owned(),
+            Err(error) if error.is_of_one() => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        self.metrics.passed_over();
+        if let Some(held_back) = looks.said.now() {
+            tracing::error!(why, held_back, "this stays held, and others are taken before it");
         }
+        Ok(0)
     }
 
     async fn take(&self, held: &Held) -> Result<bool, ConcludeError> {
@@ -174,12 +202,12 @@ impl DialogueWorker {
     }
 
     async fn wake(&self, woken: &Woken) -> Result<bool, ConcludeError> {
-        let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
+        let key = woken.key.as_deref().and_then(MemoryKey::read).ok_or(memory::UnknownLayout)?;
         self.conclude(Happening::Due(key), Cause::default()).await
     }
 
     async fn learn(&self, untold: &Untold) -> Result<bool, ConcludeError> {
-        let news = News::from_bytes(&untold.bytes.0)?;
+        let news = News::from_bytes(&untold.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)?;
         self.conclude(news.into(), Cause { told: Some(untold.id), ..Cause::default() }).await
     }
 

@@ -9,8 +9,7 @@ use crate::citizens_are_answered::{carrier, said};
 use crate::support::{Answer, Gateway, Platform, until};
 use bridge8890::standin::sms::{Mood, SmsCarrier};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use std::collections::BTreeMap;
 
 /// What carrier and platform do, in this order.
@@ -157,8 +156,7 @@ impl Conversation {
         let platform = Platform::start().await;
         let (carrier, own) = carrier().await;
         let gateway = Gateway::with(&platform, &own).await;
-        let file = SqliteConnectOptions::new().filename(gateway.site.database());
-        let database = file.connect().await.expect("it opens");
+        let database = gateway.site.open_database().await;
         Conversation { gateway, platform, carrier, database }
     }
 

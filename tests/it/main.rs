@@ -9,6 +9,7 @@ mod carriers_are_explained;
 mod citizens_are_answered;
 mod commands_say_what_they_do;
 mod configuration_is_read_again;
+mod damaged_hides_nothing;
 mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
