@@ -137,13 +137,6 @@ struct Left {
 const SAYING: &str = "SELECT (SELECT count(*) FROM inbox)
     + (SELECT count(*) FROM message WHERE state = 0 OR news IS NOT NULL)";
 
-/// Counts records to be forwarded.
-const RECORDING: &str = "SELECT count(*) FROM outbox";
-
-async fn count(database: &mut SqliteConnection, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(database).await.expect("it reads")
-}
-
 struct Conversation {
     gateway: Gateway,
     platform: Platform,
@@ -164,19 +157,10 @@ impl Conversation {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.database).await.expect("it runs");
     }
 
-    /// Waits until nothing is to be concluded, sent, told or forwarded any more.
-    async fn settled(&mut self) {
-        let database = &mut self.database;
-        until("all is settled", async || {
-            count(database, SAYING).await == 0 && count(database, RECORDING).await == 0
-        })
-        .await;
-    }
-
     async fn goes_on(&mut self, act: Act) {
         let answer = act.happen(&self.gateway, &self.carrier).await;
         assert!(answer.status < 300, "{act:?}: {answer:?}");
-        self.settled().await;
+        self.gateway.settled().await;
     }
 
     /// The same, but the gateway is killed on the way.
@@ -202,7 +186,7 @@ impl Conversation {
         if !is_taken {
             self.goes_on(act).await;
         }
-        self.settled().await;
+        self.gateway.settled().await;
         self.judge_doubt(at).await;
     }
 
@@ -215,7 +199,11 @@ impl Conversation {
         .await;
         // Between messages and records there is no order: the messages are over when the records stand.
         if matches!(at, Break::BeforeARecordIsLeased | Break::BeforeARecordIsSettled) {
-            until("all is said", async || count(database, SAYING).await == 0).await;
+            until("all is said", async || {
+                let left = sqlx::query_scalar::<_, i64>(SAYING).fetch_one(&mut *database).await;
+                left.expect("it reads") == 0
+            })
+            .await;
         }
     }
 
@@ -228,7 +216,7 @@ impl Conversation {
             let id = dead[0]["id"].as_str().expect("an id");
             let replay = self.gateway.site.run(&format!("messages replay {id}")).await;
             assert_eq!(replay.code, Some(0), "{replay:?}");
-            self.settled().await;
+            self.gateway.settled().await;
         }
     }
 

@@ -14,6 +14,7 @@ mod dead_letters_are_replayed;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
 mod invitations_are_taken;
+mod keys_and_texts_are_answers;
 mod killed_between_steps;
 mod links_are_heard;
 mod nobodys_number_leaks;
