@@ -12,7 +12,7 @@ use super::talk::Occasion;
 use crate::config::{Campaign, Conversation};
 use crate::model::{
     Caller, Channel, Comment, Context, EventBody, InvitationState, Level, Mark, Meaning, Msisdn,
-    Outcome, Record, Revision, TargetType,
+    Outcome, Record, RecordId, Revision, TargetType,
 };
 use crate::normalize::{self, Reading};
 use jiff::Timestamp;
@@ -274,11 +274,13 @@ impl Course<'_> {
             .and_then(|call| self.known.call(&answered.heard.origin.account, call))
             .and_then(|call| call.rated.as_deref());
         let caller = answered.number.and_then(|number| self.known.caller(number));
-        let of_subject = || match subject.key() {
-            Some(_) => self.known.matter(subject),
-            None => caller?.ratings.iter().find(|rated| rated.subject == *subject),
+        // Once its citizen is known, what the call remembers is revised with the citizen.
+        let revised = |id: RecordId| of_call.is_some_and(|of_call| of_call.record.id == id);
+        let its = |it: &&Rated| {
+            revised(it.record.id) || (subject.key().is_none() && it.subject == *subject)
         };
-        let before = of_call.or_else(of_subject)?;
+        let of_caller = || caller?.ratings.iter().find(its);
+        let before = self.known.matter(subject).or_else(of_caller).or(of_call)?;
         let late = answered.found.as_ref().is_some_and(|(found, _)| found.late);
         (late || at < before.counts_until).then(|| before.clone())
     }
@@ -318,10 +320,11 @@ impl Course<'_> {
             .max(later(at, window))
             .max(answered.forget_at())
             .max(before.as_ref().map_or(Timestamp::MIN, |before| before.forget_at));
-        let subject = before.as_ref().map_or(subject, |before| before.subject.clone());
         // What was said to whoever rated the case before was not said to this citizen.
         let own = match (&before, answered.number.and_then(|number| self.known.caller(number))) {
-            (Some(_), Some(caller)) => caller.ratings.iter().find(|it| it.subject == subject),
+            (Some(_), Some(caller)) => {
+                caller.ratings.iter().find(|it| it.subject == subject || it.record.id == record.id)
+            }
             _ => None,
         };
         let rated = Rated {
@@ -346,9 +349,9 @@ impl Course<'_> {
             return;
         };
         self.known.change_caller(number, |caller| {
-            if let Some(place) = caller.ratings.iter().position(|it| it.subject == rated.subject) {
-                caller.ratings.remove(place);
-            } else if caller.ratings.len() >= MOST_RATINGS {
+            let same = |it: &Rated| it.subject == rated.subject || it.record.id == rated.record.id;
+            caller.ratings.retain(|it| !same(it));
+            if caller.ratings.len() >= MOST_RATINGS {
                 caller.ratings.remove(0);
             }
             // The question is settled by a level that needs no reason.
@@ -404,7 +407,7 @@ impl Answered<'_> {
         }
     }
 
-    fn ended(&self) -> Option<(crate::model::RecordId, Revision)> {
+    fn ended(&self) -> Option<(RecordId, Revision)> {
         self.found.as_ref().and_then(|(_, asked)| asked.ended)
     }
 

@@ -76,7 +76,14 @@ pub fn may_send(
     let over = caller.invitations.iter().any(|asked| {
         Some(&asked.invitation.id) == message.invitation.as_ref()
             && message.kind == MessageKind::Invite
-            && asked.invitation.state != InvitationState::Planned
+            && !may_ask(asked.invitation.state)
     });
     if over { Err(Unrated::NotSent) } else { Ok(()) }
+}
+
+/// Whether the question may still be put: also where it was thought to be, or not to be, and an
+/// operator knows better.
+fn may_ask(state: InvitationState) -> bool {
+    use InvitationState::{NotRated, Open, Planned};
+    matches!(state, Planned | Open | NotRated(Unrated::NotSent))
 }

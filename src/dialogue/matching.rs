@@ -95,11 +95,12 @@ fn fit(asked: &Asked, signs: &Signs<'_>) -> Option<Fit> {
 fn stands(asked: &Asked, fit: Fit, at: Timestamp, late_window: Duration) -> bool {
     let invitation = &asked.invitation;
     let asked_before = match invitation.state {
-        // Only who was asked has what it is named by.
-        InvitationState::Planned => fit == Fit::Named,
         InvitationState::NotRated(Unrated::OptedOut | Unrated::TooOften | Unrated::NotSent) => {
             false
         }
+        // Only who was asked has what it is named by, whenever we learn of the attempt.
+        _ if fit == Fit::Named => true,
+        InvitationState::Planned => false,
         _ => invitation.attempted_at.is_none_or(|attempted_at| attempted_at <= at),
     };
     asked_before && at < later(invitation.expires_at, late_window)

@@ -7,6 +7,8 @@
 //!    └──────────────────── the probe succeeded ───────────────┼──────────────────────────┤
 //!                                                             └──── the probe failed ────┘
 //! ```
+//!
+//! A probe that was not sent after all leaves its place to the next.
 
 use crate::config;
 use std::num::NonZeroU32;
@@ -125,6 +127,13 @@ impl Breaker {
         Ticket::Probe
     }
 
+    /// A request that had started was not sent: another may try in its place, at once.
+    pub fn give_back(&mut self, ticket: Ticket, now: Instant) {
+        if ticket == Ticket::Probe && self.state == State::Probing {
+            self.state = State::Open { until: now };
+        }
+    }
+
     /// A request has ended. `fraction` (0 to 1) shortens an open time by up to a fifth, so that
     /// several gateways do not try in step.
     ///
@@ -208,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_that_was_not_sent_says_nothing_and_leaves_its_place_to_another() {
+        let now = Instant::now();
+        let mut breaker = breaker();
+        breaker.end(Ticket::Regular, Health::Faulty, now, 1.0);
+        let later = now + OPEN_FOR;
+        let probe = breaker.begin(later);
+        breaker.give_back(Ticket::Regular, later);
+        assert_eq!(breaker.admits(later), Admits::NoneYet);
+        breaker.give_back(probe, later);
+        assert_eq!(breaker.admits(later), Admits::One);
+        let probe = breaker.begin(later);
+        breaker.end(probe, Health::Well, later, 1.0);
+        assert_eq!(breaker.state(), State::Closed { failures: 0 });
+    }
+
+    #[test]
     fn waits_as_long_as_it_is_told_then_probes() {
         let now = Instant::now();
         let mut breaker = breaker();
@@ -231,7 +256,9 @@ mod tests {
         /// Whatever happens, there is at most one probe, it can always come back, and a success
         /// of the probe closes it.
         #[test]
-        fn never_sticks(steps in prop::collection::vec((0_u64..20, health(), any::<bool>()), 0..200)) {
+        fn never_sticks(
+            steps in prop::collection::vec((0_u64..20, prop::option::of(health()), any::<bool>()), 0..200)
+        ) {
             let mut breaker = breaker();
             let mut now = Instant::now();
             let mut under_way: Vec<Ticket> = Vec::new();
@@ -240,7 +267,10 @@ mod tests {
                 if start {
                     under_way.push(breaker.begin(now));
                 } else if let Some(ticket) = under_way.pop() {
-                    breaker.end(ticket, health, now, 0.5);
+                    match health {
+                        Some(health) => breaker.end(ticket, health, now, 0.5),
+                        None => breaker.give_back(ticket, now),
+                    }
                 }
                 let probes = under_way.iter().filter(|ticket| **ticket == Ticket::Probe).count();
                 prop_assert!(probes <= 1);

@@ -171,6 +171,14 @@ impl<T: Telemetry> Lane<T> {
         self.changed.notify_one();
     }
 
+    fn give_back(&self, ticket: Ticket) {
+        let mut breaker = self.breaker();
+        breaker.give_back(ticket, Instant::now());
+        self.telemetry.state(shown(breaker.state()));
+        drop(breaker);
+        self.changed.notify_one();
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         // Every change of it is one assignment, so a panic leaves nothing half done.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,9 +196,10 @@ impl<T: Telemetry> Pass<T> {
 
 impl<T: Telemetry> Drop for Pass<T> {
     fn drop(&mut self) {
-        // A probe that never came to send must not leave the lane waiting for it.
+        // A probe that never came to send must not leave the lane waiting for it, and says nothing
+        // about the far end.
         if self.ticket == Some(Ticket::Probe) {
-            self.lane.report(Ticket::Probe, Health::Failed, "the probe was not sent");
+            self.lane.give_back(Ticket::Probe);
         }
         self.lane.telemetry.landed();
     }
@@ -271,15 +280,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_never_sent_does_not_hold_the_lane_for_ever() {
+    async fn a_probe_that_is_never_sent_leaves_its_place_to_the_next() {
         let lane = lane();
         let mut slots = lane.slots().await;
         lane.begin(slots.pop().expect("a slot")).report(Health::Faulty, "404");
         drop(slots);
+        let mut slots = lane.slots().await;
+        let since = Instant::now();
         for _ in 0..3 {
-            let mut slots = lane.slots().await;
             drop(lane.begin(slots.pop().expect("a slot")));
             assert_eq!(state(&lane), LaneState::Holding);
+            slots = lane.slots().await;
+            assert_eq!((slots.len(), since.elapsed()), (1, Duration::ZERO));
         }
+        let mut probe = lane.begin(slots.pop().expect("a slot"));
+        probe.report(Health::Well, "");
+        assert_eq!(state(&lane), LaneState::Sending);
     }
 }

@@ -6,6 +6,7 @@
 //! so that a crash between any two steps loses nothing and does nothing twice.
 
 use super::accept::by_weekends;
+use super::passed::{PAGE, Passed};
 use super::revise::Reviser;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
@@ -18,21 +19,20 @@ use crate::model::{
     AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome, Step,
 };
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
-    Remembered, Store, StoreError, Untold, Woken,
+    Concluded, ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, NewMessage, Opaque,
+    ReadError, Remembered, Store, StoreError, Untold, UntoldSeq, WakeSeq, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
+use crate::telemetry::seldom::Seldom;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// Held events, or memories, taken up and concluded at once.
-const AT_ONCE: u32 = 64;
 /// How long it looks at nothing unless it is woken.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it leaves a failing store alone.
@@ -82,6 +82,15 @@ impl ConcludeError {
     }
 }
 
+/// How far it has come past what stays, and when it last said so.
+#[derive(Debug, Default)]
+struct Looks {
+    held: Passed<InboxSeq>,
+    news: Passed<UntoldSeq>,
+    due: Passed<WakeSeq>,
+    said: Seldom,
+}
+
 /// The worker.
 #[derive(Debug)]
 pub struct DialogueWorker {
@@ -99,11 +108,12 @@ impl DialogueWorker {
     /// Concludes until the gateway stops.
     pub async fn run(self, tasks: Tasks) {
         let mut arrivals = self.store.arrivals();
+        let mut looks = Looks::default();
         loop {
             // Whatever arrives from here on wakes us again.
             arrivals.mark_unchanged();
             self.progress.step();
-            let taken = self.take_up().await;
+            let taken = self.take_up(&mut looks).await;
             self.progress.rest();
             let pause = match taken {
                 Ok(0) => LOOK,
@@ -121,29 +131,37 @@ impl DialogueWorker {
         }
     }
 
-    /// Concludes what is held and what is due now. Returns how much of it was.
-    async fn take_up(&self) -> Result<usize, ConcludeError> {
-        let inbox = self.store.inbox(AT_ONCE).await?;
+    /// Concludes what is held and what is due now, a page of each. Returns how much of it was, or was
+    /// passed over.
+    async fn take_up(&self, looks: &mut Looks) -> Result<usize, ConcludeError> {
+        let now = Instant::now();
+        let inbox = self.store.inbox(looks.held.place(now), PAGE).await?;
         // A question that was sent before these answers came is known to be sent before they are read.
-        let mut done = self.learn_all().await?;
-        done += self.conclude_all(inbox.iter().map(Cause::held)).await?;
-        let woken = self.store.woken(self.clock.now(), AT_ONCE).await?;
-        done += self.conclude_all(woken.iter().map(Cause::woken)).await?;
+        let mut done = self.learn_all(looks).await?;
+        let taken = self.conclude_all(inbox.iter().map(Cause::held), looks).await?;
+        let places: Vec<_> = inbox.iter().map(|held| held.seq).collect();
+        done += looks.held.page(&places, taken, now);
+        let woken = self.store.woken(self.clock.now(), looks.due.place(now), PAGE).await?;
+        let taken = self.conclude_all(woken.iter().map(Cause::woken), looks).await?;
+        let places: Vec<_> = woken.iter().map(|woken| woken.seq).collect();
+        done += looks.due.page(&places, taken, now);
         // Not beside any of these: it changes what they remember.
-        done += self.reviser.take_up(AT_ONCE).await?;
+        done += self.reviser.take_up(PAGE).await?;
         Ok(done)
     }
 
-    /// Takes in what became of messages, all of it. Returns how much that was.
-    async fn learn_all(&self) -> Result<usize, ConcludeError> {
+    /// Takes in what became of messages, all of it. Returns how much that was, or was passed over.
+    async fn learn_all(&self, looks: &mut Looks) -> Result<usize, ConcludeError> {
         let mut learned = 0;
         loop {
-            let untold = self.store.untold(AT_ONCE).await?;
-            let now = self.conclude_all(untold.iter().map(Cause::told)).await?;
-            if now == 0 {
-                return Ok(learned);
+            let now = Instant::now();
+            let untold = self.store.untold(looks.news.place(now), PAGE).await?;
+            let taken = self.conclude_all(untold.iter().map(Cause::told), looks).await?;
+            let places: Vec<_> = untold.iter().map(|news| news.seq).collect();
+            match looks.news.page(&places, taken, now) {
+                0 => return Ok(learned),
+                done => learned += done,
             }
-            learned += now;
         }
     }
 
@@ -152,12 +170,13 @@ impl DialogueWorker {
     async fn conclude_all<'a>(
         &self,
         causes: impl Iterator<Item = Result<Cause<'a>, ConcludeError>>,
+        looks: &Looks,
     ) -> Result<usize, ConcludeError> {
         let mut readable = Vec::new();
         for cause in causes {
             match cause {
                 Ok(cause) => readable.push(cause),
-                Err(error) => pass(error)?,
+                Err(error) => self.pass(error, looks)?,
             }
         }
         let mut done = 0;
@@ -167,12 +186,30 @@ impl DialogueWorker {
             let (first, rest) = group.split_at(group.len() / 2);
             match self.conclude(group).await {
                 Ok(Concluded::Done { .. }) => done += group.len(),
-                Ok(Concluded::Void) if first.is_empty() => {}
-                Err(error) if first.is_empty() || !error.is_of_one() => pass(error)?,
+                Ok(Concluded::Void) if first.is_empty() => {
+                    self.passed_over("something of it was concluded before", looks);
+                }
+                Err(error) if first.is_empty() || !error.is_of_one() => self.pass(error, looks)?,
                 Ok(Concluded::Void) | Err(_) => groups.extend([rest, first]),
             }
         }
         Ok(done)
+    }
+
+    /// Lets the others pass if something stands against this one only.
+    fn pass(&self, error: ConcludeError, looks: &Looks) -> Result<(), ConcludeError> {
+        if !error.is_of_one() {
+            return Err(error);
+        }
+        self.passed_over(&error.to_string(), looks);
+        Ok(())
+    }
+
+    fn passed_over(&self, why: &str, looks: &Looks) {
+        self.metrics.passed_over();
+        if let Some(held_back) = looks.said.now() {
+            tracing::error!(why, held_back, "this stays held, and others are taken before it");
+        }
     }
 
     /// Recalls, decides, and stores all of it or nothing.
@@ -251,15 +288,6 @@ pub(super) fn changed(Change { key, to }: Change) -> MemoryChange {
     MemoryChange { key: key.text(), to }
 }
 
-/// Lets the others pass if something stands against this one only.
-fn pass(error: ConcludeError) -> Result<(), ConcludeError> {
-    if !error.is_of_one() {
-        return Err(error);
-    }
-    tracing::error!(%error, "this stays held, and others are taken before it");
-    Ok(())
-}
-
 /// Something that happened, and what is done with once it is concluded: nothing of a memory that
 /// was due.
 #[derive(Debug)]
@@ -294,12 +322,12 @@ impl<'a> Cause<'a> {
     }
 
     fn woken(woken: &Woken) -> Result<Cause<'a>, ConcludeError> {
-        let key = MemoryKey::read(&woken.key).ok_or(memory::UnknownLayout)?;
+        let key = woken.key.as_deref().and_then(MemoryKey::read).ok_or(memory::UnknownLayout)?;
         Ok(Cause { happening: Happening::Due(key), held: None, told: None })
     }
 
     fn told(untold: &Untold) -> Result<Cause<'a>, ConcludeError> {
-        let news = News::from_bytes(&untold.bytes.0)?;
+        let news = News::from_bytes(&untold.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)?;
         Ok(Cause { happening: news.into(), held: None, told: Some(untold.id) })
     }
 }

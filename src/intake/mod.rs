@@ -3,6 +3,7 @@
 mod accept;
 mod dialogue;
 pub mod invitations;
+mod passed;
 mod quarantine;
 mod revise;
 mod steps;

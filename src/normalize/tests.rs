@@ -64,6 +64,12 @@ fn the_further_examples_are_read_as_expected() {
     check(include_str!("../../tests/fixtures/reply-more.csv"));
 }
 
+/// Written by the letter of the rules, before the code was asked.
+#[test]
+fn a_second_set_of_replies_is_read_as_the_rules_say() {
+    check(include_str!("../../tests/fixtures/reply-second.csv"));
+}
+
 /// Parts of real replies, so that random texts come near the rules.
 const PIECES: &[&str] = &[
     "满意",

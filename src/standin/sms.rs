@@ -39,6 +39,8 @@ pub enum Mood {
     Failing,
     /// It will never take what it is asked.
     Refusing,
+    /// It reads a request, and neither takes the message nor answers.
+    Silent,
     /// It takes a message and never answers.
     Hanging,
     /// It takes a message and drops the connection.
@@ -213,6 +215,7 @@ impl Desk {
             Mood::Throttling => speech.throttled(),
             Mood::Failing => speech.failed(),
             Mood::Refusing => speech.refused(),
+            Mood::Silent => std::future::pending().await,
             Mood::Well | Mood::Hanging | Mood::Dropping | Mood::Babbling => {
                 let id = self.take(speech, &asked);
                 speech.taken(&id)

@@ -95,12 +95,16 @@ impl Concluded {
 }
 
 impl Store {
-    /// Held events, oldest first. Each is shown until a conclusion takes it.
+    /// Held events behind a place, oldest first. Each is shown until a conclusion takes it.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn inbox(&self, limit: u32) -> Result<Vec<Held>, ReadError> {
-        self.reader.inbox(limit).await
+    pub async fn inbox(
+        &self,
+        behind: Option<InboxSeq>,
+        limit: u32,
+    ) -> Result<Vec<Held>, ReadError> {
+        self.reader.inbox(behind, limit).await
     }
 
     /// A watch that changes with every commit that held an event or brought news of a message.

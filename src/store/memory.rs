@@ -2,6 +2,7 @@
 
 use super::callback::Opaque;
 use super::job::SealedMemory;
+use super::seal::Fingerprint;
 use super::{ReadError, Store, StoreError, rows};
 use jiff::Timestamp;
 use std::fmt;
@@ -34,19 +35,26 @@ pub struct Remembered {
     pub wake_at: Option<Timestamp>,
 }
 
+/// The place of a memory among those whose time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WakeSeq {
+    pub(super) at: i64,
+    pub(super) digest: Fingerprint,
+}
+
 /// A memory whose time has come.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Woken {
-    /// Its key.
-    pub key: String,
-    /// Its value.
-    pub bytes: Opaque,
+    /// Its place.
+    pub seq: WakeSeq,
+    /// Its key; `None`: it was sealed under a key that is gone, or is damaged.
+    pub key: Option<String>,
 }
 
 impl fmt::Debug for Woken {
     // The key may hold a number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Woken").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Woken").field("seq", &self.seq).finish_non_exhaustive()
     }
 }
 
@@ -59,13 +67,18 @@ impl Store {
         self.reader.recall(keys).await
     }
 
-    /// Memories that were to wake at `now` or before, longest due first. Each is shown until a
-    /// conclusion changes it.
+    /// Memories behind a place that were to wake at `now` or before, longest due first. Each is shown
+    /// until a conclusion changes it.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn woken(&self, now: Timestamp, limit: u32) -> Result<Vec<Woken>, ReadError> {
-        self.reader.woken(now, limit).await
+    pub async fn woken(
+        &self,
+        now: Timestamp,
+        behind: Option<WakeSeq>,
+        limit: u32,
+    ) -> Result<Vec<Woken>, ReadError> {
+        self.reader.woken(now, behind, limit).await
     }
 
     /// When the next memory wakes, if any does.

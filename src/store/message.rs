@@ -77,13 +77,20 @@ pub struct SettledMessage {
     pub news: Option<Opaque>,
 }
 
+/// The place of news among those that are untold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UntoldSeq(pub(super) i64);
+
 /// News of a message that no conclusion has taken in yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untold {
+    /// Their place.
+    pub seq: UntoldSeq,
     /// The message.
     pub id: MessageKey,
-    /// What became of it, as its settlement said.
-    pub bytes: Opaque,
+    /// What became of it, as its settlement said; `None`: that was sealed under a key that is gone,
+    /// or is damaged.
+    pub bytes: Option<Opaque>,
 }
 
 /// The verdict for one message.
@@ -200,12 +207,17 @@ impl Store {
         self.ask(|answer| Job::SettleMessages(MessageSettleJob { token, items, answer })).await
     }
 
-    /// News of messages, oldest message first. Each is shown until a conclusion takes it in.
+    /// News of messages behind a place, oldest message first. Each is shown until a conclusion takes
+    /// it in.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn untold(&self, limit: u32) -> Result<Vec<Untold>, ReadError> {
-        self.reader.untold(limit).await
+    pub async fn untold(
+        &self,
+        behind: Option<UntoldSeq>,
+        limit: u32,
+    ) -> Result<Vec<Untold>, ReadError> {
+        self.reader.untold(behind, limit).await
     }
 
     /// When the next message of a lane is due, if there is any.

@@ -29,10 +29,10 @@ pub use look::{
     AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
     QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
-pub use memory::{MAX_MEMORY, MemoryChange, Remembered, Woken};
+pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{
     DeadMessage, LeasedMessage, MessageLaneStatus, MessageLease, MessageSettled, MessageSettlement,
-    NewMessage, SettledMessage, Untold,
+    NewMessage, SettledMessage, Untold, UntoldSeq,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};

@@ -29,8 +29,15 @@ static BY_WEEKENDS: Metric<Counter, 0> = Metric::counter(
     "Complaints whose deadlines were counted without a calendar of their year.",
 );
 
+static PASSED_OVER: Metric<Counter, 0> = Metric::counter(
+    "bridge8890_passed_over_total",
+    &[],
+    "Held events, due memories and news of messages that could not be concluded, each time they were passed over; they stay.",
+);
+
 /// Rows of `docs/METRICS.md`.
-pub(super) const TABLE: &[&Row] = &[&OUTCOMES.row, &SKEW.row, &REPLACED.row, &BY_WEEKENDS.row];
+pub(super) const TABLE: &[&Row] =
+    &[&OUTCOMES.row, &SKEW.row, &REPLACED.row, &BY_WEEKENDS.row, &PASSED_OVER.row];
 
 /// The handles. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -38,6 +45,7 @@ pub struct IntakeMetrics {
     outcomes: Arc<[(Outcome, Counter)]>,
     accounts: Arc<HashMap<AccountName, AccountHandles>>,
     by_weekends: Counter,
+    passed_over: Counter,
 }
 
 #[derive(Debug)]
@@ -62,6 +70,7 @@ impl IntakeMetrics {
             outcomes: Outcome::ALL.into_iter().map(counter).collect(),
             accounts: Arc::new(accounts.into_iter().map(account).collect()),
             by_weekends: metrics.counter(&BY_WEEKENDS, []),
+            passed_over: metrics.counter(&PASSED_OVER, []),
         }
     }
 
@@ -75,6 +84,11 @@ impl IntakeMetrics {
     /// The deadlines of a complaint were counted without a calendar of their year.
     pub fn by_weekends(&self) {
         self.by_weekends.increment(1);
+    }
+
+    /// Something could not be concluded, and stays.
+    pub fn passed_over(&self) {
+        self.passed_over.increment(1);
     }
 
     /// A signature told the carrier's time.

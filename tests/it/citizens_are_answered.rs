@@ -2,10 +2,12 @@
 //! silence after a refusal; held events and messages outlive a kill, and no message reaches a citizen twice.
 
 use crate::exchange::SECRET;
-use crate::support::{Gateway, Platform, until};
+use crate::support::{Answer, Gateway, Platform, until};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::Secret;
 use bridge8890::standin::sms::{Mood, Options, SmsCarrier, Speech};
+
+const CITIZEN: &str = "+8613940000001";
 
 /// A carrier that sends, and the configuration of an account that it believes.
 pub(crate) async fn carrier() -> (SmsCarrier, String) {
@@ -51,13 +53,23 @@ pub(crate) async fn carrier() -> (SmsCarrier, String) {
     (carrier, own)
 }
 
-/// Has a citizen say something.
+/// Has a citizen say something, which must be taken.
 pub(crate) async fn says(gateway: &Gateway, id: &str, text: &str) {
-    says_from(gateway, "+8613940000001", id, text).await;
+    says_from(gateway, CITIZEN, id, text).await;
 }
 
-/// Has whoever has this number say something.
+/// Has whoever has this number say something, which must be taken.
 async fn says_from(gateway: &Gateway, caller: &str, id: &str, text: &str) {
+    let answer = said_from(gateway, caller, id, text).await;
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+/// What is answered when a citizen says something.
+pub(crate) async fn said(gateway: &Gateway, id: &str, text: &str) -> Answer {
+    said_from(gateway, CITIZEN, id, text).await
+}
+
+async fn said_from(gateway: &Gateway, caller: &str, id: &str, text: &str) -> Answer {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("from", caller)
         .append_pair("to", "10690088")
@@ -66,8 +78,7 @@ async fn says_from(gateway: &Gateway, caller: &str, id: &str, text: &str) {
         .append_pair("id", id)
         .append_pair("text", text)
         .finish();
-    let answer = gateway.get(&format!("/callback/kannel/mo?{query}")).await;
-    assert!(answer.status < 300, "{}", answer.text());
+    gateway.get(&format!("/callback/kannel/mo?{query}")).await
 }
 
 pub(crate) async fn told(carrier: &SmsCarrier, texts: &[&str]) {

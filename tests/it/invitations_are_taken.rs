@@ -41,7 +41,7 @@ fn signed(url: &str, key: &str, body: impl Into<Bytes>) -> Request<Bytes> {
 
 impl Gateway {
     /// Posts as the platform does.
-    async fn ask(&self, body: &Value) -> Answer {
+    pub(crate) async fn ask(&self, body: &Value) -> Answer {
         let request = signed(&self.url(PATH), KEY, body.to_string());
         self.send(request.map(Full::new)).await
     }

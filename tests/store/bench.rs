@@ -163,7 +163,7 @@ impl Bench {
 
     /// A conclusion from the oldest held events, so far of nothing.
     pub(crate) async fn take(&self, events: u32) -> Conclusion {
-        let held = self.store().inbox(events).await.expect("it reads");
+        let held = self.store().inbox(None, events).await.expect("it reads");
         Conclusion { held: held.iter().map(|one| one.seq).collect(), ..Conclusion::default() }
     }
 

@@ -3,8 +3,8 @@
 use crate::bench::{Bench, account, entry, messages, record, record_mut, remember};
 use bridge8890::model::{CallbackSeq, Level, Outcome, Record, Revision};
 use bridge8890::store::{
-    Concluded, Conclusion, MAX_MEMORY, MemoryChange, Opaque, QuarantineFilter, RecordState, Share,
-    StoreError,
+    Concluded, Conclusion, LeasedMessage, MAX_MEMORY, MemoryChange, MessageSettled,
+    MessageSettlement, Opaque, QuarantineFilter, RecordState, SettledMessage, Share, StoreError,
 };
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn done(fresh: &[bool]) -> Concluded {
 
 /// The texts of the events that are held, oldest first.
 async fn held(bench: &Bench) -> Vec<String> {
-    let held = bench.store().inbox(100).await.expect("it reads");
+    let held = bench.store().inbox(None, 100).await.expect("it reads");
     held.into_iter()
         .map(|one| String::from_utf8(one.bytes.expect("it opens").0).expect("a text"))
         .collect()
@@ -43,11 +43,11 @@ async fn a_held_event_waits_in_order_through_crashes_and_purges_and_is_not_reada
     bench.commit(bench.rating("d", Level::Fair)).await;
     bench.purge(DAY).await;
 
-    let inbox = bench.store().inbox(100).await.expect("it reads");
+    let inbox = bench.store().inbox(None, 100).await.expect("it reads");
     assert_eq!(held(&bench).await, ["13940000001 a", "13940000001 b"]);
     assert_eq!((inbox[0].callback, inbox[1].callback), (CallbackSeq(1), CallbackSeq(2)));
     assert_eq!((&inbox[0].account, inbox[0].received_at), (&account(), arrived));
-    assert_eq!(bench.store().inbox(1).await.expect("it reads")[..], inbox[..1]);
+    assert_eq!(bench.store().inbox(None, 1).await.expect("it reads")[..], inbox[..1]);
     let counts = bench.store().counts().await.expect("it counts");
     assert_eq!((counts.held, counts.records, counts.notes), (2, 2, 0));
     for file in std::fs::read_dir(bench.directory.path()).expect("a directory") {
@@ -224,13 +224,15 @@ async fn memory_is_recalled_by_key_wakes_in_time_and_is_forgotten() {
     assert_eq!(recalled.map(|value| value.map(|bytes| bytes.0)).collect::<Vec<_>>(), expected);
 
     let keys = async |at| {
-        let woken = bench.store().woken(at, 10).await.expect("it reads");
-        woken.into_iter().map(|one| one.key).collect::<Vec<_>>()
+        let woken = bench.store().woken(at, None, 10).await.expect("it reads");
+        woken.into_iter().map(|one| one.key.expect("it opens")).collect::<Vec<_>>()
     };
     assert_eq!(bench.store().next_wake().await.expect("it reads"), Some(now));
     assert_eq!(keys(now).await, ["b"]);
     assert_eq!(keys(later).await, ["b", "a 13940000001"]);
-    assert_eq!(bench.store().woken(later, 1).await.expect("it reads")[0].bytes, Opaque::default());
+    let first = bench.store().woken(later, None, 1).await.expect("it reads").remove(0);
+    let second = bench.store().woken(later, Some(first.seq), 10).await.expect("it reads");
+    assert_eq!((first.key.as_deref(), second.len()), (Some("b"), 1));
     let memory = vec![
         MemoryChange { key: "b".to_owned(), to: None },
         remember("a 13940000001", b"awake", None),
@@ -315,7 +317,41 @@ async fn a_damaged_event_hides_none_behind_it() {
     bench
         .sql("UPDATE inbox SET sealed = zeroblob(length(sealed)) WHERE callback = (SELECT min(callback) FROM inbox)")
         .await;
-    let held = bench.store().inbox(10).await.expect("it reads");
+    let held = bench.store().inbox(None, 10).await.expect("it reads");
     let readable: Vec<bool> = held.iter().map(|one| one.bytes.is_some()).collect();
     assert_eq!(readable, [false, true]);
+    let behind = bench.store().inbox(Some(held[0].seq), 10).await.expect("it reads");
+    assert_eq!(behind, held[1..]);
+}
+
+#[tokio::test]
+async fn damaged_memories_and_news_hide_none_behind_them() {
+    let bench = Bench::new().await;
+    let now = bench.clock.now();
+    let memory = ["a", "b"].map(|key| remember(key, b"asleep", Some(now))).to_vec();
+    let messages = vec![bench.message("one"), bench.message("two")];
+    bench.conclude(&Conclusion { memory, messages, ..Conclusion::default() }).await;
+    let until = now + Duration::from_secs(60);
+    let lease = bench.store().lease_messages(&account(), 2, until).await.expect("it leases");
+    let news = Some(Opaque(b"news".to_vec()));
+    let settled = |item: &LeasedMessage| SettledMessage {
+        id: item.id,
+        became: MessageSettled::Sent,
+        news: news.clone(),
+    };
+    let items = lease.items.iter().map(settled).collect();
+    let settlement = MessageSettlement { token: lease.token, items };
+    bench.store().settle_messages(settlement).await.expect("it settles");
+    bench
+        .sql(
+            "UPDATE memory SET sealed = zeroblob(length(sealed))
+                WHERE digest = (SELECT min(digest) FROM memory);
+             UPDATE message SET news = zeroblob(length(news))
+                WHERE seq = (SELECT min(seq) FROM message)",
+        )
+        .await;
+    let woken = bench.store().woken(now, None, 10).await.expect("it reads");
+    assert!(matches!(&woken[..], [one, two] if one.key.is_none() && two.key.is_some()));
+    let untold = bench.store().untold(None, 10).await.expect("it reads");
+    assert!(matches!(&untold[..], [one, two] if one.bytes.is_none() && two.bytes == news));
 }

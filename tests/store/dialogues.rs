@@ -119,7 +119,7 @@ async fn conclude_and_crash(bench: &mut Bench, conclusion: Conclusion, steps: u8
     bench.close().await;
     let told = concluding.join_all().await.remove(0);
     bench.reopen().await;
-    let left = bench.store().inbox(1).await.expect("it reads");
+    let left = bench.store().inbox(None, 1).await.expect("it reads");
     let gone = first.is_some() && left.first().map(|one| one.seq) != first;
     assert!(gone || first.is_none() || told.is_err(), "told means stored");
     gone
@@ -159,8 +159,8 @@ async fn check(bench: &Bench, model: &Model) {
     assert_eq!(bench.store().pending(), counts.pending);
     let last = model.last.map(|(id, revision)| remembered(&id, revision));
     assert_eq!(bench.recall("last").await, last);
-    let untold = bench.store().untold(100).await.expect("it reads");
-    let untold = untold.into_iter().map(|one| (one.id, one.bytes.0));
+    let untold = bench.store().untold(None, 100).await.expect("it reads");
+    let untold = untold.into_iter().map(|one| (one.id, one.bytes.expect("it opens").0));
     assert_eq!(untold.collect::<BTreeMap<_, _>>(), model.untold);
     let lanes = bench.store().message_lanes().await.expect("it counts");
     let found = lanes.first().map(|lane| [lane.pending, lane.sent, lane.dropped, lane.dead]);
@@ -190,7 +190,7 @@ proptest! {
                         model.held.extend(fresh.then_some(number));
                     }
                     Step::Conclude(events) => {
-                        let held = bench.store().inbox(events).await.expect("it reads");
+                        let held = bench.store().inbox(None, events).await.expect("it reads");
                         let (conclusion, after) = decide(&bench, &model, &held);
                         let fresh = vec![true; held.len()];
                         let done = bench.conclude(&conclusion).await;
@@ -198,7 +198,7 @@ proptest! {
                         (last, model) = (conclusion, after);
                     }
                     Step::ConcludeAndCrash(events, after_steps) => {
-                        let held = bench.store().inbox(events).await.expect("it reads");
+                        let held = bench.store().inbox(None, events).await.expect("it reads");
                         let (conclusion, after) = decide(&bench, &model, &held);
                         if conclude_and_crash(&mut bench, conclusion.clone(), after_steps).await {
                             (last, model) = (conclusion, after);

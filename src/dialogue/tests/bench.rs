@@ -76,9 +76,13 @@ pub(super) fn invitation(id: &str, service: &str, expires_at: Timestamp) -> Invi
 }
 
 /// The account through which citizens are heard and written to.
-fn sender() -> Account {
+pub(super) fn sender() -> Account {
     let account = account();
     Account { send: Some(samples::sending(account.name.as_str())), ..account }
+}
+
+fn lines() -> Vec<String> {
+    vec![format!("{LINE}*"), "024-8890".to_owned()]
 }
 
 /// What was concluded, and what was sent.
@@ -98,10 +102,13 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(conversation: Conversation, now: &str) -> Bench {
-        Bench::of(
-            Campaign { target: TargetType::Case, conversation: Some(conversation), ..campaign() },
-            now,
-        )
+        let campaign = Campaign {
+            service_numbers: lines(),
+            target: TargetType::Case,
+            conversation: Some(conversation),
+            ..campaign()
+        };
+        Bench::of(campaign, now)
     }
 
     /// A campaign that asks in calls, of which 0 declines; keys wait a minute for their number.
@@ -111,21 +118,19 @@ impl Bench {
             call_wait: Some(Duration::from_mins(1)),
             ..talkative()
         };
-        Bench::of(
-            Campaign {
-                target: TargetType::Call,
-                scheme: Scheme::ASC.with_zero_declining(true),
-                conversation: Some(conversation),
-                call: Some(flow),
-                ..campaign()
-            },
-            now,
-        )
+        let campaign = Campaign {
+            service_numbers: lines(),
+            target: TargetType::Call,
+            scheme: Scheme::ASC.with_zero_declining(true),
+            conversation: Some(conversation),
+            call: Some(flow),
+            ..campaign()
+        };
+        Bench::of(campaign, now)
     }
 
-    fn of(campaign: Campaign, now: &str) -> Bench {
-        let service_numbers = vec![format!("{LINE}*"), "024-8890".to_owned()];
-        let campaign = Campaign { service_numbers, ..campaign };
+    /// For a campaign of its own.
+    pub(super) fn of(campaign: Campaign, now: &str) -> Bench {
         Bench {
             campaigns: vec![Arc::new(campaign)],
             accounts: BTreeMap::from([(account().name, Arc::new(sender()))]),

@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::config::Conversation;
 use crate::config::conversation::{ManyCases, QuietHours, Second};
-use crate::dialogue::Happening;
+use crate::dialogue::{Happening, may_send};
 use crate::model::{
     Channel, DeliveryStatus, Event, EventBody, Invitation, InvitationId, Level, Mark, Matter,
     Meaning, MessageId, MessageKind, Outcome, Record, Revision, TargetType, TextPart, Unrated,
@@ -145,6 +145,26 @@ fn a_question_that_cannot_be_put_says_so() {
     assert_eq!(outcomes(&lost.says(report)), [Outcome::Noted]);
     lost.after(hours(25));
     assert_eq!(why(&lost), Unrated::Undelivered);
+}
+
+#[test]
+fn a_question_that_an_operator_puts_back_is_put_until_it_is_answered() {
+    let mut bench = Bench::new(talkative(), TEN);
+    bench.invite(invitation("A", LINE, moment("2026-03-08T10:00:00+08:00")));
+    let (_, message) = bench.sent.remove(0);
+    let allowed = |bench: &Bench| may_send(&message, bench.memory().as_ref(), bench.now);
+    assert_eq!(allowed(&bench), Ok(()), "nobody knew whether it was sent");
+    bench.reply(LINE, "1");
+    assert_eq!(allowed(&bench), Err(Unrated::NotSent));
+
+    let mut bench = Bench::new(talkative(), "2026-03-05T10:00:00+08:00");
+    bench.happens(Happening::Invited(Box::new(invitation("A", LINE, message.expires))));
+    bench.happens(Happening::NotSent(Box::new(message.clone())));
+    assert_eq!(bench.records().count(), 1, "it was given up");
+    assert_eq!(allowed(&bench), Ok(()));
+    bench.happens(Happening::Sent { message: Box::new(message), carrier_id: None, at: bench.now });
+    let late = bench.reply(LINE, "1").records.remove(0);
+    assert_eq!((late.revision, &late.context.marks[..]), (Revision(2), &[][..]));
 }
 
 #[test]
@@ -346,6 +366,29 @@ fn keys_find_the_number_of_their_call_before_and_after() {
     keys_first(&mut lonely);
     let ids: std::collections::BTreeSet<_> = lonely.records().map(|record| record.id).collect();
     assert_eq!(ids.len(), 1);
+}
+
+#[test]
+fn a_call_that_was_rated_before_its_number_came_is_revised_by_text_and_by_key_in_turn() {
+    let talks = Conversation {
+        call_wait: Some(hours(1)),
+        invited_only: false,
+        sender: Some(sender().name),
+        ..talkative()
+    };
+    let mut bench = Bench::new(talks, TEN);
+    let pressed = bench.heard(keys("c1", "1"));
+    assert_eq!(bench.says(pressed), []);
+    bench.after(hours(2));
+    let status = bench.heard(answered("c1"));
+    bench.says(status);
+    let pressed = bench.heard(keys("c1", "5"));
+    let bad = bench.says(pressed).remove(0).records.remove(0);
+    bench.until(bench.now);
+    let reason = bench.reply(LINE, "3天没人来").records.remove(0);
+    assert_eq!([bad.revision, reason.revision], [Revision(2), Revision(3)]);
+    let pressed = bench.heard(keys("c1", "1"));
+    assert_eq!(outcomes(&bench.says(pressed)), [Outcome::Surplus]);
 }
 
 #[test]

@@ -178,12 +178,20 @@ pub(super) fn conclude(
 }
 
 impl Reader {
-    /// Held events, oldest first.
-    pub(in crate::store) async fn inbox(&self, limit: u32) -> Result<Vec<Held>, ReadError> {
+    /// Held events behind a place, oldest first.
+    pub(in crate::store) async fn inbox(
+        &self,
+        behind: Option<InboxSeq>,
+        limit: u32,
+    ) -> Result<Vec<Held>, ReadError> {
+        // No place comes before these.
+        let (callback, item) = behind.map_or((0, 0), |seq| (seq.callback.0, seq.item + 1));
         let rows = sqlx::query(
             "SELECT callback, item, account, received_at, sealed FROM inbox
-             ORDER BY callback, item LIMIT ?",
+             WHERE (callback, item) >= (?, ?) ORDER BY callback, item LIMIT ?",
         )
+        .bind(callback)
+        .bind(item)
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;

@@ -5,7 +5,7 @@ use super::read::Reader;
 use super::script::Script;
 use crate::store::callback::Opaque;
 use crate::store::job::SealedMemory;
-use crate::store::memory::Woken;
+use crate::store::memory::{WakeSeq, Woken};
 use crate::store::seal::Fingerprint;
 use crate::store::{ReadError, rows};
 use jiff::Timestamp;
@@ -68,22 +68,29 @@ impl Reader {
         Ok(digests.iter().map(|digest| found.get(digest).cloned()).collect())
     }
 
-    /// Memories whose time has come, longest due first.
+    /// Memories behind a place whose time has come, longest due first.
     pub(in crate::store) async fn woken(
         &self,
         now: Timestamp,
+        behind: Option<WakeSeq>,
         limit: u32,
     ) -> Result<Vec<Woken>, ReadError> {
+        let from = behind.map_or(i64::MIN, |seq| seq.at);
+        let digest = behind.map_or(Vec::new(), |seq| seq.digest.0.to_vec());
         let rows = sqlx::query(
-            "SELECT digest, sealed FROM memory WHERE wake_at <= ? ORDER BY wake_at LIMIT ?",
+            "SELECT digest, sealed, wake_at FROM memory
+             WHERE wake_at <= ? AND (wake_at, digest) > (?, ?) ORDER BY wake_at, digest LIMIT ?",
         )
         .bind(now.as_millisecond())
+        .bind(from)
+        .bind(digest)
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
         let woken = |row: &SqliteRow| {
-            let (_, (key, bytes)) = self.open_memory(row)?;
-            Ok(Woken { key, bytes })
+            let seq = WakeSeq { at: row.get(2), digest: digest_of(row)? };
+            let key = self.open_memory(row).ok().map(|(_, (key, _))| key);
+            Ok(Woken { seq, key })
         };
         rows.iter().map(woken).collect()
     }
@@ -95,10 +102,15 @@ impl Reader {
     }
 
     fn open_memory(&self, row: &SqliteRow) -> Result<(Fingerprint, (String, Opaque)), ReadError> {
-        let digest: [u8; Fingerprint::LEN] =
-            row.get::<&[u8], _>(0).try_into().map_err(|_| rows::UnknownLayout)?;
-        let digest = Fingerprint(digest);
+        let digest = digest_of(row)?;
         let plain = self.ring.open(&rows::memory_place(digest), row.get(1))?;
         Ok((digest, rows::decode_memory(&plain)?))
     }
+}
+
+/// Reads the first column.
+fn digest_of(row: &SqliteRow) -> Result<Fingerprint, rows::UnknownLayout> {
+    let digest: [u8; Fingerprint::LEN] =
+        row.get::<&[u8], _>(0).try_into().map_err(|_| rows::UnknownLayout)?;
+    Ok(Fingerprint(digest))
 }

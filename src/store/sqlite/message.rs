@@ -8,7 +8,7 @@ use super::script::{Place, Script};
 use crate::model::MessageKey;
 use crate::store::callback::Opaque;
 use crate::store::job::{LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage};
-use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, Untold};
+use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, Untold, UntoldSeq};
 use crate::store::rows::{self, timestamp};
 use crate::store::{LeaseToken, OpenError, ReadError};
 use jiff::Timestamp;
@@ -263,21 +263,26 @@ impl Reader {
         Ok(next.bind(lane).fetch_one(&self.pool).await?)
     }
 
-    /// News of messages, oldest message first.
-    pub(in crate::store) async fn untold(&self, limit: u32) -> Result<Vec<Untold>, ReadError> {
+    /// News of messages behind a place, oldest message first.
+    pub(in crate::store) async fn untold(
+        &self,
+        behind: Option<UntoldSeq>,
+        limit: u32,
+    ) -> Result<Vec<Untold>, ReadError> {
         let rows = sqlx::query(
-            "SELECT id, news FROM message INDEXED BY message_untold
-             WHERE news IS NOT NULL ORDER BY seq LIMIT ?",
+            "SELECT id, news, seq FROM message INDEXED BY message_untold
+             WHERE news IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
         )
+        .bind(behind.map_or(0, |UntoldSeq(seq)| seq))
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
         let untold = |row: &SqliteRow| {
             let id = key(row, 0);
-            let bytes = self.ring.open(&rows::news_place(id), row.get(1))?;
-            Ok(Untold { id, bytes: Opaque(bytes) })
+            let bytes = self.ring.open(&rows::news_place(id), row.get(1)).ok().map(Opaque);
+            Untold { seq: UntoldSeq(row.get(2)), id, bytes }
         };
-        rows.iter().map(untold).collect()
+        Ok(rows.iter().map(untold).collect())
     }
 
     /// What stands in each lane of messages.

@@ -7,6 +7,7 @@ use http::Request;
 use http_body_util::Full;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::Connection;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -182,6 +183,19 @@ impl Gateway {
     /// Waits until nothing is left to be sent.
     pub(crate) async fn drained(&self) {
         until("the outbox is empty", async || self.site.lane().await.pending == 0).await;
+    }
+
+    /// Waits until all that was heard is concluded, and all that came of it is sent and told.
+    pub(crate) async fn settled(&self) {
+        let left = "SELECT (SELECT count(*) FROM inbox) + (SELECT count(*) FROM outbox)
+            + (SELECT count(*) FROM message WHERE state = 0 OR news IS NOT NULL)";
+        let mut database = self.site.open_database().await;
+        until("all is settled", async || {
+            let left = sqlx::query_scalar::<_, i64>(left).fetch_one(&mut database).await;
+            left.expect("it reads") == 0
+        })
+        .await;
+        database.close().await.expect("closed");
     }
 
     /// What every test ends with: all is sent, it stops in order, its sums are right, and

@@ -6,6 +6,8 @@ use super::platform::SECRET;
 use crate::exchange;
 use serde::Deserialize;
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -143,6 +145,12 @@ impl Site {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.path("data/bridge8890.db")
+    }
+
+    /// The database, beside whoever serves from it.
+    pub(crate) async fn open_database(&self) -> SqliteConnection {
+        let file = SqliteConnectOptions::new().filename(self.database());
+        file.connect().await.expect("it opens")
     }
 }
 
