@@ -9,7 +9,7 @@ pub use reload::warn;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::console::Console;
-use crate::egress::{self, messages};
+use crate::egress::{self, messages, recordings};
 use crate::ingress;
 use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
@@ -100,6 +100,15 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
                 store.clone(),
                 (clock.clone(), entropy.clone()),
                 (&metrics, health.worker("messages")),
+                &tasks,
+            )?;
+        }
+        for settings in config.accounts.values().filter_map(|account| account.recordings.as_ref()) {
+            recordings::start(
+                settings,
+                store.clone(),
+                (clock.clone(), entropy.clone()),
+                (&metrics, health.worker("recordings")),
                 &tasks,
             )?;
         }

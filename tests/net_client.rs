@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
-use bridge8890::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
+use bridge8890::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -18,7 +18,8 @@ use tokio_rustls::TlsAcceptor;
 const LONG: Duration = Duration::from_secs(20);
 
 fn client(trust: Trust, connect_timeout: Duration) -> Client {
-    Client::new(&Options { trust, connect_timeout, max_idle: 1 }).expect("a client")
+    Client::new(&Options { trust, reach: Reach::Anywhere, connect_timeout, max_idle: 1 })
+        .expect("a client")
 }
 
 async fn get(client: &Client, url: String) -> Result<Answer, CallError> {
@@ -89,8 +90,12 @@ async fn over_tls_only_the_configured_roots_are_believed() {
 
     for bad in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, bad).expect("written");
-        let options =
-            Options { trust: Trust::Roots(path.clone()), connect_timeout: LONG, max_idle: 1 };
+        let options = Options {
+            trust: Trust::Roots(path.clone()),
+            reach: Reach::Anywhere,
+            connect_timeout: LONG,
+            max_idle: 1,
+        };
         assert!(matches!(Client::new(&options), Err(ClientError::BadRoots { .. })), "{bad}");
     }
 }

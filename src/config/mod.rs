@@ -19,6 +19,7 @@ mod environment;
 mod invitations;
 mod problem;
 mod raw;
+mod recordings;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sending;
@@ -36,6 +37,7 @@ pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
+pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
 
@@ -258,6 +260,8 @@ pub struct Account {
     pub default_campaign: Option<String>,
     /// How it sends messages; `None`: it does not.
     pub send: Option<Arc<Sending>>,
+    /// From where its recordings are fetched; `None`: they are not.
+    pub recordings: Option<Arc<Recordings>>,
     /// Where in the file it stands.
     pub origin: Origin,
 }

@@ -55,7 +55,8 @@ impl Course<'_> {
         let reading = normalize::read(channel, campaign.scheme, text);
         let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };
-        let (outcome, records) = self.answered(&answered, reading);
+        let (outcome, mut records) = self.answered(&answered, reading);
+        self.complained(heard, &mut records);
         self.conclude(Some(heard.origin.clone()), outcome, records);
     }
 

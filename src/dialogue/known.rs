@@ -2,7 +2,9 @@
 
 use super::decide::Change;
 use super::matching::later;
-use super::memory::{CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory};
+use super::memory::{
+    CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory, VoiceMemory,
+};
 use crate::model::{AccountName, InvitationId, InvitationState, MessageId, Msisdn};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -75,6 +77,29 @@ impl Known {
             Memory::Invitation(invitation) => Some(invitation),
             _ => None,
         }
+    }
+
+    /// What is remembered of what is said aloud in a call.
+    #[must_use]
+    pub fn voice(&self, account: &AccountName, call: &MessageId) -> Option<&VoiceMemory> {
+        let key = MemoryKey::Voice { account: account.clone(), call: call.clone() };
+        match self.get(&key)? {
+            Memory::Voice(voice) => Some(voice),
+            _ => None,
+        }
+    }
+
+    /// Changes what is remembered of what is said aloud in a call.
+    pub(super) fn change_voice(
+        &mut self,
+        account: &AccountName,
+        call: &MessageId,
+        change: impl FnOnce(&mut VoiceMemory),
+    ) {
+        let mut memory = self.voice(account, call).cloned().unwrap_or_default();
+        change(&mut memory);
+        let key = MemoryKey::Voice { account: account.clone(), call: call.clone() };
+        self.recall(key, Some(Memory::Voice(memory)));
     }
 
     /// Changes what is remembered of a citizen, and of that citizen's invitations with it.
@@ -169,6 +194,7 @@ impl Memory {
             Memory::Call(call) => Some(call.held_until.unwrap_or(call.forget_at)),
             Memory::Message(message) => Some(message.forget_at),
             Memory::Invitation(invitation) => Some(invitation.forget_at),
+            Memory::Voice(voice) => Some(voice.forget_at),
         }
     }
 }

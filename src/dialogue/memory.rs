@@ -29,6 +29,12 @@ pub const MOST_PART_SETS: usize = 8;
 /// The most parts of one text.
 pub const MOST_PARTS: u8 = 16;
 
+/// The most recordings of one call.
+pub const MOST_RECORDINGS: usize = 8;
+
+/// The longest address of a recording, in bytes.
+pub const LONGEST_ADDRESS: usize = 2048;
+
 /// The most key presses that wait for the number of their call.
 pub const MOST_HELD_KEYS: usize = 8;
 
@@ -55,6 +61,13 @@ pub enum MemoryKey {
     },
     /// An invitation.
     Invitation(InvitationId),
+    /// What may be said aloud in a call.
+    Voice {
+        /// Whose call.
+        account: AccountName,
+        /// Its id.
+        call: MessageId,
+    },
 }
 
 impl MemoryKey {
@@ -66,6 +79,7 @@ impl MemoryKey {
             MemoryKey::Call { account, call } => format!("call:{account}:{call}"),
             MemoryKey::Message { account, id } => format!("message:{account}:{id}"),
             MemoryKey::Invitation(id) => format!("invitation:{id}"),
+            MemoryKey::Voice { account, call } => format!("voice:{account}:{call}"),
         }
     }
 
@@ -79,6 +93,9 @@ impl MemoryKey {
         match text.split_once(':')? {
             ("caller", number) => Some(MemoryKey::Caller(Msisdn::read(number, "86").ok()?)),
             ("call", rest) => within(rest).map(|(account, call)| MemoryKey::Call { account, call }),
+            ("voice", rest) => {
+                within(rest).map(|(account, call)| MemoryKey::Voice { account, call })
+            }
             ("message", rest) => {
                 within(rest).map(|(account, id)| MemoryKey::Message { account, id })
             }
@@ -99,6 +116,8 @@ pub enum Memory {
     Message(MessageMemory),
     /// Of an invitation.
     Invitation(InvitationMemory),
+    /// Of what is said aloud in a call.
+    Voice(VoiceMemory),
 }
 
 impl Memory {
@@ -324,6 +343,19 @@ pub struct MessageMemory {
     /// The invitation it belonged to.
     pub invitation: Option<InvitationId>,
     /// When it is forgotten.
+    pub forget_at: Timestamp,
+}
+
+/// To what a recording of a call belongs: recordings themselves seldom name line or citizen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceMemory {
+    /// The campaign that the call's number belongs to.
+    pub campaign: Option<String>,
+    /// That number.
+    pub service: Option<ServiceNumber>,
+    /// The newest revision of the complaint that the call opened.
+    pub complaint: Option<Box<Record>>,
+    /// When all this is forgotten.
     pub forget_at: Timestamp,
 }
 

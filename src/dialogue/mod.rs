@@ -21,6 +21,7 @@ pub mod memory;
 mod news;
 mod often;
 mod parts;
+mod recordings;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -30,4 +31,4 @@ pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_me
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
 pub use limits::may_send;
-pub use news::News;
+pub use news::{Fetched, News};

@@ -2,7 +2,8 @@
 //! (`docs/platform-api.yaml`). Pure.
 
 use crate::model::{
-    AreaCode, Caller, Deadlines, Mark, Matter, Meaning, Record, RecordId, Revision, Tag, TargetType,
+    AreaCode, Caller, Deadlines, Mark, Matter, Meaning, Record, RecordId, Recording, RecordingId,
+    RecordingState, Revision, Tag, TargetType,
 };
 use crate::store::Leased;
 use jiff::{Timestamp, tz::Offset};
@@ -250,6 +251,39 @@ struct WireComplaint<'a> {
     deadlines: Option<Deadlines>,
     #[serde(skip_serializing_if = "<[Tag]>::is_empty")]
     tags: &'a [Tag],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recordings: Vec<WireRecording<'a>>,
+}
+
+#[derive(Derive)]
+struct WireRecording<'a> {
+    id: RecordingId,
+    address: &'a str,
+    state: &'static str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    audio: Option<WireAudio>,
+}
+
+#[derive(Derive)]
+struct WireAudio {
+    media_type: &'static str,
+    length: u64,
+    sha256: String,
+}
+
+impl<'a> WireRecording<'a> {
+    fn of(recording: &'a Recording) -> WireRecording<'a> {
+        let audio = match &recording.state {
+            RecordingState::Kept(audio) => Some(WireAudio {
+                media_type: audio.format.media_type(),
+                length: audio.length,
+                sha256: hex::encode(audio.sha256),
+            }),
+            RecordingState::Unlisted | RecordingState::Waiting | RecordingState::Lost => None,
+        };
+        let Recording { id, address, state } = recording;
+        WireRecording { id: *id, address: &address.0, state: state.name(), audio }
+    }
 }
 
 impl<'a> WireRecord<'a> {
@@ -267,9 +301,11 @@ impl<'a> WireRecord<'a> {
                 };
                 ("rating", Some(rating), None, None)
             }
-            Meaning::Complaint { kind, rating, deadlines, tags } => {
+            Meaning::Complaint { kind, rating, deadlines, tags, recordings } => {
                 let (kind, deadlines) = (*kind, *deadlines);
-                let complaint = WireComplaint { kind, rating_id: *rating, deadlines, tags };
+                let recordings = recordings.iter().map(WireRecording::of).collect();
+                let complaint =
+                    WireComplaint { kind, rating_id: *rating, deadlines, tags, recordings };
                 ("complaint", None, Some(complaint), None)
             }
             Meaning::NotRated { why, target } => {
@@ -327,7 +363,10 @@ mod tests {
     use super::*;
     use crate::egress::openapi::{self, problems};
     use crate::egress::samples::{bare_complaint, batch, leased, rating};
-    use crate::model::{Caller, ComplaintKind, Context, InvitationId, Target, Unrated};
+    use crate::model::{
+        Audio, AudioFormat, Caller, ComplaintKind, Context, InvitationId, RecordingAddress, Target,
+        Unrated,
+    };
     use jiff::civil::date;
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
@@ -375,6 +414,12 @@ mod tests {
     #[test]
     fn what_is_written_is_as_documented() {
         let api = api();
+        let audio = Audio { format: AudioFormat::Wav, length: 5, sha256: [7; 32] };
+        let recording = |state| Recording {
+            id: RecordingId(Uuid::nil()),
+            address: RecordingAddress("https://carrier.example/r".to_owned()),
+            state,
+        };
         let bad_rating = Meaning::Complaint {
             kind: ComplaintKind::BadRating,
             rating: Some(rating(1).id),
@@ -383,6 +428,10 @@ mod tests {
                 repair_by: date(2026, 3, 26),
             }),
             tags: vec![Tag("推诿".into())],
+            recordings: vec![
+                recording(RecordingState::Kept(audio)),
+                recording(RecordingState::Waiting),
+            ],
         };
         let anonymous = Some(Caller::read("anonymous", "86"));
         let target = Target { target_type: TargetType::Case, reference: None };

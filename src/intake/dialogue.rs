@@ -13,10 +13,12 @@ use crate::dialogue::{
     self, Change, Concluded as Understood, Decision, Happening, Known, News, Rules,
 };
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome};
+use crate::model::{
+    AccountName, CallbackSeq, Event, Fetch, Invitation, Message, MessageKey, Outcome, RecordingId,
+};
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, Opaque, ReadError,
-    Remembered, Store, StoreError, Untold, Woken,
+    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, NewRecording, Opaque,
+    ReadError, Remembered, Store, StoreError, Untold, UntoldRecording, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -123,6 +125,9 @@ impl DialogueWorker {
         for held in &inbox {
             done += self.passing(self.take(held).await)?;
         }
+        for fetched in &self.store.untold_recordings(AT_ONCE).await? {
+            done += self.passing(self.learn_fetched(fetched).await)?;
+        }
         for woken in &self.store.woken(self.clock.now(), AT_ONCE).await? {
             done += self.passing(self.wake(woken).await)?;
         }
@@ -183,6 +188,11 @@ impl DialogueWorker {
         self.conclude(news.into(), Cause { told: Some(untold.id), ..Cause::default() }).await
     }
 
+    async fn learn_fetched(&self, fetched: &UntoldRecording) -> Result<bool, ConcludeError> {
+        let news = News::from_bytes(&fetched.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)?;
+        self.conclude(news.into(), Cause { fetched: Some(fetched.id), ..Cause::default() }).await
+    }
+
     /// Recalls, decides, and stores all of it. Returns whether this was the first to do so.
     async fn conclude(
         &self,
@@ -237,22 +247,25 @@ impl DialogueWorker {
 struct Cause<'a> {
     held: Option<&'a Held>,
     told: Option<MessageKey>,
+    fetched: Option<RecordingId>,
 }
 
 /// A decision as the store takes it, with what caused it.
 fn conclusion(decision: Decision, cause: Cause<'_>, now: Timestamp) -> Conclusion {
-    let Decision { concluded, messages, changes } = decision;
+    let Decision { concluded, messages, fetches, changes } = decision;
     let memory = changes.into_iter().map(|Change { key, to }| MemoryChange {
         key: key.text(),
         to: to.map(|(memory, wake_at)| Remembered { bytes: Opaque(memory.to_bytes()), wake_at }),
     });
-    let Cause { held, told } = cause;
+    let Cause { held, told, fetched } = cause;
     Conclusion {
         held: held.map(|held| held.seq).into_iter().collect(),
         entries: concluded.into_iter().filter_map(|it| entry(it, held, now)).collect(),
         memory: memory.collect(),
         messages: messages.iter().map(queued).collect(),
         told: told.into_iter().collect(),
+        recordings: fetches.iter().map(waiting).collect(),
+        fetched: fetched.into_iter().collect(),
     }
 }
 
@@ -273,6 +286,11 @@ fn entry(understood: Understood, held: Option<&Held>, now: Timestamp) -> Option<
         outcome,
         records,
     })
+}
+
+fn waiting(fetch: &Fetch) -> NewRecording {
+    let bytes = Opaque(memory::write(fetch));
+    NewRecording { id: fetch.recording, account: fetch.account.clone(), bytes }
 }
 
 fn queued(message: &Message) -> NewMessage {

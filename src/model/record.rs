@@ -1,8 +1,8 @@
 //! What an event means: a rating or a complaint, with a revision and a history.
 
 use super::{
-    AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, RecordId, Revision,
-    Scheme, ServiceNumber, TargetType, Unrated,
+    AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, RecordId, Recording,
+    Revision, Scheme, ServiceNumber, TargetType, Unrated,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -107,6 +107,8 @@ pub enum Meaning {
         deadlines: Option<Deadlines>,
         /// What the citizen complains about, by the table of tags; they never change a level.
         tags: Vec<Tag>,
+        /// What the citizen said aloud in the call, oldest first.
+        recordings: Vec<Recording>,
     },
     /// An invitation ended without a rating; one that comes late is its next revision.
     NotRated {

@@ -16,6 +16,7 @@ mod memory;
 mod message;
 mod operator;
 mod queue;
+mod recording;
 mod rows;
 mod seal;
 mod sqlite;
@@ -35,6 +36,9 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use recording::{
+    AudioError, LeasedRecording, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
+};
 pub use rows::{StoredCallback, UnknownLayout};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 
@@ -63,6 +67,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
+    audio: recording::AudioFiles,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -254,7 +259,8 @@ impl Store {
         let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
-        Ok(Store { jobs, shared, reader, prints, commits, clock, _lock: lock })
+        let audio = recording::AudioFiles::of(&options.directory);
+        Ok(Store { jobs, shared, reader, prints, commits, clock, audio, _lock: lock })
     }
 
     /// Notes the volume's room. Returns whether that changed what is accepted.
@@ -381,7 +387,8 @@ impl Store {
             keys_before: before(keep.keys),
             limit,
         };
-        self.ask(|answer| Job::Purge(job, answer)).await
+        let recordings = self.purge_recordings(job.records_before, limit).await?;
+        Ok(recordings + self.ask(|answer| Job::Purge(job, answer)).await?)
     }
 
     async fn ask<T>(&self, job: impl FnOnce(job::Answer<T>) -> Job) -> Result<T, StoreError> {

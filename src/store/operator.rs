@@ -5,10 +5,11 @@ use super::look::{
     RevisionHistory,
 };
 use super::message::{DeadMessage, MessageLaneStatus};
+use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
 use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
-use crate::model::{CallbackSeq, MessageKey, RecordId, RecordSeq};
+use crate::model::{CallbackSeq, MessageKey, RecordId, RecordSeq, RecordingId};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,6 +122,39 @@ impl Operator {
         now: Timestamp,
     ) -> Result<u64, OpenError> {
         sqlite::replay_messages(&self.directory, ids, now).await
+    }
+
+    /// All recordings, or only those that were given up, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn recordings(
+        &self,
+        lost: bool,
+        limit: u32,
+    ) -> Result<Vec<StoredRecording>, ReadError> {
+        self.reader.recordings(lost, limit).await
+    }
+
+    /// The bytes of a recording, if they are kept.
+    ///
+    /// # Errors
+    /// [`AudioError`].
+    pub async fn audio(&self, id: RecordingId) -> Result<Option<Vec<u8>>, AudioError> {
+        AudioFiles::of(&self.directory).read(id, &self.reader.ring).await
+    }
+
+    /// Has recordings that were given up tried again; a serving gateway finds them when it looks next.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is tried again.
+    pub async fn retry_recordings(
+        &self,
+        ids: &[RecordingId],
+        now: Timestamp,
+    ) -> Result<u64, OpenError> {
+        sqlite::retry_recordings(&self.directory, ids, now).await
     }
 
     /// Puts dead letters back into their queue; a serving gateway finds them within a second.

@@ -13,6 +13,7 @@ pub mod logging;
 pub mod messages;
 pub mod metrics;
 pub mod net;
+pub mod recordings;
 pub mod reload;
 pub mod seldom;
 pub mod store;
@@ -33,6 +34,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
     ("Messages", messages::TABLE),
+    ("Recordings", recordings::TABLE),
 ];
 
 #[cfg(test)]

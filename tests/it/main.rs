@@ -18,6 +18,7 @@ mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
 mod platform_down_then_drains;
 mod quarantine_is_read_again;
+mod recordings_are_fetched;
 mod refused_before_it_is_read;
 mod resent_under_new_ids;
 mod second_gateway_is_told;

@@ -117,8 +117,13 @@ impl Bench {
         let mut callback = self.rating(message, Level::Fair);
         let kind = ComplaintKind::Grievance;
         let mut record = record(&callback).clone();
-        record.meaning =
-            Meaning::Complaint { kind, rating: None, deadlines: None, tags: Vec::new() };
+        record.meaning = Meaning::Complaint {
+            kind,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+            recordings: Vec::new(),
+        };
         let share = Share::Decided { outcome: Outcome::Complaint, records: vec![record] };
         callback.entries[0].share = share;
         callback

@@ -7,7 +7,7 @@ use crate::dialogue::interpret::tests::{account, campaign};
 use crate::dialogue::memory::{CallerMemory, Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted};
 use crate::model::{
-    AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Invitation,
+    AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Fetch, Invitation,
     InvitationId, InvitationState, Matter, Message, MessageId, MessageKind, Msisdn, Outcome,
     Record, ServiceNumber, TargetType,
 };
@@ -84,6 +84,7 @@ pub(super) struct Bench {
     heard: i64,
     pub(super) now: Timestamp,
     queue: Vec<Message>,
+    pub(super) fetches: Vec<Fetch>,
     pub(super) sent: Vec<(Timestamp, Message)>,
     pub(super) concluded: Vec<Concluded>,
 }
@@ -104,9 +105,17 @@ impl Bench {
             heard: 0,
             now: moment(now),
             queue: Vec::new(),
+            fetches: Vec::new(),
             sent: Vec::new(),
             concluded: Vec::new(),
         }
+    }
+
+    /// The account's carrier records calls.
+    pub(super) fn recording(mut self) -> Bench {
+        let account = Arc::new(samples::with_recordings(sender()));
+        self.accounts.insert(account.name.clone(), account);
+        self
     }
 
     /// Decides, by nothing but what was written down, and writes down what is remembered.
@@ -126,7 +135,7 @@ impl Bench {
         let rules = Rules { campaigns: &self.campaigns, accounts: &self.accounts };
         let (entropy, now) = (self.entropy.clone(), self.now);
         let mut new_id = || entropy.record_id(now).0;
-        let Decision { concluded, messages, changes } =
+        let Decision { concluded, messages, fetches, changes } =
             decide(happening, &mut known, rules, now, &mut new_id);
         for change in changes {
             let key = change.key.text();
@@ -139,6 +148,7 @@ impl Bench {
             }
         }
         self.queue.extend(messages);
+        self.fetches.extend(fetches);
         self.concluded.extend(concluded.clone());
         concluded
     }

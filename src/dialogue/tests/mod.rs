@@ -2,4 +2,5 @@
 
 mod bench;
 mod rules;
+mod voice;
 mod worlds;

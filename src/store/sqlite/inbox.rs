@@ -6,6 +6,7 @@ use super::memory;
 use super::message;
 use super::plan;
 use super::read::Reader;
+use super::recording;
 use super::script::{Place, Script};
 use super::writer::State;
 use crate::model::{AccountName, CallbackSeq, MessageKey};
@@ -131,12 +132,15 @@ pub(super) fn conclude(
     let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
     let (mut taken, mut changes) = (Vec::new(), Vec::new());
     let (mut messages, mut told) = (Vec::new(), Vec::new());
+    let (mut recordings, mut fetched) = (Vec::new(), Vec::new());
     for (job, concluded) in jobs.iter_mut().zip(&concluded) {
         if *concluded != Concluded::Void {
             taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
             changes.append(&mut job.memory);
             messages.append(&mut job.messages);
             told.append(&mut job.told);
+            recordings.append(&mut job.recordings);
+            fetched.append(&mut job.fetched);
         }
     }
     if !taken.is_empty() {
@@ -150,6 +154,8 @@ pub(super) fn conclude(
     let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
     memory::change(script, changes)?;
     message::tell(script, &told)?;
+    recording::tell(script, &fetched)?;
+    recording::queue(script, &recordings, now)?;
     let queueing = message::queue(script, messages, now)?;
     Ok(Concluding { concluded, added, queueing })
 }

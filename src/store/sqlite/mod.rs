@@ -14,6 +14,7 @@ mod plan;
 mod purge;
 mod quarantine;
 mod read;
+mod recording;
 mod replay;
 mod reread;
 mod script;
@@ -24,6 +25,7 @@ pub(super) use message::replay as replay_messages;
 pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::{Reader, open_record};
+pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::replay;
 pub(super) use writer::Writer;
 

@@ -9,12 +9,12 @@ use super::group::{self, Added};
 use super::inbox::{self, Concluding, Standing};
 use super::lease::{self, Changed, Settling};
 use super::script::{Done, Place, Script};
-use super::{checkpoint, message, open, purge, reread};
+use super::{checkpoint, message, open, purge, recording, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
 use crate::store::job::{
     Answer, CommitJob, ConcludeJob, Job, LeaseJob, MessageLeaseJob, MessageSettleJob, PurgeJob,
-    RawLease, RawMessageLease, RereadJob,
+    RawLease, RawMessageLease, RecordingJob, RereadJob,
 };
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, Concluded, LeaseToken, Settlement, Shared, StoreError};
@@ -72,6 +72,7 @@ struct Group {
     settlements: Vec<(Settlement, Answer<usize>)>,
     message_leases: Vec<MessageLeaseJob>,
     message_settlements: Vec<MessageSettleJob>,
+    recordings: Vec<RecordingJob>,
     purges: Vec<(PurgeJob, Answer<u64>)>,
     checkpoints: Vec<Answer<()>>,
 }
@@ -160,6 +161,7 @@ impl Writer {
         let checkpoints = std::mem::take(&mut group.checkpoints);
         let purges = std::mem::take(&mut group.purges);
         let rereads = std::mem::take(&mut group.rereads);
+        let recordings = std::mem::take(&mut group.recordings);
         if !group.is_empty() {
             let started = tokio::time::Instant::now();
             match self.transact(&mut group).await {
@@ -179,6 +181,9 @@ impl Writer {
         }
         for job in rereads {
             self.serve_reread(job).await;
+        }
+        for job in recordings {
+            self.serve_recording(job).await;
         }
         for (job, answer) in purges {
             let purged = self.purge(&job).await;
@@ -205,6 +210,7 @@ impl Writer {
         if now + CLOCK_STEP < self.seen_at {
             lease::step_back(&mut script, self.seen_at - now);
             message::step_back(&mut script, self.seen_at, self.seen_at - now);
+            recording::step_back(&mut script, self.seen_at - now);
         }
         let settling = self.settle(&mut script, group, now)?;
         let lanes: Vec<i64> = self.lanes.values().copied().collect();
@@ -307,6 +313,33 @@ impl Writer {
         let done = reread::reread(connection, &mut self.state, &lanes, sealer, job, now).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(done)
+    }
+
+    /// Does what is asked about recordings.
+    async fn serve_recording(&mut self, job: RecordingJob) {
+        let connection = &mut self.connection;
+        match job {
+            RecordingJob::Lease { account, max, now, until, answer } => {
+                let leased = recording::lease(connection, &account, max, (now, until)).await;
+                self.tell(leased, answer);
+            }
+            RecordingJob::Settle { id, settled, now, answer } => {
+                let done = recording::settle(connection, id, settled, now).await;
+                self.shared.grown(done.is_ok(), false);
+                self.tell(done, answer);
+            }
+            RecordingJob::Erase { ids, answer } => {
+                let done = recording::erase(connection, &ids).await;
+                self.tell(done, answer);
+            }
+        }
+    }
+
+    fn tell<T>(&mut self, done: Result<T, sqlx::Error>, answer: Answer<T>) {
+        if let Err(error) = &done {
+            self.fail(&error.to_string());
+        }
+        drop(answer.send(done.map_err(|error| StoreError::Database(error.to_string()))));
     }
 
     async fn purge(&mut self, job: &PurgeJob) -> Result<u64, sqlx::Error> {
@@ -432,6 +465,7 @@ impl Group {
             Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
             Job::LeaseMessages(job) => self.message_leases.push(job),
             Job::SettleMessages(job) => self.message_settlements.push(job),
+            Job::Recording(job) => self.recordings.push(job),
             Job::Purge(job, answer) => self.purges.push((job, answer)),
             Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
         }
@@ -479,6 +513,7 @@ impl Group {
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.message_leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.message_settlements.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.recordings.into_iter().for_each(|job| job.refuse(error()));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }
