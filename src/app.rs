@@ -92,6 +92,9 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let sources = (clock.clone(), entropy.clone());
         let accounts = &config.accounts;
         let intake = Intake::new(store.clone(), accounts, &config.campaigns, sources, &metrics);
+        if let Err(error) = intake.look_back().await {
+            tracing::warn!(%error, "how ratings were distributed is not known; it is learnt anew");
+        }
         let worker = intake.dialogue_worker(health.worker("dialogue"));
         tasks.spawn_vital("dialogue", worker.run(tasks.clone()));
         for sending in config.accounts.values().filter_map(|account| account.send.as_ref()) {

@@ -12,6 +12,7 @@ mod asking;
 mod calls;
 mod campaign;
 mod decide;
+pub mod distribution;
 mod integrity;
 mod interpret;
 mod known;

@@ -6,8 +6,10 @@
 //! twice.
 
 use super::accept::by_weekends;
+use super::distribution::Watch;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
+use crate::dialogue::distribution::Seen;
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{
     self, Change, Concluded as Understood, Decision, Happening, Known, News, Rules,
@@ -88,6 +90,7 @@ pub struct DialogueWorker {
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) metrics: IntakeMetrics,
+    pub(super) watch: Watch,
     pub(super) progress: Progress,
 }
 
@@ -213,17 +216,20 @@ impl DialogueWorker {
         let decision = dialogue::decide(happening, &mut known, rules, now, &mut || {
             self.entropy.record_id(now).0
         });
-        let counts: Vec<(Outcome, bool)> = decision
+        let counts: Vec<(Outcome, bool, Option<Seen>)> = decision
             .concluded
             .iter()
-            .map(|it| (it.outcome, by_weekends(&it.records, &campaigns)))
+            .map(|it| (it.outcome, by_weekends(&it.records, &campaigns), Seen::of(&it.records)))
             .collect();
         let concluded = self.store.conclude(conclusion(decision, cause, now)).await?;
-        for ((outcome, by_weekends), fresh) in counts.into_iter().zip(concluded.fresh()) {
+        for ((outcome, by_weekends, seen), fresh) in counts.into_iter().zip(concluded.fresh()) {
             if *fresh {
                 self.metrics.outcome(outcome, 1);
                 if by_weekends {
                     self.metrics.by_weekends();
+                }
+                if let Some(seen) = seen {
+                    self.watch.saw(&seen);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod dialogue;
+mod distribution;
 pub mod invitations;
 mod quarantine;
 

@@ -427,6 +427,14 @@ impl Store {
         age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
     }
 
+    /// The newest ratings, newest first; those that cannot be opened are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn newest_ratings(&self, limit: u32) -> Result<Vec<Record>, ReadError> {
+        self.reader.newest_ratings(limit).await
+    }
+
     /// What stands in each lane; it takes a while when the queue is long.
     ///
     /// # Errors

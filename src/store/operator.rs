@@ -9,7 +9,7 @@ use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
 use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
-use crate::model::{CallbackSeq, MessageKey, RecordId, RecordSeq, RecordingId};
+use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordSeq, RecordingId};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,14 @@ impl Operator {
     /// [`ReadError`].
     pub async fn find(&self, filter: &Filter) -> Result<Vec<Found>, ReadError> {
         self.reader.find(filter).await
+    }
+
+    /// The newest ratings, newest first; those that cannot be opened are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn newest_ratings(&self, limit: u32) -> Result<Vec<Record>, ReadError> {
+        self.reader.newest_ratings(limit).await
     }
 
     /// All revisions of a record, oldest first.

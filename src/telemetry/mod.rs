@@ -3,6 +3,7 @@
 //! Each part of the gateway has a file here with its table of metrics, its handles made at
 //! start, and one function for each thing that happens.
 
+pub mod distribution;
 pub mod egress;
 pub mod health;
 pub mod ingress;
@@ -29,6 +30,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
+    ("Distribution", distribution::TABLE),
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),

@@ -30,6 +30,7 @@ mod survives_kill;
 mod tls_and_http2;
 mod torn_log_is_survived;
 mod unreadable_is_quarantined;
+mod upside_down_is_noticed;
 
 #[expect(dead_code, reason = "the carriers' own test uses all of it")]
 #[path = "../support/exchange.rs"]
