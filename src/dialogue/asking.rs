@@ -58,7 +58,9 @@ impl Course<'_> {
             Channel::Sms => {
                 self.tell(MessageKind::Invite, &occasion, invitation.expires_at)?;
             }
-            Channel::Ivr => self.note_told(MessageKind::Invite, &occasion, at),
+            Channel::Ivr => {
+                self.offer(&occasion, &invitation.account, (at, invitation.expires_at));
+            }
         }
         self.known.change_caller(number, |caller| {
             if caller.invitations.len() >= MOST_INVITATIONS
@@ -112,7 +114,9 @@ impl Course<'_> {
                 (talk.asked_at, talk.until) = (Some(at), later(at, talk.window));
             }
         });
-        if let (MessageKind::Invite, Some(id)) = (message.kind, &message.invitation) {
+        if let (MessageKind::Invite | MessageKind::Call, Some(id)) =
+            (message.kind, &message.invitation)
+        {
             self.attempted(&message.to, id, at);
         }
     }
@@ -149,7 +153,9 @@ impl Course<'_> {
             caller.messages.retain(|told| told.message != message.key || told.sent);
             caller.talks.retain(|talk| talk.message != message.key || talk.asked_at.is_some());
         });
-        if let (MessageKind::Invite, Some(id)) = (message.kind, &message.invitation) {
+        if let (MessageKind::Invite | MessageKind::Call, Some(id)) =
+            (message.kind, &message.invitation)
+        {
             let opted_out =
                 self.known.caller(&message.to).is_some_and(|caller| caller.opted_out.is_some());
             let why = if opted_out { Unrated::OptedOut } else { Unrated::NotSent };

@@ -31,5 +31,5 @@ pub use campaign::{area, choose_campaign};
 pub use decide::{Change, Concluded, Decision, Happening, Rules, decide, needs_memory, wanted};
 pub use interpret::{Interpretation, interpret};
 pub use known::Known;
-pub use limits::may_send;
+pub use limits::{NotNow, may_call, may_send};
 pub use news::{Fetched, News};

@@ -16,11 +16,12 @@ use crate::dialogue::{
 };
 use crate::lifecycle::Tasks;
 use crate::model::{
-    AccountName, CallbackSeq, Event, Fetch, Invitation, Message, MessageKey, Outcome, RecordingId,
+    AccountName, CallbackSeq, Event, Fetch, Invitation, Message, MessageKey, MessageKind, Outcome,
+    RecordingId,
 };
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, NewMessage, NewRecording, Opaque,
-    ReadError, Remembered, Store, StoreError, Untold, UntoldRecording, Woken,
+    Concluded, ConcludedEntry, Conclusion, Held, MemoryChange, MessageLane, NewMessage,
+    NewRecording, Opaque, ReadError, Remembered, Store, StoreError, Untold, UntoldRecording, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -302,7 +303,10 @@ fn waiting(fetch: &Fetch) -> NewRecording {
 fn queued(message: &Message) -> NewMessage {
     NewMessage {
         id: message.key,
-        lane: message.account.clone(),
+        lane: match message.kind {
+            MessageKind::Call => MessageLane::calls(&message.account),
+            _ => MessageLane::of(&message.account),
+        },
         not_before: message.not_before,
         expires: message.expires,
         bytes: Opaque(memory::write(message)),

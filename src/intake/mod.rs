@@ -1,6 +1,7 @@
 //! From a request to an answer: believed, read, understood, committed, and only then acknowledged.
 
 mod accept;
+pub mod calls;
 mod dialogue;
 mod distribution;
 pub mod invitations;

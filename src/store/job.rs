@@ -2,8 +2,8 @@
 
 use super::seal::Fingerprint;
 use super::{
-    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageSettled, NewRecording, Opaque,
-    RecordingSettled, Settlement, StoreError,
+    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
+    NewRecording, Opaque, RecordingSettled, Settlement, StoreError,
 };
 use crate::model::{
     AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, RecordingId,
@@ -128,7 +128,7 @@ pub(super) struct SealedMemory {
 #[derive(Debug)]
 pub(super) struct SealedMessage {
     pub(super) id: MessageKey,
-    pub(super) lane: AccountName,
+    pub(super) lane: MessageLane,
     pub(super) not_before: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) sealed: Vec<u8>,
@@ -255,6 +255,7 @@ pub(super) struct RecordRow {
 /// How far back a purge may reach, and how much it may do at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PurgeJob {
+    pub(super) now: Timestamp,
     pub(super) callbacks_before: Timestamp,
     pub(super) records_before: Timestamp,
     pub(super) keys_before: Timestamp,

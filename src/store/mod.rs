@@ -31,8 +31,8 @@ pub use look::{
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, Woken};
 pub use message::{
-    DeadMessage, LeasedMessage, MessageLaneStatus, MessageLease, MessageSettled, MessageSettlement,
-    NewMessage, SettledMessage, Untold,
+    DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
+    MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -382,6 +382,7 @@ impl Store {
         let now = self.clock.now();
         let before = |kept: Duration| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
         let job = PurgeJob {
+            now,
             callbacks_before: before(keep.callbacks),
             records_before: before(keep.records),
             keys_before: before(keep.keys),

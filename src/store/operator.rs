@@ -1,10 +1,12 @@
 //! The operators' way in, beside a serving gateway or without one.
 
+use super::callback::Opaque;
 use super::look::{
     Counts, DeadLetter, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
     RevisionHistory,
 };
-use super::message::{DeadMessage, MessageLaneStatus};
+use super::memory::Woken;
+use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
@@ -109,6 +111,35 @@ impl Operator {
     /// [`ReadError`].
     pub async fn message_lanes(&self) -> Result<Vec<MessageLaneStatus>, ReadError> {
         self.reader.message_lanes().await
+    }
+
+    /// What is remembered under a key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn recall(&self, key: &str) -> Result<Option<Opaque>, ReadError> {
+        Ok(self.reader.recall(&[key]).await?.pop().flatten())
+    }
+
+    /// All that is remembered, a page at a time: that behind a place, and the place of the last. It
+    /// reads the whole memory.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn memories(
+        &self,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<(Vec<Woken>, Option<Vec<u8>>), ReadError> {
+        self.reader.memories(after, limit).await
+    }
+
+    /// These messages, as far as they are there.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn messages(&self, ids: &[MessageKey]) -> Result<Vec<StoredMessage>, ReadError> {
+        self.reader.messages(ids).await
     }
 
     /// Messages that were given up, newest first.

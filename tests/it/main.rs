@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
 mod bad_input_is_survived;
+mod calls_are_handed_over;
 mod carriers_are_answered;
 mod carriers_are_explained;
 mod citizens_are_answered;

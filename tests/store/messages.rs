@@ -3,8 +3,8 @@
 use crate::bench::Bench;
 use bridge8890::model::{AccountName, MessageKey};
 use bridge8890::store::{
-    Concluded, Conclusion, DeadClass, LeaseToken, MessageLaneStatus, MessageLease, MessageSettled,
-    MessageSettlement, NewMessage, Opaque, SettledMessage, Untold,
+    Concluded, Conclusion, DeadClass, LeaseToken, MessageLane, MessageLaneStatus, MessageLease,
+    MessageSettled, MessageSettlement, NewMessage, Opaque, SettledMessage, Untold,
 };
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ async fn a_message_is_leased_in_its_time_by_its_lane_and_by_one_at_a_time() {
         bench.message("second"),
     );
     let other = AccountName::new("yunpian").expect("a name");
-    let elsewhere = NewMessage { lane: other.clone(), ..bench.message("elsewhere") };
+    let elsewhere = NewMessage { lane: MessageLane::of(&other), ..bench.message("elsewhere") };
     queue(&bench, &[&later, &first, &second, &elsewhere]).await;
     queue(&bench, &[&first]).await;
     assert_eq!(

@@ -85,6 +85,8 @@ pub(super) struct Bench {
     pub(super) now: Timestamp,
     queue: Vec<Message>,
     pub(super) fetches: Vec<Fetch>,
+    /// Calls that wait for whoever dials.
+    pub(super) offered: Vec<Message>,
     pub(super) sent: Vec<(Timestamp, Message)>,
     pub(super) concluded: Vec<Concluded>,
 }
@@ -106,6 +108,7 @@ impl Bench {
             now: moment(now),
             queue: Vec::new(),
             fetches: Vec::new(),
+            offered: Vec::new(),
             sent: Vec::new(),
             concluded: Vec::new(),
         }
@@ -147,7 +150,9 @@ impl Bench {
                 None => drop(self.store.remove(&key)),
             }
         }
-        self.queue.extend(messages);
+        let calls = |message: &Message| message.kind == MessageKind::Call;
+        self.offered.extend(messages.iter().filter(|it| calls(it)).cloned());
+        self.queue.extend(messages.into_iter().filter(|it| !calls(it)));
         self.fetches.extend(fetches);
         self.concluded.extend(concluded.clone());
         concluded

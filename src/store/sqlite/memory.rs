@@ -68,6 +68,27 @@ impl Reader {
         Ok(digests.iter().map(|digest| found.get(digest).cloned()).collect())
     }
 
+    /// Memories in the order of their digests, from behind one on; with the digest of the last.
+    pub(in crate::store) async fn memories(
+        &self,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<(Vec<Woken>, Option<Vec<u8>>), ReadError> {
+        let rows = sqlx::query(
+            "SELECT digest, sealed FROM memory WHERE digest > ? ORDER BY digest LIMIT ?",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &SqliteRow| {
+            let (_, (key, bytes)) = self.open_memory(row)?;
+            Ok(Woken { key, bytes })
+        };
+        let last = rows.last().map(|row| row.get(0));
+        Ok((rows.iter().map(read).collect::<Result<_, ReadError>>()?, last))
+    }
+
     /// Memories whose time has come, longest due first.
     pub(in crate::store) async fn woken(
         &self,
