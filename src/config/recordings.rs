@@ -10,7 +10,7 @@ use crate::model::{AccountName, Secret};
 use http::Uri;
 use http::uri::Scheme;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -45,13 +45,15 @@ pub struct Recordings {
     pub backoff: Backoff,
 }
 
-/// A host that may be asked.
+/// Hosts that may be asked, at one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostRule {
-    /// This one.
-    Exact(String),
-    /// Any below this domain, which begins with a dot.
-    Below(String),
+pub struct HostRule {
+    /// The host, in lower case; of those below a domain, the domain with a dot before it.
+    name: String,
+    /// Whether it is any host below the domain.
+    below: bool,
+    /// The port; `None`: the scheme's own.
+    port: Option<u16>,
 }
 
 /// Why an address is not asked.
@@ -63,8 +65,8 @@ pub enum Unlisted {
     /// It holds a user or password, which may mislead about its host.
     #[error("holds a user or password")]
     Userinfo,
-    /// Its host is not listed.
-    #[error("its host is not listed in the account's recordings.hosts")]
+    /// Its host is not listed, or not at this port.
+    #[error("its host and port are not listed in the account's recordings.hosts")]
     Host,
     /// Its host is a number of a network that may not be reached.
     #[error("its host is an address that is not public, nor in recordings.networks")]
@@ -86,7 +88,9 @@ impl Recordings {
             return Err(Unlisted::Userinfo);
         }
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
-        if !self.hosts.iter().any(|rule| rule.admits(&host)) {
+        let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+        let port = url.port_u16().unwrap_or(usual);
+        if !self.hosts.iter().any(|rule| rule.admits(&host, port, usual)) {
             return Err(Unlisted::Host);
         }
         match host.trim_matches(['[', ']']).parse() {
@@ -106,33 +110,38 @@ impl Recordings {
 impl HostRule {
     fn read(rule: &str) -> Option<HostRule> {
         let rule = rule.to_ascii_lowercase();
-        let (name, below) = match rule.strip_prefix("*.") {
-            Some(name) => (name, true),
+        let (rule, below) = match rule.strip_prefix("*.") {
+            Some(domain) => (domain, true),
             None => (rule.as_str(), false),
         };
-        let is_name = |name: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-            !name.is_empty()
-                && !name.starts_with('.')
-                && !name.ends_with('.')
-                && name.bytes().all(plain)
+        // The last colon of a bare IPv6 address, which stands in brackets here, is none of a port.
+        let (name, port) = match rule.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
+            _ => (rule, None),
         };
-        let is_v6 =
-            || name.starts_with('[') && name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        let is_name = name.bytes().all(plain)
+            && !name.is_empty()
+            && !name.starts_with('.')
+            && !name.ends_with('.');
+        let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let is_address = inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
         match below {
             // A whole top-level domain is a mistake.
-            true => {
-                (is_name(name) && name.contains('.')).then(|| HostRule::Below(format!(".{name}")))
+            true if is_name && name.contains('.') => {
+                Some(HostRule { name: format!(".{name}"), below, port })
             }
-            false => (is_name(name) || is_v6()).then(|| HostRule::Exact(name.to_owned())),
+            false if is_name || is_address => Some(HostRule { name: name.to_owned(), below, port }),
+            _ => None,
         }
     }
 
-    fn admits(&self, host: &str) -> bool {
-        match self {
-            HostRule::Exact(name) => host == name,
-            HostRule::Below(domain) => host.len() > domain.len() && host.ends_with(domain.as_str()),
-        }
+    fn admits(&self, host: &str, port: u16, usual: u16) -> bool {
+        let fits = match self.below {
+            true => host.len() > self.name.len() && host.ends_with(&self.name),
+            false => host == self.name,
+        };
+        fits && port == self.port.unwrap_or(usual)
     }
 }
 
@@ -191,7 +200,7 @@ fn read(section: &mut Section<'_>, account: Option<&AccountName>) -> Option<Reco
         HostRule::read(rule).ok_or_else(|| {
             Fault::new(
                 format!("{rule:?} is no host"),
-                "write \"api.twilio.com\" or \"*.twilio.com\"",
+                "write \"api.twilio.com\", \"*.twilio.com\" or \"10.1.0.9:8080\"",
             )
         })
     });
@@ -265,12 +274,16 @@ mod tests {
     #[test]
     fn only_listed_hosts_of_the_public_network_are_asked() {
         let list = read(
-            "hosts = [\"api.twilio.com\", \"*.carrier.example\", \"127.0.0.1\", \"10.1.0.9\"]\nnetworks = [\"10.1.0.0/16\"]",
+            "hosts = [\"api.twilio.com\", \"*.carrier.example\", \"127.0.0.1\", \"10.1.0.9\", \"10.1.0.9:8443\", \"[fd00::9]:8443\"]\nnetworks = [\"10.1.0.0/16\"]",
         );
         let list = list.expect("right");
         for (address, expected) in [
             ("https://api.twilio.com/2010/R1.mp3", None),
-            ("https://API.twilio.com:8443/R1?a=b", None),
+            ("https://API.twilio.com:443/R1?a=b", None),
+            ("https://media.carrier.example:8443/R1", Some(Unlisted::Host)),
+            ("https://api.twilio.com:22/R1", Some(Unlisted::Host)),
+            ("https://10.1.0.9:8443/R1", None),
+            ("https://[fd00::9]:8443/R1", Some(Unlisted::Network)),
             ("https://media.carrier.example/R1", None),
             ("https://10.1.0.9/R1", None),
             ("https://carrier.example/R1", Some(Unlisted::Host)),
@@ -316,6 +329,7 @@ mod tests {
             ("hosts = []", "6: accounts.x.recordings.hosts: is empty"),
             ("hosts = [\"https://x\"]", "6: accounts.x.recordings.hosts: \"https://x\" is no host"),
             ("hosts = [\"*.com\"]", "6: accounts.x.recordings.hosts: \"*.com\" is no host"),
+            ("hosts = [\"x:port\"]", "6: accounts.x.recordings.hosts: \"x:port\" is no host"),
             ("hosts = [\"*\"]", "6: accounts.x.recordings.hosts: \"*\" is no host"),
             ("hosts = [\"x\"]\nuser = \"u\"", "5: accounts.x.recordings: `user` and `secret` go"),
             (

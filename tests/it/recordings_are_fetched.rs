@@ -130,8 +130,13 @@ fn configuration(recordings: &str) -> String {
     )
 }
 
+/// Only this host, by its number, is asked.
+fn listed_only(host: &Host) -> String {
+    let hosts = format!("hosts = [\"{}\"]", host.address);
+    configuration(&format!("{hosts}{LISTED}"))
+}
+
 const LISTED: &str = r#"
-hosts = ["127.0.0.1"]
 networks = ["127.0.0.0/8"]
 allow_http = true
 max_size = "1 KiB"
@@ -185,7 +190,7 @@ async fn what_was_said_is_fetched_kept_sealed_and_told_to_the_platform() {
     let platform = Platform::start().await;
     let host = Host::start().await;
     host.answers("/said.wav", "200 OK", "content-type: audio/x-wav\r\n", SAID);
-    let gateway = Gateway::with(&platform, &configuration(LISTED)).await;
+    let gateway = Gateway::with(&platform, &listed_only(&host)).await;
     complains(&gateway, "c1", &host.url("127.0.0.1", "/said.wav")).await;
     let kept = becomes(&gateway, "c1", "kept").await;
     assert_eq!((&kept["length"], &kept["media_type"]), (&SAID.len().into(), &"audio/wav".into()));
@@ -218,7 +223,7 @@ async fn nobody_is_asked_who_is_not_listed() {
     host.answers("/said.wav", "200 OK", "content-type: audio/wav\r\n", SAID);
     let elsewhere = host.url("localhost", "/said.wav");
     host.answers("/moved", "302 Found", &format!("location: {elsewhere}\r\n"), b"");
-    let gateway = Gateway::with(&platform, &configuration(LISTED)).await;
+    let gateway = Gateway::with(&platform, &listed_only(&host)).await;
     complains(&gateway, "unlisted", &elsewhere).await;
     complains(&gateway, "moved", &host.url("127.0.0.1", "/moved")).await;
     let lost = becomes(&gateway, "moved", "lost").await;
@@ -235,8 +240,9 @@ async fn nobody_is_asked_who_is_not_listed() {
 async fn a_listed_name_that_leads_inside_is_not_connected_to() {
     let platform = Platform::start().await;
     let host = Host::start().await;
-    let recordings = "hosts = [\"localhost\", \"127.0.0.1\"]\nallow_http = true";
-    let gateway = Gateway::with(&platform, &configuration(recordings)).await;
+    let port = host.address.port();
+    let hosts = format!("hosts = [\"localhost:{port}\", \"127.0.0.1:{port}\"]\nallow_http = true");
+    let gateway = Gateway::with(&platform, &configuration(&hosts)).await;
     complains(&gateway, "name", &host.url("localhost", "/said.wav")).await;
     complains(&gateway, "number", &host.url("127.0.0.1", "/said.wav")).await;
     let lost = becomes(&gateway, "name", "lost").await;
@@ -256,7 +262,7 @@ async fn what_is_too_large_is_given_up_and_can_be_tried_again() {
         "content-type: audio/wav\r\n",
         &[SAID, &[0; 2048]].concat(),
     );
-    let gateway = Gateway::with(&platform, &configuration(LISTED)).await;
+    let gateway = Gateway::with(&platform, &listed_only(&host)).await;
     complains(&gateway, "long", &host.url("127.0.0.1", "/long.wav")).await;
     let lost = becomes(&gateway, "long", "lost").await;
     assert!(lost["reason"].as_str().is_some_and(|it| it.contains("max_size")), "{lost}");
@@ -278,7 +284,7 @@ async fn what_waits_to_be_fetched_outlives_a_kill() {
     let platform = Platform::start().await;
     let host = Host::start().await;
     host.answers("/later.wav", "503 Service Unavailable", "", b"");
-    let mut gateway = Gateway::with(&platform, &configuration(LISTED)).await;
+    let mut gateway = Gateway::with(&platform, &listed_only(&host)).await;
     complains(&gateway, "later", &host.url("127.0.0.1", "/later.wav")).await;
     until("it was tried", async || !host.asked("/later.wav").is_empty()).await;
     gateway.kill9().await;

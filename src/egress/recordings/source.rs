@@ -49,7 +49,8 @@ impl Source {
         let first = self.admit(address)?;
         let mut url = first.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let answer = self.ask(&url, url.authority() == first.authority(), deadline).await?;
+            let known = url.scheme() == first.scheme() && url.authority() == first.authority();
+            let answer = self.ask(&url, known, deadline).await?;
             if !answer.status.is_redirection() {
                 let format = fate::read(answer.status, &answer.headers, &answer.body)?;
                 return Ok((format, answer.body));
