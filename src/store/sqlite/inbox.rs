@@ -154,7 +154,7 @@ pub(super) fn conclude(
     let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
     memory::change(script, changes)?;
     message::tell(script, &told)?;
-    recording::tell(script, &fetched)?;
+    recording::note_told(script, &fetched)?;
     recording::queue(script, &recordings, now)?;
     let queueing = message::queue(script, messages, now)?;
     Ok(Concluding { concluded, added, queueing })

@@ -6,9 +6,10 @@ use super::read::Reader;
 use super::script::Script;
 use crate::model::{AccountName, RecordingId};
 use crate::store::callback::Opaque;
+use crate::store::job::{Answer, LeasedRecordingRow, RecordingJob};
 use crate::store::recording::{NewRecording, RecordingSettled, StoredRecording, UntoldRecording};
 use crate::store::rows::{self, timestamp};
-use crate::store::{OpenError, ReadError};
+use crate::store::{OpenError, ReadError, StoreError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -43,7 +44,7 @@ pub(super) fn queue(
 }
 
 /// Adds what notes that a conclusion took these in, if there are any.
-pub(super) fn tell(script: &mut Script, ids: &[RecordingId]) -> Result<(), sqlx::Error> {
+pub(super) fn note_told(script: &mut Script, ids: &[RecordingId]) -> Result<(), sqlx::Error> {
     if !ids.is_empty() {
         script.add(
             "UPDATE recording SET told = 1 WHERE id IN (SELECT unhex(value) FROM json_each(?))",
@@ -59,13 +60,46 @@ pub(super) fn step_back(script: &mut Script, millis: i64) {
     script.bind(millis);
 }
 
+/// Does what is asked, and tells the caller. Returns whether there are news.
+///
+/// # Errors
+/// What the database said.
+pub(super) async fn serve(
+    connection: &mut SqliteConnection,
+    job: RecordingJob,
+) -> Result<bool, String> {
+    match job {
+        RecordingJob::Lease { account, max, now, until, answer } => {
+            tell(lease(connection, &account, max, (now, until)).await, answer)?;
+            Ok(false)
+        }
+        RecordingJob::Settle { id, settled, now, answer } => {
+            let news = !matches!(settled, RecordingSettled::Retry { .. });
+            tell(settle(connection, id, settled, now).await, answer)?;
+            Ok(news)
+        }
+        RecordingJob::Erase { ids, answer } => {
+            tell(erase(connection, &ids).await, answer)?;
+            Ok(false)
+        }
+    }
+}
+
+fn tell<T>(done: Result<T, sqlx::Error>, answer: Answer<T>) -> Result<(), String> {
+    let done = done.map_err(|error| error.to_string());
+    let failed = done.as_ref().err().cloned();
+    // Whoever stopped listening is not missed.
+    drop(answer.send(done.map_err(StoreError::Database)));
+    failed.map_or(Ok(()), Err)
+}
+
 /// Leases up to `max` due recordings of an account.
-pub(super) async fn lease(
+async fn lease(
     connection: &mut SqliteConnection,
     account: &AccountName,
     max: u32,
     (now, until): (Timestamp, Timestamp),
-) -> Result<Vec<(RecordingId, u32, Timestamp, Vec<u8>)>, sqlx::Error> {
+) -> Result<Vec<LeasedRecordingRow>, sqlx::Error> {
     let rows = sqlx::query(
         "UPDATE recording SET leased = 1, due_at = ?, attempts = attempts + 1
          WHERE id IN (SELECT id FROM recording INDEXED BY recording_due
@@ -82,7 +116,7 @@ pub(super) async fn lease(
 }
 
 /// Settles a recording that waits.
-pub(super) async fn settle(
+async fn settle(
     connection: &mut SqliteConnection,
     id: RecordingId,
     settled: RecordingSettled,
@@ -115,10 +149,7 @@ pub(super) async fn settle(
 }
 
 /// Erases the rows of recordings whose files are gone.
-pub(super) async fn erase(
-    connection: &mut SqliteConnection,
-    ids: &[RecordingId],
-) -> Result<(), sqlx::Error> {
+async fn erase(connection: &mut SqliteConnection, ids: &[RecordingId]) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM recording WHERE id IN (SELECT unhex(value) FROM json_each(?))")
         .bind(json_ids(ids)?)
         .execute(connection)

@@ -183,7 +183,10 @@ impl Writer {
             self.serve_reread(job).await;
         }
         for job in recordings {
-            self.serve_recording(job).await;
+            match recording::serve(&mut self.connection, job).await {
+                Ok(news) => self.shared.grown(news, false),
+                Err(error) => self.fail(&error),
+            }
         }
         for (job, answer) in purges {
             let purged = self.purge(&job).await;
@@ -313,33 +316,6 @@ impl Writer {
         let done = reread::reread(connection, &mut self.state, &lanes, sealer, job, now).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(done)
-    }
-
-    /// Does what is asked about recordings.
-    async fn serve_recording(&mut self, job: RecordingJob) {
-        let connection = &mut self.connection;
-        match job {
-            RecordingJob::Lease { account, max, now, until, answer } => {
-                let leased = recording::lease(connection, &account, max, (now, until)).await;
-                self.tell(leased, answer);
-            }
-            RecordingJob::Settle { id, settled, now, answer } => {
-                let done = recording::settle(connection, id, settled, now).await;
-                self.shared.grown(done.is_ok(), false);
-                self.tell(done, answer);
-            }
-            RecordingJob::Erase { ids, answer } => {
-                let done = recording::erase(connection, &ids).await;
-                self.tell(done, answer);
-            }
-        }
-    }
-
-    fn tell<T>(&mut self, done: Result<T, sqlx::Error>, answer: Answer<T>) {
-        if let Err(error) = &done {
-            self.fail(&error.to_string());
-        }
-        drop(answer.send(done.map_err(|error| StoreError::Database(error.to_string()))));
     }
 
     async fn purge(&mut self, job: &PurgeJob) -> Result<u64, sqlx::Error> {
