@@ -136,3 +136,24 @@ async fn answers_are_bounded_and_redirects_are_answers() {
     let error = get(&client, format!("http://{unfinished}/")).await.expect_err("half");
     assert!(matches!(error, CallError::Broken(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn what_is_out_of_reach_is_not_connected_to_by_number_or_by_name() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let address = serve(answer, None).await;
+    let within = |reach: Reach| {
+        let options = Options { trust: Trust::Plain, reach, connect_timeout: LONG, max_idle: 1 };
+        Client::new(&options).expect("a client")
+    };
+    let public = within(Reach::Where(Arc::new(|address| !address.is_loopback())));
+    let loopback = within(Reach::Where(Arc::new(|address| address.is_loopback())));
+    for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1"] {
+        let url = format!("http://{host}:{}/", address.port());
+        let refused = get(&public, url).await.expect_err("refused");
+        assert!(refused.is_out_of_reach(), "{host}: {refused:?}");
+    }
+    for host in ["127.0.0.1", "localhost"] {
+        let answer = get(&loopback, format!("http://{host}:{}/", address.port())).await;
+        assert_eq!(answer.expect("an answer").status, StatusCode::OK, "{host}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What became of a message of ours, or of a recording, on its way from the one who sends or fetches to the dialogue.
+//! What became of a message of ours, or of a recording, on its way to the dialogue.
 
 use super::decide::Happening;
 use super::memory::{self, UnknownLayout};

@@ -20,13 +20,11 @@ impl<'a> Course<'a> {
     /// Keeps over which line a call came, where its recordings may come without that.
     pub(super) fn learn_line(&mut self, heard: &Heard, call: &MessageId, forget_at: Timestamp) {
         let account = &heard.origin.account;
-        let records =
-            |account: &Arc<Account>| account.dialect.routes.iter().any(Route::hears_recordings);
         let Some(service) = heard.event.service.as_ref() else { return };
         let Some(campaign) = self.campaign_of(heard).filter(|it| it.conversation.is_some()) else {
             return;
         };
-        if !self.rules.accounts.get(account).is_some_and(records)
+        if !self.hears_recordings(account)
             || self.known.voice(account, call).is_some_and(|voice| voice.campaign.is_some())
         {
             return;
@@ -36,6 +34,12 @@ impl<'a> Course<'a> {
             voice.service = Some(service.clone());
             voice.forget_at = voice.forget_at.max(forget_at);
         });
+    }
+
+    /// Whether an account's carrier may tell where a call was recorded.
+    fn hears_recordings(&self, account: &AccountName) -> bool {
+        let hears = |it: &Arc<Account>| it.dialect.routes.iter().any(Route::hears_recordings);
+        self.rules.accounts.get(account).is_some_and(hears)
     }
 
     /// Whether the call of a recording is known: named by itself, or by the recording's own id if a
@@ -130,9 +134,7 @@ impl<'a> Course<'a> {
         let Some(call) = call_of(&heard.event) else { return };
         let is_complaint = |record: &&mut Record| record.is_urgent();
         let Some(complaint) = records.iter_mut().find(is_complaint) else { return };
-        let hears =
-            |account: &Arc<Account>| account.dialect.routes.iter().any(Route::hears_recordings);
-        if !self.rules.accounts.get(account).is_some_and(hears) {
+        if !self.hears_recordings(account) {
             return;
         }
         let before = self.known.voice(account, call).and_then(|voice| voice.complaint.as_deref());

@@ -39,7 +39,8 @@ pub enum RecordingsError {
     Client(#[from] ClientError),
 }
 
-/// Fetches the recordings of one account until the soft stop; those under way are finished.
+/// Fetches the recordings of one account until the soft stop; those under way are fetched again after
+/// the next start.
 ///
 /// # Errors
 /// [`RecordingsError`] when the account's configuration makes no sense.
@@ -78,7 +79,11 @@ struct Driver {
 impl Driver {
     async fn run(self, tasks: Tasks) {
         while !tasks.is_stopping() {
-            let fetched = self.look().await;
+            let fetched = tokio::select! {
+                biased;
+                () = tasks.stopping() => return,
+                fetched = self.look() => fetched,
+            };
             match fetched {
                 Ok(true) => continue,
                 Err(StoreError::Closed) => return,
@@ -105,10 +110,12 @@ impl Driver {
             return Ok(false);
         }
         let lasts = self.settings.request_timeout + MARGIN;
-        let leased = self.store.lease_recordings(account, AT_ONCE, lasts).await?;
         self.progress.step();
-        let settled = join_all(leased.iter().map(|item| self.take(item))).await;
+        let leased = self.store.lease_recordings(account, AT_ONCE, lasts).await;
+        // From here on it waits for the carrier, which has a deadline of its own.
         self.progress.rest();
+        let leased = leased?;
+        let settled = join_all(leased.iter().map(|item| self.take(item))).await;
         settled.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(u32::try_from(leased.len()) == Ok(AT_ONCE))
     }
