@@ -12,7 +12,10 @@ use std::io::Write;
 
 /// Lists invitations that are remembered; numbers are masked.
 ///
-/// What ended is remembered for 30 days. Exit code 0: there are some. 1: there are none.
+/// Details are remembered until no late rating counts any more; by its id an invitation is known for 30
+/// days more.
+///
+/// Exit code 0: there are some. 1: there are none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
