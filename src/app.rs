@@ -9,7 +9,7 @@ pub use reload::warn;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::console::Console;
-use crate::egress::{self, messages};
+use crate::egress::{self, messages, recordings};
 use crate::ingress;
 use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
@@ -95,6 +95,9 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let sources = (clock.clone(), entropy.clone());
         let accounts = &config.accounts;
         let intake = Intake::new(store.clone(), accounts, &config.campaigns, sources, &metrics);
+        if let Err(error) = intake.look_back().await {
+            tracing::warn!(%error, "how ratings were distributed is not known; it is learnt anew");
+        }
         let worker = intake.dialogue_worker(health.worker("dialogue"));
         tasks.spawn_vital("dialogue", worker.run(tasks.clone()));
         for sending in config.accounts.values().filter_map(|account| account.send.as_ref()) {
@@ -103,6 +106,15 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
                 store.clone(),
                 (clock.clone(), entropy.clone()),
                 (&metrics, health.worker("messages")),
+                &tasks,
+            )?;
+        }
+        for settings in config.accounts.values().filter_map(|account| account.recordings.as_ref()) {
+            recordings::start(
+                settings,
+                store.clone(),
+                (clock.clone(), entropy.clone()),
+                (&metrics, health.worker("recordings")),
                 &tasks,
             )?;
         }

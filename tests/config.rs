@@ -18,6 +18,7 @@ fn environment() -> Environment {
             ("BRIDGE8890_YUNPIAN_APIKEY", "yunpian-secret"),
             ("BRIDGE8890_ALIYUN_SECRET", "aliyun-secret"),
             ("BRIDGE8890_OWN_FORMAT_KEY", "own-secret"),
+            ("BRIDGE8890_TWILIO_TOKEN", "token"),
             ("BRIDGE8890_DATA_KEY", KEY),
             ("BRIDGE8890_INVITATIONS_SECRET", "invitations-secret"),
             ("SHORT_KEY", "abcd"),
@@ -131,7 +132,7 @@ fn the_keys_shown_as_comments_are_right_too() {
         .collect();
     let config = parse(&uncommented).unwrap_or_else(|problems| panic!("{problems}"));
     let names: Vec<&str> = config.accounts.keys().map(AccountName::as_str).collect();
-    assert_eq!(names, ["aliyun-sms", "own-format", "tencent-voice", "yunpian"]);
+    assert_eq!(names, ["aliyun-sms", "own-format", "tencent-voice", "twilio", "yunpian"]);
     let campaigns: Vec<&str> = config.campaigns.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(campaigns, ["hotline-sms", "hotline-voice"]);
     let tls = config.http.tls.expect("both files are named");

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
-use bridge8890::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
+use bridge8890::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -18,7 +18,8 @@ use tokio_rustls::TlsAcceptor;
 const LONG: Duration = Duration::from_secs(20);
 
 fn client(trust: Trust, connect_timeout: Duration) -> Client {
-    Client::new(&Options { trust, connect_timeout, max_idle: 1 }).expect("a client")
+    Client::new(&Options { trust, reach: Reach::Anywhere, connect_timeout, max_idle: 1 })
+        .expect("a client")
 }
 
 async fn get(client: &Client, url: String) -> Result<Answer, CallError> {
@@ -89,8 +90,12 @@ async fn over_tls_only_the_configured_roots_are_believed() {
 
     for bad in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, bad).expect("written");
-        let options =
-            Options { trust: Trust::Roots(path.clone()), connect_timeout: LONG, max_idle: 1 };
+        let options = Options {
+            trust: Trust::Roots(path.clone()),
+            reach: Reach::Anywhere,
+            connect_timeout: LONG,
+            max_idle: 1,
+        };
         assert!(matches!(Client::new(&options), Err(ClientError::BadRoots { .. })), "{bad}");
     }
 }
@@ -130,4 +135,25 @@ async fn answers_are_bounded_and_redirects_are_answers() {
     let unfinished = serve(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", None).await;
     let error = get(&client, format!("http://{unfinished}/")).await.expect_err("half");
     assert!(matches!(error, CallError::Broken(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_out_of_reach_is_not_connected_to_by_number_or_by_name() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let address = serve(answer, None).await;
+    let within = |reach: Reach| {
+        let options = Options { trust: Trust::Plain, reach, connect_timeout: LONG, max_idle: 1 };
+        Client::new(&options).expect("a client")
+    };
+    let public = within(Reach::Where(Arc::new(|address| !address.is_loopback())));
+    let loopback = within(Reach::Where(Arc::new(|address| address.is_loopback())));
+    for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1"] {
+        let url = format!("http://{host}:{}/", address.port());
+        let refused = get(&public, url).await.expect_err("refused");
+        assert!(refused.is_out_of_reach(), "{host}: {refused:?}");
+    }
+    for host in ["127.0.0.1", "localhost"] {
+        let answer = get(&loopback, format!("http://{host}:{}/", address.port())).await;
+        assert_eq!(answer.expect("an answer").status, StatusCode::OK, "{host}");
+    }
 }

@@ -143,6 +143,7 @@ pub(super) fn account(secrets: &[&str]) -> Account {
         country: "86".to_owned(),
         default_campaign: None,
         send: None,
+        recordings: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }

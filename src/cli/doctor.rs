@@ -1,5 +1,6 @@
 //! `doctor`: whether this machine can run the gateway, and what to do where it cannot.
 
+mod distribution;
 mod network;
 mod storage;
 mod tls;
@@ -85,6 +86,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     if let Some(config) = config {
         findings.extend(storage::examine(&config.store));
         findings.extend(database_check(&config).await);
+        findings.extend(distribution::examine(&config.store).await);
         findings.extend(network::listeners(&config));
         findings.extend(tls::examine(&config, clock.now()));
         findings.push(network::destination(&config.destination).await);

@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::shown::time;
-use crate::store::{LaneStatus, MessageLaneStatus};
+use crate::store::{LaneStatus, MessageLane, MessageLaneStatus};
 use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
@@ -66,10 +66,11 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         }
     }
     for lane in &report.message_lanes {
+        let is_calls = MessageLane::is_of_calls(&lane.name);
         writeln!(
             out,
-            "messages of {}: {} pending ({} being sent, {} waiting to retry), {} sent, {} dropped, {} dead",
-            lane.name,
+            "{}: {} pending ({} being sent, {} waiting to retry), {} sent, {} dropped, {} dead",
+            if is_calls { lane.name.clone() } else { format!("messages of {}", lane.name) },
             lane.pending,
             lane.leased,
             lane.waiting_to_retry,

@@ -12,6 +12,7 @@ mod doctor;
 mod invitations;
 mod lane;
 mod messages;
+mod recordings;
 mod records;
 mod rehearse;
 mod reply;
@@ -56,6 +57,7 @@ enum What {
     Dead(dead::Args),
     Lane(lane::Args),
     Messages(messages::Args),
+    Recordings(recordings::Args),
     Reply(reply::Args),
     Rehearse(rehearse::Args),
 }
@@ -94,6 +96,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Messages(args) => runtime()?.block_on(messages::run(&args, out)),
+        What::Recordings(args) => runtime()?.block_on(recordings::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),
     }
 }

@@ -1,6 +1,6 @@
 //! How stored things are shown to operators: masked, with times at +08:00.
 
-use crate::model::{AreaCode, Brand, ComplaintKind, Deadlines, Meaning, Record};
+use crate::model::{AreaCode, Brand, ComplaintKind, Deadlines, Meaning, Record, Recording};
 use crate::store::RecordState;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
@@ -38,9 +38,23 @@ pub(super) struct Shown {
     message_id: Option<String>,
     received_at: String,
     comment_characters: usize,
+    recordings: Vec<Said>,
     rule: String,
     #[serde(flatten)]
     state: RecordState,
+}
+
+/// A recording of a complaint, without its address.
+#[derive(Debug, Serialize)]
+struct Said {
+    recording: String,
+    state: &'static str,
+}
+
+impl Said {
+    fn new(recording: &Recording) -> Said {
+        Said { recording: recording.id.to_string(), state: recording.state.name() }
+    }
 }
 
 impl Shown {
@@ -52,9 +66,11 @@ impl Shown {
             Meaning::Complaint { kind: ComplaintKind::Grievance, .. } => ("grievance", None),
             Meaning::NotRated { .. } => ("not rated", None),
         };
-        let (deadlines, tags) = match &record.meaning {
-            Meaning::Rating { .. } | Meaning::NotRated { .. } => (None, &[][..]),
-            Meaning::Complaint { deadlines, tags, .. } => (*deadlines, &tags[..]),
+        let (deadlines, tags, recordings) = match &record.meaning {
+            Meaning::Rating { .. } | Meaning::NotRated { .. } => (None, &[][..], &[][..]),
+            Meaning::Complaint { deadlines, tags, recordings, .. } => {
+                (*deadlines, &tags[..], &recordings[..])
+            }
         };
         Shown {
             id: record.id.to_string(),
@@ -73,6 +89,7 @@ impl Shown {
             message_id: record.message_id.as_ref().map(ToString::to_string),
             received_at: time(record.received_at),
             comment_characters: record.comment.0.chars().count(),
+            recordings: recordings.iter().map(Said::new).collect(),
             rule: record.rule.to_string(),
             state,
         }
@@ -127,6 +144,7 @@ mod tests {
                 rating: None,
                 deadlines: Some(deadlines),
                 tags: vec![Tag("推诿".into()), Tag("拖延".into())],
+                recordings: Vec::new(),
             },
             account: AccountName::new("a").expect("a name"),
             channel: Channel::Sms,
@@ -164,6 +182,7 @@ mod tests {
             rating: None,
             deadlines: None,
             tags: Vec::new(),
+            recordings: Vec::new(),
         };
         let line = Shown::new(&record, RecordState::Delivered).line();
         assert!(line.ends_with("rule F1  delivered"), "{line}");

@@ -7,6 +7,7 @@ use super::check::KEEPING;
 use super::dialect;
 use super::problem::Fault;
 use super::raw::{At, Section};
+use super::recordings::recordings;
 use super::sending::{Sender, sending};
 use crate::model::{AccountName, Secret};
 use jiff::tz::Offset;
@@ -71,6 +72,7 @@ fn account(
             None
         }
     };
+    let recordings = recordings(section, checked.as_ref());
     Some(Account {
         name: checked?,
         access: access?,
@@ -82,6 +84,7 @@ fn account(
         country,
         default_campaign: default_campaign.map(|name| name.value),
         send: send?.map(Arc::new),
+        recordings: recordings?.map(Arc::new),
         origin: name.origin.clone(),
     })
 }

@@ -26,6 +26,10 @@ pub struct Invitations {
 impl Invitations {
     /// Where invitations are taken.
     pub const PATH: &str = "/v1/invitations";
+    /// Where dialling systems ask what to dial, and, followed by a call's key, take one.
+    pub const CALLS_PATH: &str = "/v1/calls";
+    /// The beginning of the latter.
+    pub const CALL_PATH: &str = "/v1/calls/";
 
     /// The name under which calls of the platform are kept and counted, as those of an account are.
     #[must_use]
@@ -85,9 +89,11 @@ pub(super) fn clashes(
             let fault = Fault::new("is the name of the [invitations]", "give it another name");
             found.push((account_at(account), fault));
         }
-        if account.access.connect.is_none() && account.route_at(Invitations::PATH).is_some() {
-            let wrong = format!("{} is already answered by [invitations]", Invitations::PATH);
-            found.push((account_at(account), Fault::new(wrong, "give it another `path`")));
+        for path in [Invitations::PATH, Invitations::CALLS_PATH] {
+            if account.access.connect.is_none() && account.route_at(path).is_some() {
+                let wrong = format!("{path} is already answered by [invitations]");
+                found.push((account_at(account), Fault::new(wrong, "give it another `path`")));
+            }
         }
     }
     let encrypted = http.tls.is_some() || !http.proxies.trusted.is_empty();

@@ -20,6 +20,7 @@ mod environment;
 mod invitations;
 mod problem;
 mod raw;
+mod recordings;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sending;
@@ -38,6 +39,7 @@ pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
+pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
 
@@ -275,6 +277,8 @@ pub struct Account {
     pub default_campaign: Option<String>,
     /// How it sends messages; `None`: it does not.
     pub send: Option<Arc<Sending>>,
+    /// From where its recordings are fetched; `None`: they are not.
+    pub recordings: Option<Arc<Recordings>>,
     /// Where in the file it stands.
     pub origin: Origin,
 }
@@ -328,6 +332,14 @@ pub struct Campaign {
     pub call: Option<CallFlow>,
     /// How complaints from its answers are treated.
     pub complaints: Arc<Complaints>,
+}
+
+impl Campaign {
+    /// Whether what is said in its calls belongs together.
+    #[must_use]
+    pub fn remembers_calls(&self) -> bool {
+        self.conversation.is_some() || self.call.is_some()
+    }
 }
 
 /// A destination and how it is treated.

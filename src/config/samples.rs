@@ -33,6 +33,7 @@ pub(crate) fn account(name: &str, path: &str, routes: &[&str]) -> Account {
         country: "86".to_owned(),
         default_campaign: None,
         send: None,
+        recordings: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }
@@ -47,6 +48,17 @@ pub(crate) fn sending(name: &str) -> Arc<Sending> {
     let environment = Environment::given(Path::new(""), &[("KEY", "k")]);
     let config = parse(&text, "gateway.toml", &environment).unwrap_or_else(|it| panic!("{it}"));
     config.accounts.values().find_map(|account| account.send.clone()).expect("it sends")
+}
+
+/// Of this account recordings are fetched from `media.carrier.example`; it hears of them as from Twilio.
+pub(crate) fn with_recordings(account: Account) -> Account {
+    let text = "[accounts.x]\ncarrier = \"twilio\"\nallow_http = true\nsecrets = [\"env:KEY\"]\n\
+                [accounts.x.recordings]\nhosts = [\"media.carrier.example\"]\n";
+    let environment = Environment::given(Path::new(""), &[("KEY", "k")]);
+    let config = parse(text, "gateway.toml", &environment).unwrap_or_else(|it| panic!("{it}"));
+    let read = config.accounts.values().next().expect("an account");
+    let (dialect, recordings) = (Arc::clone(&read.dialect), read.recordings.clone());
+    Account { dialect, recordings, ..account }
 }
 
 fn route(name: &str) -> Route {

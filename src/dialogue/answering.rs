@@ -63,7 +63,8 @@ impl Course<'_> {
         }
         let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };
-        let (outcome, records) = self.answered(&answered, reading);
+        let (outcome, mut records) = self.answered(&answered, reading);
+        self.complained(heard, &mut records);
         self.conclude(Some(heard.origin.clone()), outcome, records);
     }
 

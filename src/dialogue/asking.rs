@@ -62,7 +62,7 @@ impl Course<'_> {
             }
             Channel::Ivr => {
                 self.put_off(MessageKind::Invite, earliest, at);
-                self.note_told(MessageKind::Invite, &occasion, at);
+                self.offer(&occasion, &invitation.account, (at, invitation.expires_at));
             }
         }
         self.known.change_caller(number, |caller| {
@@ -117,7 +117,9 @@ impl Course<'_> {
                 (talk.asked_at, talk.until) = (Some(at), later(at, talk.window));
             }
         });
-        if let (MessageKind::Invite, Some(id)) = (message.kind, &message.invitation) {
+        if let (MessageKind::Invite | MessageKind::Call, Some(id)) =
+            (message.kind, &message.invitation)
+        {
             self.attempted(&message.to, id, at);
         }
     }
@@ -156,7 +158,9 @@ impl Course<'_> {
             caller.messages.retain(|told| told.message != message.key || told.sent);
             caller.talks.retain(|talk| talk.message != message.key || talk.asked_at.is_some());
         });
-        if let (MessageKind::Invite, Some(id)) = (message.kind, &message.invitation) {
+        if let (MessageKind::Invite | MessageKind::Call, Some(id)) =
+            (message.kind, &message.invitation)
+        {
             let opted_out =
                 self.known.caller(&message.to).is_some_and(|caller| caller.opted_out.is_some());
             let why = if opted_out { Unrated::OptedOut } else { Unrated::NotSent };

@@ -64,6 +64,7 @@ impl Course<'_> {
             }
             memory.forget_at = memory.forget_at.max(forget_at);
         });
+        self.learn_line(heard, call, forget_at);
         if let (Some(number), Some(named)) = (number, named) {
             self.put(number, &named, at);
         }

@@ -5,13 +5,14 @@ use super::calls;
 use super::campaign::choose_campaign;
 use super::known::Known;
 use super::memory::{Heard, Memory, MemoryKey, Origin};
+use super::news::Fetched;
 use super::often;
 use super::parts::{self, Joined};
 use crate::config::conversation::PARTS_TIMEOUT;
 use crate::config::{Account, Campaign};
 use crate::model::{
-    AccountName, Channel, Event, EventBody, Invitation, InvitationId, Mark, Message, MessageId,
-    Msisdn, Outcome, Record, RecordId, Step,
+    AccountName, Channel, Event, EventBody, Fetch, Invitation, InvitationId, Mark, Message,
+    MessageId, Msisdn, Outcome, Record, RecordId, Step,
 };
 use crate::normalize::{self, ReadingKind};
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub enum Happening {
     },
     /// A message of ours will not be sent.
     NotSent(Box<Message>),
+    /// A recording was fetched, or will not be.
+    Fetched(Box<Fetched>),
     /// The wake time of a memory has come.
     Due(MemoryKey),
 }
@@ -65,6 +68,8 @@ pub struct Decision {
     pub concluded: Vec<Concluded>,
     /// What is to be sent.
     pub messages: Vec<Message>,
+    /// The recordings that are to be fetched.
+    pub fetches: Vec<Fetch>,
     /// What is remembered now, where that changed.
     pub changes: Vec<Change>,
     /// By which rules, in the order in which they were applied; nothing of it is kept.
@@ -107,6 +112,10 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
         Happening::Sent { message, .. } | Happening::NotSent(message) => {
             keys.push(MemoryKey::Caller(message.to.clone()));
         }
+        Happening::Fetched(fetched) => {
+            let Fetched { account, call, .. } = &**fetched;
+            keys.push(MemoryKey::Voice { account: account.clone(), call: call.clone() });
+        }
         Happening::Due(key) => {
             keys.push(key.clone());
             // What a call asks and what its keys say end together.
@@ -114,6 +123,7 @@ pub fn wanted(happening: &Happening, known: &Known) -> Vec<MemoryKey> {
                 let (account, call) = (account.clone(), call.clone());
                 keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
                 let caller = known.asking(&account, &call).and_then(|asking| asking.caller.clone());
+                keys.push(MemoryKey::Voice { account: account.clone(), call: call.clone() });
                 keys.push(MemoryKey::Asking { account, call });
                 keys.extend(caller.map(MemoryKey::Caller));
             }
@@ -134,6 +144,7 @@ fn said_by(heard: &Heard, known: &Known, keys: &mut Vec<MemoryKey>) {
     if let Some(call) = calls::call_of(event) {
         keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
         keys.push(MemoryKey::Asking { account: account.clone(), call: call.clone() });
+        keys.push(MemoryKey::Voice { account: account.clone(), call: call.clone() });
     }
     if let Some(named) = &event.pass_through {
         keys.push(MemoryKey::Invitation(InvitationId(named.clone())));
@@ -161,8 +172,7 @@ pub fn needs_memory(event: &Event, campaign: Option<&Campaign>, rules: Rules<'_>
         return true;
     }
     let converses = |campaign: &Campaign| campaign.conversation.is_some();
-    let calls = |campaign: &Campaign| converses(campaign) || campaign.call.is_some();
-    if !rules.campaigns.iter().any(|campaign| calls(campaign)) {
+    if !rules.campaigns.iter().any(|campaign| campaign.remembers_calls()) {
         return false;
     }
     // A number that no campaign claims may be one from which somebody was invited.
@@ -171,10 +181,11 @@ pub fn needs_memory(event: &Event, campaign: Option<&Campaign>, rules: Rules<'_>
         EventBody::SmsReply { text } => {
             concerned || campaign.is_some_and(|campaign| refuses(campaign, text))
         }
-        EventBody::Keypad { .. } | EventBody::CallStatus { .. } => campaign.is_none_or(calls),
+        EventBody::Keypad { .. } | EventBody::CallStatus { .. } | EventBody::Recording { .. } => {
+            campaign.is_none_or(Campaign::remembers_calls)
+        }
         EventBody::DeliveryReport { .. } => event.message_id.is_some(),
         EventBody::OptOut => true,
-        EventBody::Recording { .. } => false,
     }
 }
 
@@ -201,6 +212,7 @@ pub fn decide(
         Happening::Invited(invitation) => course.invited(*invitation),
         Happening::Sent { message, carrier_id, at } => course.sent(&message, carrier_id, at),
         Happening::NotSent(message) => course.not_sent(&message),
+        Happening::Fetched(fetched) => course.fetched(*fetched),
         Happening::Due(key) => course.due(&key),
     }
     let mut decision = course.decision;
@@ -225,7 +237,19 @@ impl<'a> Course<'a> {
                 self.delivered(&heard, *status);
                 self.conclude(Some(heard.origin), Outcome::Noted, Vec::new());
             }
-            EventBody::CallStatus { .. } | EventBody::Recording { .. } => {
+            EventBody::Recording { .. } => {
+                if !self.has_call(&heard) {
+                    return self.conclude(Some(heard.origin), Outcome::Noted, Vec::new());
+                }
+                self.learn(&heard, number.as_ref());
+                self.release(&heard, number.as_ref());
+                let (outcome, complaint) = match self.recorded(&heard, number.as_ref()) {
+                    Some((outcome, complaint)) => (outcome, vec![complaint]),
+                    None => (Outcome::Noted, Vec::new()),
+                };
+                self.conclude(Some(heard.origin), outcome, complaint);
+            }
+            EventBody::CallStatus { .. } => {
                 self.learn(&heard, number.as_ref());
                 self.conclude(Some(heard.origin.clone()), Outcome::Noted, Vec::new());
                 self.release(&heard, number.as_ref());
@@ -280,7 +304,10 @@ impl<'a> Course<'a> {
             MemoryKey::Caller(number) => self.caller_due(number),
             MemoryKey::Call { account, call } => self.call_due(account, call),
             MemoryKey::Asking { account, call } => self.asking_due(account, call),
-            MemoryKey::Message { .. } | MemoryKey::Invitation(_) | MemoryKey::Matter { .. } => {
+            MemoryKey::Message { .. }
+            | MemoryKey::Invitation(_)
+            | MemoryKey::Matter { .. }
+            | MemoryKey::Voice { .. } => {
                 let due = self.known.get(key).and_then(Memory::due);
                 if due.is_some_and(|due| due <= self.now) {
                     self.known.recall(key.clone(), None);

@@ -113,9 +113,21 @@ impl Answer<'_> {
         vec![rating, complaint]
     }
 
+    /// The complaint that something said aloud opens: its words are in the recording.
+    pub(super) fn spoken(&self, new_id: impl FnMut() -> RecordId) -> Record {
+        let opened = self.complaint(ComplaintKind::Grievance, None, Vec::new());
+        self.record(opened, String::new(), Rule("voice".into()), new_id)
+    }
+
     fn complaint(&self, kind: ComplaintKind, rating: Option<RecordId>, tags: Vec<Tag>) -> Meaning {
         let deadlines = self.campaign.complaints.deadlines(self.received_at);
-        Meaning::Complaint { kind, rating, deadlines: Some(deadlines), tags }
+        Meaning::Complaint {
+            kind,
+            rating,
+            deadlines: Some(deadlines),
+            tags,
+            recordings: Vec::new(),
+        }
     }
 
     /// What was rated. Only a key press names the call it rates: the id of a text is its own.

@@ -4,7 +4,7 @@ use super::decide::Change;
 use super::matching::later;
 use super::memory::{
     AskingMemory, CallMemory, CallerMemory, InvitationMemory, Memory, MemoryKey, MessageMemory,
-    Rated, Subject,
+    Rated, Subject, VoiceMemory,
 };
 use crate::model::{AccountName, InvitationId, InvitationState, MessageId, Msisdn};
 use jiff::Timestamp;
@@ -104,11 +104,34 @@ impl Known {
         }
     }
 
+    /// What is remembered of what is said aloud in a call.
+    #[must_use]
+    pub fn voice(&self, account: &AccountName, call: &MessageId) -> Option<&VoiceMemory> {
+        let key = MemoryKey::Voice { account: account.clone(), call: call.clone() };
+        match self.get(&key)? {
+            Memory::Voice(voice) => Some(voice),
+            _ => None,
+        }
+    }
+
     /// Remembers a rating whoever rates its subject next, where that is a case.
     pub(super) fn keep_matter(&mut self, rated: &Rated) {
         if let Some(key) = rated.subject.key() {
             self.recall(key, Some(Memory::Matter(Box::new(rated.clone()))));
         }
+    }
+
+    /// Changes what is remembered of what is said aloud in a call.
+    pub(super) fn change_voice(
+        &mut self,
+        account: &AccountName,
+        call: &MessageId,
+        change: impl FnOnce(&mut VoiceMemory),
+    ) {
+        let mut memory = self.voice(account, call).cloned().unwrap_or_default();
+        change(&mut memory);
+        let key = MemoryKey::Voice { account: account.clone(), call: call.clone() };
+        self.recall(key, Some(Memory::Voice(memory)));
     }
 
     /// Changes what is remembered of a citizen, and of that citizen's invitations with it.
@@ -223,6 +246,7 @@ impl Memory {
             Memory::Message(message) => Some(message.forget_at),
             Memory::Invitation(invitation) => Some(invitation.forget_at),
             Memory::Matter(rated) => Some(rated.forget_at),
+            Memory::Voice(voice) => Some(voice.forget_at),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::because::Silence;
 use super::memory::{CallerMemory, Told};
-use crate::config::Conversation;
+use crate::config::{Campaign, Conversation};
 use crate::model::{InvitationState, Message, MessageKind, Unrated};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -75,7 +75,7 @@ pub fn may_send(
     }
     let over = caller.invitations.iter().any(|asked| {
         Some(&asked.invitation.id) == message.invitation.as_ref()
-            && message.kind == MessageKind::Invite
+            && matches!(message.kind, MessageKind::Invite | MessageKind::Call)
             && !may_ask(asked.invitation.state)
     });
     if over { Err(Unrated::NotSent) } else { Ok(()) }
@@ -86,4 +86,31 @@ pub fn may_send(
 fn may_ask(state: InvitationState) -> bool {
     use InvitationState::{NotRated, Open, Planned};
     matches!(state, Planned | Open | NotRated(Unrated::NotSent))
+}
+
+/// Why a call is not to be put now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotNow {
+    /// Nor will it be: it is to be reported as not sent.
+    Never(Unrated),
+    /// Quiet hours hold until then.
+    Before(Timestamp),
+}
+
+/// Whether a call that was left to whoever dials may be put now: at the time of the actual attempt, not
+/// of the plan.
+///
+/// # Errors
+/// [`NotNow`].
+pub fn may_call(
+    call: &Message,
+    caller: Option<&CallerMemory>,
+    campaign: Option<&Campaign>,
+    now: Timestamp,
+) -> Result<(), NotNow> {
+    may_send(call, caller, now).map_err(NotNow::Never)?;
+    let conversation = campaign.and_then(|campaign| campaign.conversation.as_ref());
+    let conversation = conversation.ok_or(NotNow::Never(Unrated::NotSent))?;
+    let at = conversation.quiet_hours.map_or(now, |quiet| quiet.after(now)).max(call.not_before);
+    if at > now { Err(NotNow::Before(at)) } else { Ok(()) }
 }

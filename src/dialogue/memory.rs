@@ -29,6 +29,12 @@ pub const MOST_PART_SETS: usize = 8;
 /// The most parts of one text.
 pub const MOST_PARTS: u8 = 16;
 
+/// The most recordings of one call.
+pub const MOST_RECORDINGS: usize = 8;
+
+/// The longest address of a recording, in bytes.
+pub const LONGEST_ADDRESS: usize = 2048;
+
 /// The most key presses that wait for the number of their call.
 pub const MOST_HELD_KEYS: usize = 8;
 
@@ -62,6 +68,13 @@ pub enum MemoryKey {
         /// Its id.
         call: MessageId,
     },
+    /// What may be said aloud in a call.
+    Voice {
+        /// Whose call.
+        account: AccountName,
+        /// Its id.
+        call: MessageId,
+    },
     /// A case, or a step of one, whoever rates it.
     Matter {
         /// The case number.
@@ -85,6 +98,7 @@ impl MemoryKey {
                 format!("matter:{step}:{project_no}")
             }
             MemoryKey::Matter { project_no, step: None } => format!("matter::{project_no}"),
+            MemoryKey::Voice { account, call } => format!("voice:{account}:{call}"),
         }
     }
 
@@ -100,6 +114,9 @@ impl MemoryKey {
             ("call", rest) => within(rest).map(|(account, call)| MemoryKey::Call { account, call }),
             ("asking", rest) => {
                 within(rest).map(|(account, call)| MemoryKey::Asking { account, call })
+            }
+            ("voice", rest) => {
+                within(rest).map(|(account, call)| MemoryKey::Voice { account, call })
             }
             ("message", rest) => {
                 within(rest).map(|(account, id)| MemoryKey::Message { account, id })
@@ -130,6 +147,8 @@ pub enum Memory {
     Asking(AskingMemory),
     /// Of a case: its rating, from whichever phone it came.
     Matter(Box<Rated>),
+    /// Of what is said aloud in a call.
+    Voice(VoiceMemory),
 }
 
 impl Memory {
@@ -389,6 +408,19 @@ pub struct MessageMemory {
     /// The invitation it belonged to.
     pub invitation: Option<InvitationId>,
     /// When it is forgotten.
+    pub forget_at: Timestamp,
+}
+
+/// To what a recording of a call belongs: recordings themselves seldom name line or citizen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceMemory {
+    /// The campaign that the call's number belongs to.
+    pub campaign: Option<String>,
+    /// That number.
+    pub service: Option<ServiceNumber>,
+    /// The newest revision of the complaint that the call opened.
+    pub complaint: Option<Box<Record>>,
+    /// When all this is forgotten.
     pub forget_at: Timestamp,
 }
 

@@ -1,12 +1,12 @@
-//! What became of a message of ours, on its way from the one who sends to the dialogue.
+//! What became of a message of ours, or of a recording, on its way to the dialogue.
 
 use super::decide::Happening;
 use super::memory::{self, UnknownLayout};
-use crate::model::{Message, MessageId};
+use crate::model::{AccountName, Message, MessageId, RecordingId, RecordingState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What became of a message of ours.
+/// What became of a message of ours, or of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
     /// The carrier took it, or may have.
@@ -20,6 +20,21 @@ pub enum News {
     },
     /// It will not be sent.
     NotSent(Message),
+    /// A recording was fetched, or will not be.
+    Fetched(Fetched),
+}
+
+/// What became of a recording that was to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// Whose call it was made in.
+    pub account: AccountName,
+    /// That call.
+    pub call: MessageId,
+    /// The recording.
+    pub recording: RecordingId,
+    /// How it stands now.
+    pub state: RecordingState,
 }
 
 impl News {
@@ -45,6 +60,7 @@ impl From<News> for Happening {
                 Happening::Sent { message: Box::new(message), carrier_id, at }
             }
             News::NotSent(message) => Happening::NotSent(Box::new(message)),
+            News::Fetched(fetched) => Happening::Fetched(Box::new(fetched)),
         }
     }
 }

@@ -133,10 +133,27 @@ impl Course<'_> {
         self.rules.accounts.get(account).is_some_and(|account| account.send.is_some())
     }
 
-    /// Remembers that the citizen is spoken to by other means.
-    pub(super) fn note_told(&mut self, kind: MessageKind, occasion: &Occasion<'_>, at: Timestamp) {
+    /// Leaves a call to whoever dials, from this time on.
+    pub(super) fn offer(
+        &mut self,
+        occasion: &Occasion<'_>,
+        account: &AccountName,
+        (not_before, expires): (Timestamp, Timestamp),
+    ) {
         let key = MessageKey((self.new_id)());
-        self.note(key, kind, occasion, at);
+        self.note(key, MessageKind::Invite, occasion, not_before);
+        self.decision.messages.push(Message {
+            key,
+            account: account.clone(),
+            from: occasion.from.cloned(),
+            to: occasion.number.clone(),
+            content: Content::Text(String::new()),
+            kind: MessageKind::Call,
+            campaign: occasion.campaign.name.clone(),
+            invitation: occasion.invitation.cloned(),
+            not_before,
+            expires,
+        });
     }
 
     fn note(

@@ -17,6 +17,7 @@ pub mod native;
 #[path = "../../tests/support/openapi.rs"]
 mod openapi;
 pub mod platform;
+pub mod recordings;
 #[cfg(test)]
 mod samples;
 pub mod verdict;

@@ -3,7 +3,7 @@
 use super::native;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
-use crate::net::client::{Answer, CallError, Client, ClientError, Options, Trust};
+use crate::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
 use crate::signature::Signer;
 use crate::store::Leased;
 use bytes::Bytes;
@@ -72,6 +72,7 @@ impl Platform {
             _ => return Err(PlatformError::BadUrl),
         };
         let client = Client::new(&Options {
+            reach: Reach::Anywhere,
             trust,
             connect_timeout: CONNECT.min(destination.request_timeout),
             max_idle: destination.concurrency,

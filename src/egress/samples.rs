@@ -62,6 +62,7 @@ pub(super) fn bare_complaint() -> Record {
             rating: None,
             deadlines: None,
             tags: Vec::new(),
+            recordings: Vec::new(),
         },
         brand: Brand::Hotline8890,
         area: None,

@@ -1,5 +1,6 @@
 //! The one handler: from a request to its answer.
 
+mod calls;
 mod invitations;
 
 use super::Ground;
@@ -102,6 +103,9 @@ impl Callbacks {
         let path = head.uri.path();
         if let Some(inviting) = self.inviting.as_ref().filter(|inviting| inviting.is_at(path)) {
             return self.invite(inviting, visitor, &head, body).await;
+        }
+        if let (Some(inviting), Some(asked)) = (self.inviting.as_ref(), calls::Asked::at(path)) {
+            return self.dial((inviting, asked), visitor, &head, body).await;
         }
         let found = self.routing.find(path);
         let found = found.and_then(|(place, route)| Some((self.endpoints.get(place)?, route)));

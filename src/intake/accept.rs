@@ -1,15 +1,17 @@
 //! The path of one callback between the socket and the store.
 
 use super::dialogue::{DialogueWorker, Waiting};
+use super::distribution::Watch;
 use super::revise::Reviser;
 use super::steps::turn_of;
 use crate::carrier::{self, Answer, Call, Decoded, Denied, Turn, Verified};
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
+use crate::dialogue::distribution::Seen;
 use crate::dialogue::{Rules, choose_campaign, interpret, needs_memory};
 use crate::model::{AccountName, Event, EventBody, Meaning, Outcome, Record};
 use crate::store::{
-    Callback, Committed, Entry, Nonce, RawRequest, Resend, Share, Store, StoreError,
+    Callback, Committed, Entry, Nonce, RawRequest, ReadError, Resend, Share, Store, StoreError,
     StoredCallback, Unwell,
 };
 use crate::telemetry::intake::IntakeMetrics;
@@ -28,6 +30,9 @@ use tokio::sync::watch;
 const NOT_KEPT: [HeaderName; 6] =
     [ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, USER_AGENT];
 
+/// How many stored ratings are looked at after a start.
+const LOOK_BACK: u32 = 1_000;
+
 /// Takes callbacks over from the listener. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Intake {
@@ -38,6 +43,7 @@ pub struct Intake {
     clock: Clock,
     entropy: Entropy,
     metrics: IntakeMetrics,
+    watch: Watch,
 }
 
 impl Intake {
@@ -50,10 +56,25 @@ impl Intake {
         (clock, entropy): (Clock, Entropy),
         metrics: &Metrics,
     ) -> Intake {
+        let watch = Watch::new(metrics);
         let metrics = IntakeMetrics::new(metrics, accounts.keys());
         let accounts = Arc::new(accounts.clone());
         let campaigns = Arc::new(watch::Sender::new(campaigns.into()));
-        Intake { store, campaigns, accounts, clock, entropy, metrics }
+        Intake { store, campaigns, accounts, clock, entropy, metrics, watch }
+    }
+
+    /// Looks at the newest ratings that are stored, so that a restart forgets nothing of how they
+    /// are distributed.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn look_back(&self) -> Result<(), ReadError> {
+        for record in self.store.newest_ratings(LOOK_BACK).await?.iter().rev() {
+            if let Some(seen) = Seen::of(std::slice::from_ref(record)) {
+                self.watch.saw(&seen);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the next answers by these campaigns.
@@ -160,6 +181,7 @@ impl Intake {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             metrics: self.metrics.clone(),
+            watch: self.watch.clone(),
             progress,
         }
     }
@@ -226,6 +248,9 @@ impl Intake {
             if count.by_weekends {
                 self.metrics.by_weekends();
             }
+            if let Some(seen) = &count.seen {
+                self.watch.saw(seen);
+            }
             if has_replacement(event) {
                 self.metrics.replaced(account);
             }
@@ -262,7 +287,7 @@ impl Intake {
                 None => Waiting::Said(event_said),
             };
             let share = Share::Held(waiting.to_bytes());
-            let count = Count { outcome: share.outcome(), by_weekends: false };
+            let count = Count { outcome: share.outcome(), by_weekends: false, seen: None };
             let (dedupe, resend) = (event.dedupe.clone(), resend(event));
             return (Entry { dedupe, resend, share }, count);
         }
@@ -273,7 +298,8 @@ impl Intake {
             tracing::debug!(account = %account.name, %because, "decided");
         }
         let by_weekends = by_weekends(&meant.records, campaigns);
-        let count = Count { outcome: meant.outcome, by_weekends };
+        let seen = Seen::of(&meant.records);
+        let count = Count { outcome: meant.outcome, by_weekends, seen };
         let entry = Entry {
             dedupe: event.dedupe.clone(),
             resend: resend(event),
@@ -288,6 +314,8 @@ struct Count {
     outcome: Outcome,
     /// It opened a complaint whose deadlines were counted without a calendar of their year.
     by_weekends: bool,
+    /// The rating that it is.
+    seen: Option<Seen>,
 }
 
 /// Whether one of these complaints has deadlines that were counted without a calendar of their

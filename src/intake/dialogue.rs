@@ -6,21 +6,25 @@
 //! so that a crash between any two steps loses nothing and does nothing twice.
 
 use super::accept::by_weekends;
+use super::distribution::Watch;
 use super::passed::{PAGE, Passed};
 use super::revise::Reviser;
 use crate::clock::{Clock, Entropy};
 use crate::config::{Account, Campaign};
+use crate::dialogue::distribution::Seen;
 use crate::dialogue::memory::{self, Heard, Memory, MemoryKey, Origin};
 use crate::dialogue::{
     self, Change, Concluded as Understood, Decision, Happening, Known, News, Rules,
 };
 use crate::lifecycle::Tasks;
 use crate::model::{
-    AccountName, CallbackSeq, Event, Invitation, Message, MessageKey, Outcome, Step,
+    AccountName, CallbackSeq, Event, Fetch, Invitation, Message, MessageKey, MessageKind, Outcome,
+    RecordingId, Step,
 };
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, NewMessage, Opaque,
-    ReadError, Remembered, Store, StoreError, Untold, UntoldSeq, WakeSeq, Woken,
+    Concluded, ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, MessageLane, NewMessage,
+    NewRecording, Opaque, ReadError, Remembered, Store, StoreError, Untold, UntoldRecording,
+    UntoldSeq, WakeSeq, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -101,6 +105,7 @@ pub struct DialogueWorker {
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
     pub(super) metrics: IntakeMetrics,
+    pub(super) watch: Watch,
     pub(super) progress: Progress,
 }
 
@@ -141,6 +146,8 @@ impl DialogueWorker {
         let taken = self.conclude_all(inbox.iter().map(Cause::held), looks).await?;
         let places: Vec<_> = inbox.iter().map(|held| held.seq).collect();
         done += looks.held.page(&places, taken, now);
+        let fetched = self.store.untold_recordings(PAGE).await?;
+        done += self.conclude_all(fetched.iter().map(Cause::fetched), looks).await?;
         let woken = self.store.woken(self.clock.now(), looks.due.place(now), PAGE).await?;
         let taken = self.conclude_all(woken.iter().map(Cause::woken), looks).await?;
         let places: Vec<_> = woken.iter().map(|woken| woken.seq).collect();
@@ -236,17 +243,20 @@ impl DialogueWorker {
             decided.add(decision, cause, now);
         }
         let conclusion = decided.conclusion();
-        let counts: Vec<(Outcome, bool)> = conclusion
+        let counts: Vec<(Outcome, bool, Option<Seen>)> = conclusion
             .entries
             .iter()
-            .map(|it| (it.outcome, by_weekends(&it.records, &campaigns)))
+            .map(|it| (it.outcome, by_weekends(&it.records, &campaigns), Seen::of(&it.records)))
             .collect();
         let concluded = self.store.conclude(conclusion).await?;
-        for ((outcome, by_weekends), fresh) in counts.into_iter().zip(concluded.fresh()) {
+        for ((outcome, by_weekends, seen), fresh) in counts.into_iter().zip(concluded.fresh()) {
             if *fresh {
                 self.metrics.outcome(outcome, 1);
                 if by_weekends {
                     self.metrics.by_weekends();
+                }
+                if let Some(seen) = seen {
+                    self.watch.saw(&seen);
                 }
             }
         }
@@ -295,9 +305,14 @@ struct Cause<'a> {
     happening: Happening,
     held: Option<&'a Held>,
     told: Option<MessageKey>,
+    fetched: Option<RecordingId>,
 }
 
 impl<'a> Cause<'a> {
+    fn of(happening: Happening) -> Cause<'a> {
+        Cause { happening, held: None, told: None, fetched: None }
+    }
+
     fn held(held: &'a Held) -> Result<Cause<'a>, ConcludeError> {
         let bytes = held.bytes.as_ref().ok_or(memory::UnknownLayout)?;
         let heard = |event: Box<Event>| {
@@ -313,7 +328,7 @@ impl<'a> Cause<'a> {
             Waiting::InCall(event, step) => Happening::InCall { heard: heard(event), step },
             Waiting::Invited(invitation) => Happening::Invited(invitation),
         };
-        Ok(Cause { happening, held: Some(held), told: None })
+        Ok(Cause { held: Some(held), ..Cause::of(happening) })
     }
 
     /// The callback that brought it; none of a memory or a message.
@@ -323,12 +338,17 @@ impl<'a> Cause<'a> {
 
     fn woken(woken: &Woken) -> Result<Cause<'a>, ConcludeError> {
         let key = woken.key.as_deref().and_then(MemoryKey::read).ok_or(memory::UnknownLayout)?;
-        Ok(Cause { happening: Happening::Due(key), held: None, told: None })
+        Ok(Cause::of(Happening::Due(key)))
     }
 
     fn told(untold: &Untold) -> Result<Cause<'a>, ConcludeError> {
         let news = News::from_bytes(&untold.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)?;
-        Ok(Cause { happening: news.into(), held: None, told: Some(untold.id) })
+        Ok(Cause { told: Some(untold.id), ..Cause::of(news.into()) })
+    }
+
+    fn fetched(fetched: &UntoldRecording) -> Result<Cause<'a>, ConcludeError> {
+        let news = News::from_bytes(&fetched.bytes.as_ref().ok_or(memory::UnknownLayout)?.0)?;
+        Ok(Cause { fetched: Some(fetched.id), ..Cause::of(news.into()) })
     }
 }
 
@@ -342,12 +362,14 @@ struct Decided {
 
 impl Decided {
     fn add(&mut self, decision: Decision, cause: &Cause<'_>, now: Timestamp) {
-        let Decision { concluded, messages, changes, because: _ } = decision;
+        let Decision { concluded, messages, fetches, changes, because: _ } = decision;
         let entries = concluded.into_iter().filter_map(|it| entry(it, cause.held, now));
         self.conclusion.entries.extend(entries);
         self.conclusion.messages.extend(messages.iter().map(queued));
         self.conclusion.held.extend(cause.held.map(|held| held.seq));
         self.conclusion.told.extend(cause.told);
+        self.conclusion.recordings.extend(fetches.iter().map(waiting));
+        self.conclusion.fetched.extend(cause.fetched);
         self.memory.extend(changes.into_iter().map(|Change { key, to }| (key, to)));
     }
 
@@ -378,10 +400,18 @@ fn entry(understood: Understood, held: Option<&Held>, now: Timestamp) -> Option<
     })
 }
 
+fn waiting(fetch: &Fetch) -> NewRecording {
+    let bytes = Opaque(memory::write(fetch));
+    NewRecording { id: fetch.recording, account: fetch.account.clone(), bytes }
+}
+
 fn queued(message: &Message) -> NewMessage {
     NewMessage {
         id: message.key,
-        lane: message.account.clone(),
+        lane: match message.kind {
+            MessageKind::Call => MessageLane::calls(&message.account),
+            _ => MessageLane::of(&message.account),
+        },
         not_before: message.not_before,
         expires: message.expires,
         bytes: Opaque(memory::write(message)),

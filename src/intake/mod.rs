@@ -1,7 +1,9 @@
 //! From a request to an answer: believed, read, understood, committed, and only then acknowledged.
 
 mod accept;
+pub mod calls;
 mod dialogue;
+mod distribution;
 pub mod invitations;
 mod passed;
 mod quarantine;

@@ -91,7 +91,7 @@ fn meaning(meaning: &Meaning) -> [(&'static str, Value); 10] {
         Meaning::Rating { level: stated, target: rated, scheme } => {
             (level, target, asked) = (Some(stated.number()), Some(rated), Some(written(scheme)));
         }
-        Meaning::Complaint { kind, rating: of, deadlines, tags } => {
+        Meaning::Complaint { kind, rating: of, deadlines, tags, recordings: _ } => {
             (complaint, rating, until) = (Some(kind.name()), of.as_ref(), deadlines.as_ref());
             joined = tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             named = &joined;
@@ -214,6 +214,7 @@ mod tests {
                 repair_by: date(2026, 3, 26),
             }),
             tags: vec![Tag("推诿".into()), Tag("拖延".into())],
+            recordings: Vec::new(),
         };
         let meaning = [
             "kind: rating > complaint",

@@ -69,6 +69,8 @@ pub enum MessageKind {
     RePrompt,
     /// It confirms that no more will come.
     OptOutConfirmed,
+    /// It is no text: a call that asks for a rating, put by whoever dials.
+    Call,
 }
 
 impl MessageKind {
@@ -81,6 +83,7 @@ impl MessageKind {
             MessageKind::AskReason => "ask_reason",
             MessageKind::RePrompt => "re_prompt",
             MessageKind::OptOutConfirmed => "opt_out_confirmed",
+            MessageKind::Call => "call",
         }
     }
 }

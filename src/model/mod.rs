@@ -11,6 +11,7 @@ pub mod level;
 pub mod message;
 pub mod phone;
 pub mod record;
+pub mod recording;
 pub mod scheme;
 pub mod secret;
 pub mod segments;
@@ -30,6 +31,9 @@ pub use phone::Msisdn;
 pub use record::{
     Brand, Channel, Comment, ComplaintKind, Context, Deadlines, Mark, Meaning, Outcome, Record,
     Rule, Tag, Target,
+};
+pub use recording::{
+    Audio, AudioFormat, Fetch, Recording, RecordingAddress, RecordingId, RecordingState,
 };
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;

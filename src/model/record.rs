@@ -2,7 +2,7 @@
 
 use super::{
     AccountName, AreaCode, Caller, InvitationId, Level, Matter, MessageId, OptionCode, RecordId,
-    Revision, Scheme, ServiceNumber, TargetType, Unrated,
+    Recording, Revision, Scheme, ServiceNumber, TargetType, Unrated,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -109,6 +109,8 @@ pub enum Meaning {
         deadlines: Option<Deadlines>,
         /// What the citizen complains about, by the table of tags; they never change a level.
         tags: Vec<Tag>,
+        /// What the citizen said aloud in the call, oldest first.
+        recordings: Vec<Recording>,
     },
     /// An invitation ended without a rating; one that comes late is its next revision.
     NotRated {

@@ -4,13 +4,17 @@
 use super::tls::roots;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,11 +41,41 @@ pub enum Trust {
     Roots(PathBuf),
 }
 
+/// To which addresses a client connects.
+#[derive(Clone)]
+pub enum Reach {
+    /// To any: whoever configured the URL knows where it leads.
+    Anywhere,
+    /// Only to those for which this holds, asked of each address to which a name leads, at each
+    /// connection.
+    Where(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>),
+}
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reach::Anywhere => "Anywhere",
+            Reach::Where(_) => "Where(…)",
+        })
+    }
+}
+
+impl Reach {
+    fn admits(&self, address: IpAddr) -> bool {
+        match self {
+            Reach::Anywhere => true,
+            Reach::Where(holds) => holds(address),
+        }
+    }
+}
+
 /// How the client connects.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Whom to believe.
     pub trust: Trust,
+    /// Where to.
+    pub reach: Reach,
     /// The time for name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Unused connections kept to one server.
@@ -85,6 +119,28 @@ pub enum CallError {
     Broken(#[source] BoxError),
 }
 
+impl CallError {
+    /// Whether the answer was larger than was allowed.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, CallError::Broken(error) if error.is::<LengthLimitError>())
+    }
+
+    /// Whether the server stands where the client does not reach.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        let CallError::Unreachable(error) = self else { return false };
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
+        while let Some(error) = cause {
+            if error.is::<OutOfReach>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// A complete answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -99,7 +155,7 @@ pub struct Answer {
 /// A pool of connections. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pool: legacy::Client<Timed<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    pool: legacy::Client<Timed<HttpsConnector<HttpConnector<Resolver>>>, Full<Bytes>>,
 }
 
 impl Client {
@@ -111,7 +167,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when there are no roots to trust.
     pub fn new(options: &Options) -> Result<Client, ClientError> {
-        let mut tcp = HttpConnector::new();
+        let resolver = Resolver { inner: GaiResolver::new(), reach: options.reach.clone() };
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(IDLE));
@@ -122,6 +179,7 @@ impl Client {
         };
         let connector = Timed {
             inner: https.enable_http1().wrap_connector(tcp),
+            reach: options.reach.clone(),
             timeout: options.connect_timeout,
         };
         // The pool's own tasks only move the bytes of connections; they end with the pool.
@@ -180,6 +238,7 @@ pub(super) fn tls(trust: &Trust) -> Result<ClientConfig, ClientError> {
 #[derive(Debug, Clone)]
 struct Timed<C> {
     inner: C,
+    reach: Reach,
     timeout: Duration,
 }
 
@@ -203,6 +262,12 @@ where
     }
 
     fn call(&mut self, server: Uri) -> Self::Future {
+        let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+        if let Ok(address) = host.parse()
+            && !self.reach.admits(address)
+        {
+            return Box::pin(async { Err(OutOfReach.into()) });
+        }
         let timeout = self.timeout;
         let connecting = self.inner.call(server);
         Box::pin(async move {
@@ -210,6 +275,39 @@ where
                 Ok(connected) => connected.map_err(Into::into),
                 Err(_) => Err(ConnectTimeout(timeout).into()),
             }
+        })
+    }
+}
+
+/// The host has no address that may be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no address that may be reached")]
+struct OutOfReach;
+
+/// The system's resolver, without the addresses that are out of reach. What it gives is what is
+/// connected to, so a name that leads elsewhere the next moment changes nothing.
+#[derive(Debug, Clone)]
+struct Resolver {
+    inner: GaiResolver,
+    reach: Reach,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (found, reach) = (self.inner.call(name), self.reach.clone());
+        Box::pin(async move {
+            let found: GaiAddrs = found.await?;
+            let within: Vec<SocketAddr> =
+                found.filter(|address| reach.admits(address.ip())).collect();
+            if within.is_empty() { Err(OutOfReach.into()) } else { Ok(within.into_iter()) }
         })
     }
 }

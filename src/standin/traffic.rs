@@ -4,7 +4,7 @@
 use super::carriers::{Request, Synthetic};
 use crate::clock::Clock;
 use crate::lifecycle::Tasks;
-use crate::net::client::{Client, Options, Trust};
+use crate::net::client::{Client, Options, Reach, Trust};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,8 +57,12 @@ impl Traffic {
     /// # Errors
     /// When there is no client to be had.
     pub fn new(target: SocketAddr, clock: Clock) -> anyhow::Result<Traffic> {
-        let options =
-            Options { trust: Trust::Plain, connect_timeout: DEADLINE, max_idle: UNDER_WAY };
+        let options = Options {
+            trust: Trust::Plain,
+            reach: Reach::Anywhere,
+            connect_timeout: DEADLINE,
+            max_idle: UNDER_WAY,
+        };
         Ok(Traffic { client: Client::new(&options)?, target, clock, seen: Arc::default() })
     }
 

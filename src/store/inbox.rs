@@ -4,8 +4,9 @@ use super::callback::Opaque;
 use super::job::{ConcludeJob, ConcludedItem, Job};
 use super::memory::MemoryChange;
 use super::message::NewMessage;
+use super::recording::NewRecording;
 use super::{ReadError, Store, StoreError};
-use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record};
+use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record, RecordingId};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -48,6 +49,10 @@ pub struct Conclusion {
     /// The callback whose answers were read again; [`Store::revisions`] shows it no more, and what is
     /// recorded leaves a line in the records' histories.
     pub revised: Option<CallbackSeq>,
+    /// What is to be fetched.
+    pub recordings: Vec<NewRecording>,
+    /// The recordings of which it takes in what became of them.
+    pub fetched: Vec<RecordingId>,
 }
 
 /// One thing that a conclusion came to.
@@ -122,13 +127,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is changed.
     pub async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, StoreError> {
-        let Conclusion { held, entries, memory, messages, told, revised } = conclusion;
+        let Conclusion { held, entries, memory, messages, told, revised, recordings, fetched } =
+            conclusion;
         let items = entries.iter().map(|entry| self.seal_concluded(entry));
         let items = items.collect::<Result<_, StoreError>>()?;
         let memory = memory.iter().map(|change| self.seal_memory(change));
         let memory = memory.collect::<Result<_, StoreError>>()?;
         let messages = messages.iter().map(|message| self.seal_message(message)).collect();
-        let job = |answer| ConcludeJob { held, items, memory, messages, told, revised, answer };
+        let recordings = recordings.iter().map(|new| self.seal_recording(new)).collect();
+        let job = |answer| ConcludeJob {
+            held,
+            items,
+            memory,
+            messages,
+            told,
+            revised,
+            recordings,
+            fetched,
+            answer,
+        };
         self.ask(|answer| Job::Conclude(Box::new(job(answer)))).await
     }
 

@@ -2,11 +2,12 @@
 
 use super::seal::Fingerprint;
 use super::{
-    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageSettled, Opaque, Settlement,
-    StoreError,
+    Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
+    NewRecording, Opaque, RecordingSettled, Settlement, StoreError,
 };
 use crate::model::{
-    AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, Revision,
+    AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, RecordingId,
+    Revision,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) enum Job {
     Settle(Settlement, Answer<usize>),
     LeaseMessages(MessageLeaseJob),
     SettleMessages(MessageSettleJob),
+    Recording(RecordingJob),
     Purge(PurgeJob, Answer<u64>),
     /// Writes the last frames of the log back, so that it can start over.
     FinishCheckpoint(Answer<()>),
@@ -99,6 +101,8 @@ pub(super) struct ConcludeJob {
     pub(super) messages: Vec<SealedMessage>,
     pub(super) told: Vec<MessageKey>,
     pub(super) revised: Option<CallbackSeq>,
+    pub(super) recordings: Vec<NewRecording>,
+    pub(super) fetched: Vec<RecordingId>,
     pub(super) answer: Answer<Concluded>,
 }
 
@@ -125,7 +129,7 @@ pub(super) struct SealedMemory {
 #[derive(Debug)]
 pub(super) struct SealedMessage {
     pub(super) id: MessageKey,
-    pub(super) lane: AccountName,
+    pub(super) lane: MessageLane,
     pub(super) not_before: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) sealed: Vec<u8>,
@@ -175,6 +179,43 @@ pub(super) struct SealedVerdict {
     pub(super) news: Option<Vec<u8>>,
 }
 
+/// What is asked about recordings, each in a transaction of its own: they are few.
+#[derive(Debug)]
+pub(super) enum RecordingJob {
+    Lease {
+        account: AccountName,
+        max: u32,
+        now: Timestamp,
+        until: Timestamp,
+        answer: Answer<Vec<LeasedRecordingRow>>,
+    },
+    Settle {
+        id: RecordingId,
+        settled: RecordingSettled,
+        now: Timestamp,
+        answer: Answer<()>,
+    },
+    Erase {
+        ids: Vec<RecordingId>,
+        answer: Answer<()>,
+    },
+}
+
+impl RecordingJob {
+    /// Tells the caller that it was not done.
+    pub(super) fn refuse(self, error: StoreError) {
+        match self {
+            RecordingJob::Lease { answer, .. } => drop(answer.send(Err(error))),
+            RecordingJob::Settle { answer, .. } | RecordingJob::Erase { answer, .. } => {
+                drop(answer.send(Err(error)));
+            }
+        }
+    }
+}
+
+/// A leased recording: its id, which attempt, since when it waits, and what is sealed.
+pub(super) type LeasedRecordingRow = (RecordingId, u32, Timestamp, Vec<u8>);
+
 /// A wish for due records.
 #[derive(Debug)]
 pub(super) struct LeaseJob {
@@ -215,6 +256,7 @@ pub(super) struct RecordRow {
 /// How far back a purge may reach, and how much it may do at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PurgeJob {
+    pub(super) now: Timestamp,
     pub(super) callbacks_before: Timestamp,
     pub(super) records_before: Timestamp,
     pub(super) keys_before: Timestamp,

@@ -12,13 +12,46 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+/// A queue of messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageLane(String);
+
+impl MessageLane {
+    /// The texts that an account sends.
+    #[must_use]
+    pub fn of(account: &AccountName) -> MessageLane {
+        MessageLane(account.to_string())
+    }
+
+    /// The calls that are put for an account by whoever dials. No account has a name with a blank.
+    #[must_use]
+    pub fn calls(account: &AccountName) -> MessageLane {
+        MessageLane(format!("{CALLS}{account}"))
+    }
+
+    /// Whether a lane of this name is one of calls.
+    #[must_use]
+    pub fn is_of_calls(name: &str) -> bool {
+        name.starts_with(CALLS)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How the lanes of calls begin.
+pub(super) const CALLS: &str = "calls of ";
+
 /// A message to be sent.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
     /// Its key.
     pub id: MessageKey,
-    /// The account that sends it; each has a lane of its own.
-    pub lane: AccountName,
+    /// The queue it waits in.
+    pub lane: MessageLane,
     /// When it may go out. A time of the wall clock: it stays when the clock is set back.
     pub not_before: Timestamp,
     /// After this its lane drops it.
@@ -147,7 +180,7 @@ pub struct DeadMessage {
 /// What stands in a lane of messages: each is in one of `pending`, `sent`, `dropped` and `dead`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageLaneStatus {
-    /// The sending account.
+    /// The sending account; `calls of NAME` for those that are left to whoever dials.
     pub name: String,
     /// Messages to send.
     pub pending: i64,
@@ -167,7 +200,72 @@ pub struct MessageLaneStatus {
     pub dead: i64,
 }
 
+/// A message as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredMessage {
+    /// Its key.
+    pub id: MessageKey,
+    /// The queue it waits or waited in.
+    pub lane: String,
+    /// Where it stands.
+    pub state: MessageState,
+    /// When it is due, if it waits.
+    pub due: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was sent, dropped or given up.
+    pub ended_at: Option<Timestamp>,
+    /// The last failure.
+    pub reason: Option<String>,
+    /// Number and text; `None`: they cannot be opened.
+    pub bytes: Option<Opaque>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// To be sent.
+    Waiting,
+    /// The carrier has it; of a call: it was handed over.
+    Sent,
+    /// Not worth sending any more.
+    Dropped,
+    /// Given up.
+    Dead,
+}
+
 impl Store {
+    /// Messages of a lane that are due and nobody is sending, longest due first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn due_messages(
+        &self,
+        lane: &MessageLane,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, ReadError> {
+        self.reader.due_messages(lane.as_str(), self.clock.now().as_millisecond(), limit).await
+    }
+
+    /// A message, if it is there.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn message(&self, id: MessageKey) -> Result<Option<StoredMessage>, ReadError> {
+        Ok(self.reader.messages(&[id]).await?.pop())
+    }
+
+    /// Settles a message that waits and that nobody leases, because nobody sends in its lane. Returns
+    /// whether it still waited.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is settled.
+    pub async fn settle_unleased(&self, item: SettledMessage) -> Result<bool, StoreError> {
+        let settlement = MessageSettlement { token: LeaseToken::NONE, items: vec![item] };
+        Ok(self.settle_messages(settlement).await? == 0)
+    }
+
     /// Leases up to `max` due messages of a lane until `until`: those that have been due for
     /// longest. Each lease counts as an attempt from this moment, whatever becomes of the sender.
     ///

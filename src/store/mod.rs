@@ -16,6 +16,7 @@ mod memory;
 mod message;
 mod operator;
 mod queue;
+mod recording;
 mod revise;
 mod rows;
 mod seal;
@@ -31,11 +32,14 @@ pub use look::{
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{
-    DeadMessage, LeasedMessage, MessageLaneStatus, MessageLease, MessageSettled, MessageSettlement,
-    NewMessage, SettledMessage, Untold, UntoldSeq,
+    DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
+    MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
 pub use operator::Operator;
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use recording::{
+    AudioError, LeasedRecording, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
+};
 pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
 pub use seal::{KEY_LEN, KeyRing, SealError};
@@ -65,6 +69,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
+    audio: recording::AudioFiles,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -256,7 +261,8 @@ impl Store {
         let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
-        Ok(Store { jobs, shared, reader, prints, commits, clock, _lock: lock })
+        let audio = recording::AudioFiles::of(&options.directory);
+        Ok(Store { jobs, shared, reader, prints, commits, clock, audio, _lock: lock })
     }
 
     /// Notes the volume's room. Returns whether that changed what is accepted.
@@ -378,12 +384,14 @@ impl Store {
         let now = self.clock.now();
         let before = |kept: Duration| now.checked_sub(kept).unwrap_or(Timestamp::MIN);
         let job = PurgeJob {
+            now,
             callbacks_before: before(keep.callbacks),
             records_before: before(keep.records),
             keys_before: before(keep.keys),
             limit,
         };
-        self.ask(|answer| Job::Purge(job, answer)).await
+        let recordings = self.purge_recordings(job.records_before, limit).await?;
+        Ok(recordings + self.ask(|answer| Job::Purge(job, answer)).await?)
     }
 
     async fn ask<T>(&self, job: impl FnOnce(job::Answer<T>) -> Job) -> Result<T, StoreError> {
@@ -420,6 +428,14 @@ impl Store {
     fn age(&self, since: Option<Timestamp>) -> Duration {
         let age = since.map(|since| self.clock.now().duration_since(since));
         age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+    }
+
+    /// The newest ratings, newest first; those that cannot be opened are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn newest_ratings(&self, limit: u32) -> Result<Vec<Record>, ReadError> {
+        self.reader.newest_ratings(limit).await
     }
 
     /// What stands in each lane; it takes a while when the queue is long.

@@ -1,14 +1,16 @@
 //! The operators' way in, beside a serving gateway or without one.
 
+use super::callback::Opaque;
 use super::look::{
     Counts, DeadLetter, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
     RevisionHistory,
 };
-use super::message::{DeadMessage, MessageLaneStatus};
+use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
+use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
 use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
-use crate::model::{CallbackSeq, MessageKey, RecordId, RecordSeq};
+use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordSeq, RecordingId};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +46,14 @@ impl Operator {
     /// [`ReadError`].
     pub async fn find(&self, filter: &Filter) -> Result<Vec<Found>, ReadError> {
         self.reader.find(filter).await
+    }
+
+    /// The newest ratings, newest first; those that cannot be opened are left out.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn newest_ratings(&self, limit: u32) -> Result<Vec<Record>, ReadError> {
+        self.reader.newest_ratings(limit).await
     }
 
     /// All revisions of a record, oldest first.
@@ -102,6 +112,35 @@ impl Operator {
         self.reader.message_lanes().await
     }
 
+    /// What is remembered under a key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn recall(&self, key: &str) -> Result<Option<Opaque>, ReadError> {
+        Ok(self.reader.recall(&[key]).await?.pop().flatten())
+    }
+
+    /// All that is remembered and can be opened, by key, a page at a time: that behind a place, and the place of the last. It
+    /// reads the whole memory.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn memories(
+        &self,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<(Vec<(String, Opaque)>, Option<Vec<u8>>), ReadError> {
+        self.reader.memories(after, limit).await
+    }
+
+    /// These messages, as far as they are there.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn messages(&self, ids: &[MessageKey]) -> Result<Vec<StoredMessage>, ReadError> {
+        self.reader.messages(ids).await
+    }
+
     /// Messages that were given up, newest first.
     ///
     /// # Errors
@@ -121,6 +160,39 @@ impl Operator {
         now: Timestamp,
     ) -> Result<u64, OpenError> {
         sqlite::replay_messages(&self.directory, ids, now).await
+    }
+
+    /// All recordings, or only those that were given up, newest first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn recordings(
+        &self,
+        lost: bool,
+        limit: u32,
+    ) -> Result<Vec<StoredRecording>, ReadError> {
+        self.reader.recordings(lost, limit).await
+    }
+
+    /// The bytes of a recording, if they are kept.
+    ///
+    /// # Errors
+    /// [`AudioError`].
+    pub async fn audio(&self, id: RecordingId) -> Result<Option<Vec<u8>>, AudioError> {
+        AudioFiles::of(&self.directory).read(id, &self.reader.ring).await
+    }
+
+    /// Has recordings that were given up tried again; a serving gateway finds them when it looks next.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is tried again.
+    pub async fn retry_recordings(
+        &self,
+        ids: &[RecordingId],
+        now: Timestamp,
+    ) -> Result<u64, OpenError> {
+        sqlite::retry_recordings(&self.directory, ids, now).await
     }
 
     /// Puts dead letters back into their queue; a serving gateway finds them within a second.

@@ -12,6 +12,11 @@ use tokio::sync::watch;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseToken(pub i64);
 
+impl LeaseToken {
+    /// That of whatever is not leased.
+    pub(super) const NONE: LeaseToken = LeaseToken(0);
+}
+
 /// Records that are ours to send until a time.
 #[derive(Debug, Clone)]
 pub struct Lease {

@@ -6,7 +6,7 @@ use super::seal::Fingerprint;
 use super::{Callback, Opaque, RawRequest};
 use crate::model::{
     AccountName, AreaCode, Brand, CallbackSeq, Caller, Channel, Comment, Context, Meaning,
-    MessageId, MessageKey, Record, RecordId, Revision, Rule, ServiceNumber,
+    MessageId, MessageKey, Record, RecordId, RecordingId, Revision, Rule, ServiceNumber,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 mod first;
+mod second;
 #[cfg(test)]
 mod tests;
 
-/// Today's layout of records, and the one that was before it.
-const RECORD: u8 = 2;
+/// Today's layout of records, and those that were before it.
+const RECORD: u8 = 3;
+const SECOND_RECORD: u8 = 2;
 const FIRST_RECORD: u8 = 1;
 /// The layout of pages.
 const PAGE: u8 = 1;
@@ -107,6 +109,21 @@ pub(super) fn news_place(id: MessageKey) -> [u8; 20] {
     place
 }
 
+/// The place that a recording's fetching is sealed for.
+pub(super) fn recording_place(id: RecordingId) -> Vec<u8> {
+    [b"recording", id.0.as_bytes().as_slice()].concat()
+}
+
+/// The place that what became of a recording is sealed for.
+pub(super) fn became_place(id: RecordingId) -> Vec<u8> {
+    [b"recording became", id.0.as_bytes().as_slice()].concat()
+}
+
+/// The place that the bytes of a recording are sealed for.
+pub(super) fn audio_place(id: RecordingId) -> Vec<u8> {
+    [b"audio", id.0.as_bytes().as_slice()].concat()
+}
+
 /// What is remembered, with the key it is remembered under.
 #[derive(Serialize, Deserialize)]
 struct SealedMemory<'a> {
@@ -153,6 +170,7 @@ pub(super) fn decode_record(
 ) -> Result<Record, UnknownLayout> {
     let sealed: SealedRecord<'_> = match split_version(bytes)? {
         (RECORD, rest) => read(rest)?,
+        (SECOND_RECORD, rest) => read::<second::SealedRecord<'_>>(rest)?.today(),
         (FIRST_RECORD, rest) => read::<first::SealedRecord<'_>>(rest)?.today()?,
         _ => return Err(UnknownLayout),
     };

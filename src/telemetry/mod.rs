@@ -3,6 +3,7 @@
 //! Each part of the gateway has a file here with its table of metrics, its handles made at
 //! start, and one function for each thing that happens.
 
+pub mod distribution;
 pub mod egress;
 pub mod health;
 pub mod ingress;
@@ -13,6 +14,7 @@ pub mod logging;
 pub mod messages;
 pub mod metrics;
 pub mod net;
+pub mod recordings;
 pub mod reload;
 pub mod seldom;
 pub mod store;
@@ -28,11 +30,13 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Callbacks", ingress::TABLE),
     ("Links", link::TABLE),
     ("Events", intake::TABLE),
+    ("Distribution", distribution::TABLE),
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
     ("Messages", messages::TABLE),
+    ("Recordings", recordings::TABLE),
 ];
 
 #[cfg(test)]

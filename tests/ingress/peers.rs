@@ -192,6 +192,7 @@ fn account(name: &str, routes: &[&str], auth: &Auth) -> Account {
         country: "86".to_owned(),
         default_campaign: None,
         send: None,
+        recordings: None,
         origin: Origin { file: "test".to_owned(), line: 1 },
     }
 }

@@ -100,6 +100,7 @@ async fn the_shipped_configurations_have_nothing_wrong() {
             ("BRIDGE8890_ALIYUN_SECRET", "x".to_owned()),
             ("BRIDGE8890_YUNPIAN_APIKEY", "x".to_owned()),
             ("BRIDGE8890_OWN_FORMAT_KEY", "x".to_owned()),
+            ("BRIDGE8890_TWILIO_TOKEN", "x".to_owned()),
             ("BRIDGE8890_PLATFORM_SECRET", "x".to_owned()),
             ("BRIDGE8890_ALIYUN_SECRET", "x".to_owned()),
             ("BRIDGE8890_INVITATIONS_SECRET", "x".to_owned()),

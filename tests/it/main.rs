@@ -5,6 +5,7 @@
 
 mod bad_input_is_survived;
 mod calls_are_asked;
+mod calls_are_handed_over;
 mod carriers_are_answered;
 mod carriers_are_explained;
 mod citizens_are_answered;
@@ -23,6 +24,7 @@ mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
 mod platform_down_then_drains;
 mod quarantine_is_read_again;
+mod recordings_are_fetched;
 mod records_are_read_again;
 mod refused_before_it_is_read;
 mod resent_under_new_ids;
@@ -35,6 +37,7 @@ mod survives_kill;
 mod tls_and_http2;
 mod torn_log_is_survived;
 mod unreadable_is_quarantined;
+mod upside_down_is_noticed;
 
 #[expect(dead_code, reason = "the carriers' own test uses all of it")]
 #[path = "../support/exchange.rs"]

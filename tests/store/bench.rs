@@ -9,8 +9,8 @@ use bridge8890::model::{
 };
 use bridge8890::store::{
     Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, Lease, MemoryChange,
-    NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered, Retention,
-    SendReport, Settled, Settlement, Share, Store,
+    MessageLane, NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered,
+    Retention, SendReport, Settled, Settlement, Share, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -117,8 +117,13 @@ impl Bench {
         let mut callback = self.rating(message, Level::Fair);
         let kind = ComplaintKind::Grievance;
         let mut record = record(&callback).clone();
-        record.meaning =
-            Meaning::Complaint { kind, rating: None, deadlines: None, tags: Vec::new() };
+        record.meaning = Meaning::Complaint {
+            kind,
+            rating: None,
+            deadlines: None,
+            tags: Vec::new(),
+            recordings: Vec::new(),
+        };
         let share = Share::Decided { outcome: Outcome::Complaint, records: vec![record] };
         callback.entries[0].share = share;
         callback
@@ -182,7 +187,7 @@ impl Bench {
         let now = self.clock.now();
         NewMessage {
             id: self.entropy.message_key(now),
-            lane: account(),
+            lane: MessageLane::of(&account()),
             not_before: now,
             expires: now + Duration::from_secs(3600),
             bytes: Opaque(format!("13940000001 {text}").into_bytes()),

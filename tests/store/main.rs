@@ -8,6 +8,7 @@ mod contract;
 mod dialogues;
 mod messages;
 mod migrated;
+mod recordings;
 mod replayed;
 mod reread;
 mod resent;

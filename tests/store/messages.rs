@@ -3,8 +3,8 @@
 use crate::bench::Bench;
 use bridge8890::model::{AccountName, MessageKey};
 use bridge8890::store::{
-    Concluded, Conclusion, DeadClass, LeaseToken, MessageLaneStatus, MessageLease, MessageSettled,
-    MessageSettlement, NewMessage, Opaque, SettledMessage,
+    Concluded, Conclusion, DeadClass, LeaseToken, MessageLane, MessageLaneStatus, MessageLease,
+    MessageSettled, MessageSettlement, MessageState, NewMessage, Opaque, SettledMessage,
 };
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn a_message_is_leased_in_its_time_by_its_lane_and_by_one_at_a_time() {
         bench.message("second"),
     );
     let other = AccountName::new("yunpian").expect("a name");
-    let elsewhere = NewMessage { lane: other.clone(), ..bench.message("elsewhere") };
+    let elsewhere = NewMessage { lane: MessageLane::of(&other), ..bench.message("elsewhere") };
     queue(&bench, &[&later, &first, &second, &elsewhere]).await;
     queue(&bench, &[&first]).await;
     assert_eq!(
@@ -357,4 +357,32 @@ async fn a_damaged_message_is_leased_and_given_up_like_any_other() {
     assert_eq!(settle(&bench, leased.token, &[(damaged.id, dead())]).await, 0);
     let listed = bench.operator().await.dead_messages(10).await.expect("it reads");
     assert_eq!((listed[0].id, listed[0].bytes.as_ref()), (damaged.id, None));
+}
+
+#[tokio::test]
+async fn a_call_waits_until_it_is_taken_or_its_time_is_over() {
+    let bench = Bench::new().await;
+    let calls = MessageLane::calls(&crate::bench::account());
+    let call = |text| NewMessage { lane: calls.clone(), ..bench.message(text) };
+    let (taken, left) = (call("taken"), call("left"));
+    queue(&bench, &[&taken, &left]).await;
+    assert!(lease(&bench, 10).await.items.is_empty(), "no carrier is told of it");
+    let due = async || {
+        let due = bench.store().due_messages(&calls, 10).await.expect("it reads");
+        due.into_iter().map(|stored| stored.id).collect::<Vec<_>>()
+    };
+    assert_eq!(due().await, [taken.id, left.id]);
+    let take = async || {
+        let (became, news) = (MessageSettled::Sent, Some(news_of("taken")));
+        let item = SettledMessage { id: taken.id, became, news };
+        bench.store().settle_unleased(item).await.expect("it settles")
+    };
+    assert_eq!((take().await, take().await), (true, false), "once");
+    assert_eq!((due().await, untold(&bench).await.len()), (vec![left.id], 1));
+    bench.clock.advance(400 * DAY);
+    assert_eq!(due().await, [], "too late");
+    bench.purge(1000 * DAY).await;
+    let state = async |id| bench.store().message(id).await.expect("it reads").map(|it| it.state);
+    assert_eq!(state(left.id).await, Some(MessageState::Dropped));
+    assert_eq!(state(taken.id).await, Some(MessageState::Sent));
 }

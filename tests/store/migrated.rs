@@ -11,6 +11,7 @@ const TO_FIRST: &str = "
     DROP TABLE inbox;
     DROP TABLE memory;
     DROP TABLE message;
+    DROP TABLE recording;
     DROP TABLE reread;
     DROP INDEX note_garbled;
     DROP INDEX note_repeats;

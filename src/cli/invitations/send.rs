@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Entropy};
 use crate::config;
 use crate::intake::invitations::Answer;
-use crate::net::client::{self, CallError, Client, Options, Trust};
+use crate::net::client::{self, CallError, Client, Options, Reach, Trust};
 use crate::signature::Signer;
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -68,7 +68,12 @@ impl Gateway {
             (Some("http"), _) if settings.access.allow_http || is_loopback(&url) => Trust::Plain,
             _ => bail!("{base} would show the numbers to everyone on the way; write https://"),
         };
-        let client = Client::new(&Options { trust, connect_timeout: CONNECT, max_idle: 1 })?;
+        let client = Client::new(&Options {
+            trust,
+            reach: Reach::Anywhere,
+            connect_timeout: CONNECT,
+            max_idle: 1,
+        })?;
         let key_id = settings.key_id.as_deref().unwrap_or("bridge8890");
         let secret = settings.secrets.first().context("[invitations] names no secret")?;
         let signer = Signer::new(key_id, secret).context("invitations.key_id")?;

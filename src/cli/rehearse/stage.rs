@@ -10,8 +10,8 @@ use crate::dialogue::{
     may_send, needs_memory, wanted,
 };
 use crate::model::{
-    AccountName, CallbackSeq, Event, Invitation, Message, MessageId, Outcome, Record, RecordId,
-    Step, Unrated,
+    AccountName, CallbackSeq, Event, Invitation, Message, MessageId, MessageKind, Outcome, Record,
+    RecordId, Step, Unrated,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -265,7 +265,9 @@ impl<'a> Stage<'a> {
         let (at, entropy) = (self.now, self.entropy.clone());
         let mut new_id = || entropy.record_id(at).0;
         let decision = decide(happening, &mut known, self.rules(), at, &mut new_id);
-        let Decision { concluded, messages, changes, because } = decision;
+        // Calls are put by whoever types, and nobody fetches what was recorded in them.
+        let Decision { concluded, mut messages, fetches: _, changes, because } = decision;
+        messages.retain(|message| message.kind != MessageKind::Call);
         for Change { key, to } in changes {
             match to {
                 Some(remembered) => drop(self.memories.insert(key, remembered)),

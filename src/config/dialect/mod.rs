@@ -134,6 +134,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether anything here tells where a call was recorded.
+    #[must_use]
+    pub fn hears_recordings(&self) -> bool {
+        self.events.iter().any(|rule| matches!(rule.kind, RuleKind::Recording { .. }))
+    }
+
     /// Whether anything here may become a rating or a complaint.
     #[must_use]
     pub fn hears_citizens(&self) -> bool {

@@ -36,6 +36,7 @@ pub(in crate::dialogue) fn account() -> Account {
         country: "86".to_owned(),
         default_campaign: None,
         send: None,
+        recordings: None,
         origin: Origin { file: "gateway.toml".to_owned(), line: 1 },
     }
 }
@@ -64,7 +65,7 @@ pub(in crate::dialogue) fn campaign() -> Campaign {
 fn opened(kind: ComplaintKind, rating: Option<RecordId>, tags: &[&'static str]) -> Meaning {
     let deadlines = Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) };
     let tags = tags.iter().map(|name| Tag((*name).into())).collect();
-    Meaning::Complaint { kind, rating, deadlines: Some(deadlines), tags }
+    Meaning::Complaint { kind, rating, deadlines: Some(deadlines), tags, recordings: Vec::new() }
 }
 
 fn event(body: EventBody) -> Event {

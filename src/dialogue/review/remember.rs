@@ -4,7 +4,7 @@
 use super::{Amendment, Review};
 use crate::dialogue::decide::Change;
 use crate::dialogue::known::Known;
-use crate::dialogue::memory::{Memory, MemoryKey, Rated};
+use crate::dialogue::memory::{Memory, MemoryKey, Rated, VoiceMemory};
 use crate::dialogue::often::subject;
 use crate::model::{Caller, Meaning, Record};
 
@@ -21,6 +21,7 @@ pub fn remembering(reviews: &[&Review]) -> Vec<MemoryKey> {
         }
         if let Some(call) = &review.call {
             keys.push(MemoryKey::Call { account: old.account.clone(), call: call.clone() });
+            keys.push(MemoryKey::Voice { account: old.account.clone(), call: call.clone() });
         }
     }
     keys.sort();
@@ -36,6 +37,12 @@ pub fn remember_amended(known: &mut Known, reviews: &[&Review]) -> Vec<Change> {
         for rated in ratings(&mut memory) {
             reviews.iter().for_each(|review| amend(rated, review));
         }
+        if let Memory::Voice(VoiceMemory { complaint: Some(complaint), .. }) = &mut memory {
+            let mut written = reviews.iter().flat_map(|review| review.written());
+            if let Some(record) = written.find(|record| record.id == complaint.id) {
+                **complaint = record.clone();
+            }
+        }
         known.recall(key, Some(memory));
     }
     known.changes()
@@ -46,7 +53,9 @@ fn ratings(memory: &mut Memory) -> Vec<&mut Rated> {
         Memory::Caller(caller) => caller.ratings.iter_mut().collect(),
         Memory::Call(call) => call.rated.as_deref_mut().into_iter().collect(),
         Memory::Matter(rated) => vec![&mut **rated],
-        Memory::Message(_) | Memory::Invitation(_) | Memory::Asking(_) => Vec::new(),
+        Memory::Message(_) | Memory::Invitation(_) | Memory::Asking(_) | Memory::Voice(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::dialogue::{
     Because, Concluded, Decision, Happening, Known, Rules, decide, may_send, wanted,
 };
 use crate::model::{
-    AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Invitation,
+    AccountName, CallStatus, CallbackSeq, Caller, Channel, Event, EventBody, Fetch, Invitation,
     InvitationId, InvitationState, Matter, Message, MessageId, MessageKind, Msisdn, Outcome,
     Record, Scheme, ServiceNumber, TargetType,
 };
@@ -95,6 +95,9 @@ pub(super) struct Bench {
     heard: i64,
     pub(super) now: Timestamp,
     queue: Vec<Message>,
+    pub(super) fetches: Vec<Fetch>,
+    /// Calls that wait for whoever dials.
+    pub(super) offered: Vec<Message>,
     pub(super) sent: Vec<(Timestamp, Message)>,
     pub(super) concluded: Vec<Concluded>,
     pub(super) because: Vec<Because>,
@@ -139,6 +142,8 @@ impl Bench {
             heard: 0,
             now: moment(now),
             queue: Vec::new(),
+            fetches: Vec::new(),
+            offered: Vec::new(),
             sent: Vec::new(),
             concluded: Vec::new(),
             because: Vec::new(),
@@ -147,6 +152,13 @@ impl Bench {
 
     pub(super) fn campaign(&self) -> Arc<Campaign> {
         Arc::clone(&self.campaigns[0])
+    }
+
+    /// The account's carrier records calls.
+    pub(super) fn recording(mut self) -> Bench {
+        let account = Arc::new(samples::with_recordings(sender()));
+        self.accounts.insert(account.name.clone(), account);
+        self
     }
 
     /// Decides, by nothing but what was written down, and writes down what is remembered.
@@ -174,7 +186,7 @@ impl Bench {
         let rules = Rules { campaigns: &self.campaigns, accounts: &self.accounts };
         let (entropy, now) = (self.entropy.clone(), self.now);
         let mut new_id = || entropy.record_id(now).0;
-        let Decision { concluded, messages, changes, because } =
+        let Decision { concluded, messages, fetches, changes, because } =
             decide(happening, known, rules, now, &mut new_id);
         for change in changes {
             let key = change.key.text();
@@ -186,7 +198,10 @@ impl Bench {
                 None => drop(self.store.remove(&key)),
             }
         }
-        self.queue.extend(messages);
+        let calls = |message: &Message| message.kind == MessageKind::Call;
+        self.offered.extend(messages.iter().filter(|it| calls(it)).cloned());
+        self.queue.extend(messages.into_iter().filter(|it| !calls(it)));
+        self.fetches.extend(fetches);
         self.because.extend(because);
         self.concluded.extend(concluded.clone());
         concluded

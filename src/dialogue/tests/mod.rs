@@ -7,4 +7,5 @@ mod groups;
 mod in_call;
 mod reasons;
 mod rules;
+mod voice;
 mod worlds;

@@ -494,3 +494,36 @@ fn in_the_end_only_a_refusal_is_remembered() {
         []
     );
 }
+
+#[test]
+fn a_call_waits_for_whoever_dials_and_is_valid_from_the_dialling_on() {
+    let quiet = Conversation { quiet_hours: night(), ..talkative() };
+    let mut bench = Bench::new(quiet.clone(), TEN);
+    let by_voice = crate::model::Invitation {
+        channel: Channel::Ivr,
+        ..invitation("A", "024-8890", moment("2026-03-08T10:00:00+08:00"))
+    };
+    bench.invite(by_voice);
+    let call = bench.offered.remove(0);
+    assert_eq!((call.kind, call.not_before), (MessageKind::Call, moment(TEN)));
+    let campaign = crate::config::Campaign {
+        conversation: Some(quiet),
+        ..crate::dialogue::interpret::tests::campaign()
+    };
+    let may = |bench: &Bench, at: &str| {
+        crate::dialogue::may_call(&call, bench.memory().as_ref(), Some(&campaign), moment(at))
+    };
+    let morning = crate::dialogue::NotNow::Before(moment("2026-03-06T07:00:00+08:00"));
+    assert_eq!(may(&bench, "2026-03-05T22:00:00+08:00"), Err(morning), "whenever it was planned");
+    assert_eq!(may(&bench, "2026-03-05T21:59:00+08:00"), Ok(()));
+    let over = crate::dialogue::NotNow::Never(Unrated::Expired);
+    assert_eq!(may(&bench, "2026-03-08T10:00:00+08:00"), Err(over));
+
+    bench.after(hours(5));
+    let sent = Happening::Sent { message: Box::new(call.clone()), carrier_id: None, at: bench.now };
+    bench.happens(sent);
+    let asked = bench.memory().expect("a memory").invitations.remove(0).invitation;
+    assert_eq!((asked.attempted_at, asked.expires_at), (Some(bench.now), bench.now + hours(24)));
+    let again = crate::dialogue::NotNow::Never(Unrated::NotSent);
+    assert_eq!(may(&bench, "2026-03-05T15:00:00+08:00"), Err(again), "nobody is called twice");
+}

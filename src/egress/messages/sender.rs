@@ -6,7 +6,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::Sending;
 use crate::config::dialect::Piece;
 use crate::model::Message;
-use crate::net::client::{CallError, Client, ClientError, Options, Trust};
+use crate::net::client::{CallError, Client, ClientError, Options, Reach, Trust};
 use http::Request;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,7 @@ impl Sender {
         };
         let client = Client::new(&Options {
             trust,
+            reach: Reach::Anywhere,
             connect_timeout: CONNECT.min(sending.request_timeout),
             max_idle: sending.concurrency,
         })?;

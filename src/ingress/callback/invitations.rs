@@ -25,8 +25,8 @@ use tokio::time::Instant;
 
 /// Who takes the platform's invitations.
 pub(super) struct Inviting {
-    invitations: Invitations,
-    telemetry: AccountTelemetry,
+    pub(super) invitations: Invitations,
+    pub(super) telemetry: AccountTelemetry,
 }
 
 /// Why a call is refused as a whole.
@@ -131,7 +131,7 @@ impl Callbacks {
 }
 
 impl Inviting {
-    fn busy(&self, shed: Shed, after: Duration) -> Response {
+    pub(super) fn busy(&self, shed: Shed, after: Duration) -> Response {
         self.telemetry.busy(shed.name());
         let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "not now; come back later");
         come_back(response.headers_mut(), after);
@@ -160,7 +160,7 @@ impl Inviting {
 }
 
 /// As it is counted.
-fn denied(distrust: Distrust) -> Denied {
+pub(super) fn denied(distrust: Distrust) -> Denied {
     match distrust {
         Distrust::Unsigned => Denied::Unsigned,
         Distrust::KeyId => Denied::BadCredentials,
@@ -169,11 +169,11 @@ fn denied(distrust: Distrust) -> Denied {
     }
 }
 
-fn refusal(status: StatusCode, reason: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, reason: &str) -> Response {
     json(status, &Reason { reason })
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Plain data always serialises; an empty body would show as unreadable.
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Full::from(body));

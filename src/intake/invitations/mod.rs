@@ -15,6 +15,7 @@ pub use item::{FIELDS, Premises, read};
 
 use super::Intake;
 use super::accept::{kept_headers, retry_after};
+use super::calls::Calls;
 use super::dialogue::Waiting;
 use crate::config::{self, Access, Areas};
 use crate::model::{Invitation, InvitationId};
@@ -35,6 +36,7 @@ pub struct Invitations {
     intake: Intake,
     settings: Arc<config::Invitations>,
     verifier: Arc<Verifier>,
+    calls: Calls,
     metrics: InvitationMetrics,
 }
 
@@ -72,10 +74,12 @@ impl Invitations {
     ) -> Invitations {
         let key_id = settings.key_id.as_deref();
         let verifier = Verifier::new(key_id, &settings.secrets, settings.tolerance);
+        let verifier = Arc::new(verifier);
         Invitations {
+            calls: Calls::new(intake.clone(), Arc::clone(&verifier)),
             intake,
             settings: Arc::clone(settings),
-            verifier: Arc::new(verifier),
+            verifier,
             metrics: InvitationMetrics::new(metrics, &FIELDS),
         }
     }
@@ -84,6 +88,12 @@ impl Invitations {
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.settings.access
+    }
+
+    /// The calls that are left to whoever dials.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Verifies, reads and commits a call, and says what became of each of its items.

@@ -57,6 +57,7 @@ impl<'a> SealedRecord<'a> {
                 rating: rating.map(|bytes| RecordId(uuid::Uuid::from_bytes(bytes))),
                 deadlines: None,
                 tags: Vec::new(),
+                recordings: Vec::new(),
             },
         };
         Ok(super::SealedRecord {
@@ -125,7 +126,7 @@ mod tests {
             assert_eq!(record.occurred_at.map(|at| at.as_second()), Some(1_772_677_228));
             // What is written anew has today's layout and says the same.
             let again = encode_record(&record).expect("it fits");
-            assert_eq!(again[0], 2);
+            assert_eq!(again[0], 3);
             assert_eq!(decode_record(COLUMNS, &again).expect("it opens"), record);
         }
     }
@@ -136,7 +137,8 @@ mod tests {
         let bytes = sealed(SealedMeaning::Complaint { kind, rating: Some([7; 16]) });
         let record = decode_record(COLUMNS, &bytes).expect("it opens");
         let rating = Some(RecordId(uuid::Uuid::from_bytes([7; 16])));
-        let meaning = Meaning::Complaint { kind, rating, deadlines: None, tags: Vec::new() };
+        let (deadlines, tags, recordings) = (None, Vec::new(), Vec::new());
+        let meaning = Meaning::Complaint { kind, rating, deadlines, tags, recordings };
         assert_eq!(record.meaning, meaning);
     }
 

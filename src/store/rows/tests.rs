@@ -1,7 +1,10 @@
 //! Today's layout of records, byte by byte.
 
 use super::*;
-use crate::model::{ComplaintKind, Deadlines, Direction, Level, Scheme, Tag, Target, TargetType};
+use crate::model::{
+    Audio, AudioFormat, ComplaintKind, Deadlines, Direction, Level, Recording, RecordingAddress,
+    RecordingId, RecordingState, Scheme, Tag, Target, TargetType,
+};
 use jiff::civil::date;
 
 const COLUMNS: RecordColumns<'_> = RecordColumns {
@@ -34,35 +37,57 @@ fn record(meaning: Meaning) -> Record {
 }
 
 /// What stands before the meaning.
-const HEAD: &str = "02010163010106323130313030010801000e2b38363133393430303030303031\
+const HEAD: &str = "010163010106323130313030010801000e2b38363133393430303030303031\
                     01043838393001016d01c097dfbc97670178";
+
+const RATING: &str = "00040001016d010302030401";
+const COMPLAINT: &str = concat!(
+    "0100011000000000000000000000000000000000",
+    "010a323032362d30332d30360a323032362d30332d3236010174"
+);
+
+fn rating() -> Meaning {
+    let scheme = Scheme::usual(Direction::Desc, 3).expect("usual").with_zero_declining(true);
+    let target = Target { target_type: TargetType::Call, reference: Some("m".to_owned()) };
+    Meaning::Rating { level: Level::Satisfied, target, scheme }
+}
+
+fn complaint(recordings: Vec<Recording>) -> Meaning {
+    Meaning::Complaint {
+        kind: ComplaintKind::BadRating,
+        rating: Some(COLUMNS.id),
+        deadlines: Some(Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) }),
+        tags: vec![Tag("t".into())],
+        recordings,
+    }
+}
 
 /// A layout is never changed, only followed by another: if this fails, a type that is sealed has
 /// changed, and what is stored would not open any more.
 #[test]
 fn the_layout_is_what_it_was() {
-    let scheme = Scheme::usual(Direction::Desc, 3).expect("usual").with_zero_declining(true);
-    let target = Target { target_type: TargetType::Call, reference: Some("m".to_owned()) };
-    let rating = Meaning::Rating { level: Level::Satisfied, target, scheme };
-    let complaint = Meaning::Complaint {
-        kind: ComplaintKind::BadRating,
-        rating: Some(COLUMNS.id),
-        deadlines: Some(Deadlines { call_back_by: date(2026, 3, 6), repair_by: date(2026, 3, 26) }),
-        tags: vec![Tag("t".into())],
+    let recording = |state| Recording {
+        id: RecordingId(uuid::Uuid::nil()),
+        address: RecordingAddress("u".to_owned()),
+        state,
     };
-    for (meaning, expected) in [
-        (rating, "00040001016d010302030401"),
-        (
-            complaint,
-            concat!(
-                "0100011000000000000000000000000000000000",
-                "010a323032362d30332d30360a323032362d30332d3236010174"
-            ),
-        ),
-    ] {
+    let audio = Audio { format: AudioFormat::Wav, length: 5, sha256: [7; 32] };
+    let recordings =
+        vec![recording(RecordingState::Kept(audio)), recording(RecordingState::Unlisted)];
+    let id = "1000000000000000000000000000000000";
+    let spoken = format!("{COMPLAINT}02{id}0175020005{}{id}017500", "07".repeat(32));
+    for (meaning, expected) in [(rating(), RATING), (complaint(recordings), &spoken)] {
         let record = record(meaning);
         let bytes = encode_record(&record).expect("it fits");
-        assert_eq!(hex::encode(&bytes), format!("{HEAD}0147{expected}0000000000"));
+        assert_eq!(hex::encode(&bytes), format!("03{HEAD}0147{expected}0000000000"));
         assert_eq!(decode_record(COLUMNS, &bytes), Ok(record));
+    }
+}
+
+#[test]
+fn the_second_layout_opens() {
+    for (meaning, written) in [(rating(), RATING), (complaint(Vec::new()), COMPLAINT)] {
+        let bytes = hex::decode(format!("02{HEAD}0147{written}0000000000")).expect("hex");
+        assert_eq!(decode_record(COLUMNS, &bytes), Ok(record(meaning)));
     }
 }

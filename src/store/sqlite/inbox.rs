@@ -6,6 +6,7 @@ use super::memory;
 use super::message;
 use super::plan;
 use super::read::Reader;
+use super::recording;
 use super::revise::{self, Revised};
 use super::script::{Place, Script};
 use super::writer::State;
@@ -152,6 +153,7 @@ pub(super) fn conclude(
     let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
     let (mut taken, mut changes) = (Vec::new(), Vec::new());
     let (mut messages, mut told, mut revised) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut recordings, mut fetched) = (Vec::new(), Vec::new());
     for ((job, revising), concluded) in jobs.iter_mut().zip(revising).zip(&concluded) {
         if *concluded != Concluded::Void {
             taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
@@ -159,6 +161,8 @@ pub(super) fn conclude(
             messages.append(&mut job.messages);
             told.append(&mut job.told);
             revised.extend(revising);
+            recordings.append(&mut job.recordings);
+            fetched.append(&mut job.fetched);
         }
     }
     if !taken.is_empty() {
@@ -173,6 +177,8 @@ pub(super) fn conclude(
     memory::change(script, changes)?;
     message::tell(script, &told)?;
     revise::end(script, lanes, &revised, now)?;
+    recording::note_told(script, &fetched)?;
+    recording::queue(script, &recordings, now)?;
     let queueing = message::queue(script, messages, now)?;
     Ok(Concluding { concluded, added, queueing })
 }

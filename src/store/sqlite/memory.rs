@@ -68,6 +68,25 @@ impl Reader {
         Ok(digests.iter().map(|digest| found.get(digest).cloned()).collect())
     }
 
+    /// Memories in the order of their digests, from behind one on, by key; with the digest of the last.
+    /// Those that cannot be opened are left out.
+    pub(in crate::store) async fn memories(
+        &self,
+        after: &[u8],
+        limit: u32,
+    ) -> Result<(Vec<(String, Opaque)>, Option<Vec<u8>>), ReadError> {
+        let rows = sqlx::query(
+            "SELECT digest, sealed FROM memory WHERE digest > ? ORDER BY digest LIMIT ?",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &SqliteRow| self.open_memory(row).ok().map(|(_, memory)| memory);
+        let last = rows.last().map(|row| row.get(0));
+        Ok((rows.iter().filter_map(read).collect(), last))
+    }
+
     /// Memories behind a place whose time has come, longest due first.
     pub(in crate::store) async fn woken(
         &self,

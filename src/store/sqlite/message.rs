@@ -8,7 +8,10 @@ use super::script::{Place, Script};
 use crate::model::MessageKey;
 use crate::store::callback::Opaque;
 use crate::store::job::{LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage};
-use crate::store::message::{DeadMessage, MessageLaneStatus, MessageSettled, Untold, UntoldSeq};
+use crate::store::message::{
+    CALLS, DeadMessage, MessageLaneStatus, MessageSettled, MessageState, StoredMessage, Untold,
+    UntoldSeq,
+};
 use crate::store::rows::{self, timestamp};
 use crate::store::{LeaseToken, OpenError, ReadError};
 use jiff::Timestamp;
@@ -35,7 +38,7 @@ pub(super) fn queue(
         let place = queued.blob(&message.sealed);
         queued.row((
             hex_key(message.id),
-            message.lane.to_string(),
+            message.lane.as_str().to_owned(),
             message.not_before.as_millisecond(),
             message.expires.as_millisecond(),
             place,
@@ -252,7 +255,81 @@ pub(in crate::store) async fn replay(
     Ok(done.rows_affected())
 }
 
+/// Drops calls that nobody dialled in time: no one leases them who would. Returns how many.
+pub(super) async fn drop_expired_calls(
+    connection: &mut SqliteConnection,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    let dropped = sqlx::query(
+        "UPDATE message SET state = ?1, ended_at = ?2, reason = 'nobody dialled in time'
+         WHERE state = 0 AND token = 0 AND expires <= ?2
+            AND lane >= ?3 AND lane < ?3 || char(0x10ffff)",
+    )
+    .bind(DROPPED)
+    .bind(now)
+    .bind(CALLS)
+    .execute(connection)
+    .await?;
+    Ok(dropped.rows_affected())
+}
+
 impl Reader {
+    /// Messages of a lane that are due, not expired and not leased, longest due first.
+    pub(in crate::store) async fn due_messages(
+        &self,
+        lane: &str,
+        now: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, lane, state, due_at, attempts, ended_at, reason, sealed
+             FROM message INDEXED BY message_due
+             WHERE state = 0 AND lane = ? AND due_at <= ? AND expires > ? AND token = 0
+             ORDER BY due_at, seq LIMIT ?",
+        )
+        .bind(lane)
+        .bind(now)
+        .bind(now)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().map(|row| self.stored_message(row)).collect())
+    }
+
+    /// These messages, as far as they are there, in the order of their queueing.
+    pub(in crate::store) async fn messages(
+        &self,
+        ids: &[MessageKey],
+    ) -> Result<Vec<StoredMessage>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT id, lane, state, due_at, attempts, ended_at, reason, sealed FROM message
+             WHERE id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY seq",
+        )
+        .bind(json_keys(ids)?)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().map(|row| self.stored_message(row)).collect())
+    }
+
+    fn stored_message(&self, row: &SqliteRow) -> StoredMessage {
+        let id = key(row, 0);
+        StoredMessage {
+            id,
+            lane: row.get(1),
+            state: match row.get(2) {
+                WAITING => MessageState::Waiting,
+                SENT => MessageState::Sent,
+                DROPPED => MessageState::Dropped,
+                _ => MessageState::Dead,
+            },
+            due: timestamp(row.get(3)),
+            attempts: row.get(4),
+            ended_at: row.get::<Option<i64>, _>(5).map(timestamp),
+            reason: row.get(6),
+            bytes: self.ring.open(&rows::message_place(id), row.get(7)).ok().map(Opaque),
+        }
+    }
+
     /// When the next message of a lane is due.
     pub(in crate::store) async fn next_message_due(
         &self,

@@ -1,6 +1,7 @@
 //! Opening the database: the lock, the schema, and what the writer must know from the start.
 
 use super::message;
+use super::recording;
 use super::writer::State;
 use crate::clock::Entropy;
 use crate::model::LaneName;
@@ -71,6 +72,7 @@ pub(in crate::store) async fn open(
     .execute(&mut writer)
     .await?;
     message::release(&mut writer, now).await?;
+    recording::release(&mut writer, now).await?;
     let state = load_state(&mut writer).await?;
     let pending = sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut writer).await?.get(0);
     let checkpointer = options(directory).pragma("cache_size", "-512").connect().await?;

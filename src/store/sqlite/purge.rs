@@ -46,6 +46,7 @@ pub(super) async fn purge(
         let erased = sqlx::query(sql).bind(job.limit).bind(before).execute(&mut *connection);
         looked_at += erased.await?.rows_affected();
     }
+    message::drop_expired_calls(connection, job.now.as_millisecond()).await?;
     looked_at += message::purge(connection, records, job.limit).await?;
     looked_at += purge_records(connection, state, job).await?;
     looked_at += purge_keys(connection, state, job).await?;

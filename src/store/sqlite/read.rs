@@ -62,6 +62,17 @@ impl Reader {
         Ok(found)
     }
 
+    /// The newest ratings, newest first; those that cannot be opened are left out.
+    pub(in crate::store) async fn newest_ratings(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<Record>, ReadError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query.push(COLUMNS).push(" FROM record AS r WHERE r.urgent = 0 ORDER BY r.seq DESC LIMIT ");
+        let rows = query.push_bind(limit).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().filter_map(|row| self.open(&record_row(row, 0)).ok()).collect())
+    }
+
     async fn records_of(&self, caller: Fingerprint) -> Result<Vec<i64>, ReadError> {
         let mut connection = self.pool.acquire().await?;
         let runs: Vec<i64> =

@@ -9,12 +9,12 @@ use super::group::{self, Added};
 use super::inbox::{self, Concluding, Standing};
 use super::lease::{self, Changed, Settling};
 use super::script::{Done, Place, Script};
-use super::{checkpoint, message, open, purge, reread};
+use super::{checkpoint, message, open, purge, recording, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
 use crate::store::job::{
     Answer, CommitJob, ConcludeJob, Job, LeaseJob, MessageLeaseJob, MessageSettleJob, PurgeJob,
-    RawLease, RawMessageLease, RereadJob,
+    RawLease, RawMessageLease, RecordingJob, RereadJob,
 };
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, Concluded, LeaseToken, Settlement, Shared, StoreError};
@@ -72,6 +72,7 @@ struct Group {
     settlements: Vec<(Settlement, Answer<usize>)>,
     message_leases: Vec<MessageLeaseJob>,
     message_settlements: Vec<MessageSettleJob>,
+    recordings: Vec<RecordingJob>,
     purges: Vec<(PurgeJob, Answer<u64>)>,
     checkpoints: Vec<Answer<()>>,
 }
@@ -160,6 +161,7 @@ impl Writer {
         let checkpoints = std::mem::take(&mut group.checkpoints);
         let purges = std::mem::take(&mut group.purges);
         let rereads = std::mem::take(&mut group.rereads);
+        let recordings = std::mem::take(&mut group.recordings);
         if !group.is_empty() {
             let started = tokio::time::Instant::now();
             match self.transact(&mut group).await {
@@ -179,6 +181,12 @@ impl Writer {
         }
         for job in rereads {
             self.serve_reread(job).await;
+        }
+        for job in recordings {
+            match recording::serve(&mut self.connection, job).await {
+                Ok(news) => self.shared.grown(news, false),
+                Err(error) => self.fail(&error),
+            }
         }
         for (job, answer) in purges {
             let purged = self.purge(&job).await;
@@ -205,6 +213,7 @@ impl Writer {
         if now + CLOCK_STEP < self.seen_at {
             lease::step_back(&mut script, self.seen_at - now);
             message::step_back(&mut script, self.seen_at, self.seen_at - now);
+            recording::step_back(&mut script, self.seen_at - now);
         }
         let settling = self.settle(&mut script, group, now)?;
         let lanes: Vec<i64> = self.lanes.values().copied().collect();
@@ -432,6 +441,7 @@ impl Group {
             Job::Settle(settlement, answer) => self.settlements.push((settlement, answer)),
             Job::LeaseMessages(job) => self.message_leases.push(job),
             Job::SettleMessages(job) => self.message_settlements.push(job),
+            Job::Recording(job) => self.recordings.push(job),
             Job::Purge(job, answer) => self.purges.push((job, answer)),
             Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
         }
@@ -479,6 +489,7 @@ impl Group {
         self.settlements.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.message_leases.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.message_settlements.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
+        self.recordings.into_iter().for_each(|job| job.refuse(error()));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }
