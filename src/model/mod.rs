@@ -13,6 +13,7 @@ pub mod record;
 pub mod scheme;
 pub mod secret;
 pub mod segments;
+pub mod selection;
 
 pub use call::{NotAStep, OptionCode, Question, Step};
 pub use event::{CallStatus, Caller, DeliveryStatus, Event, EventBody, TextPart};
@@ -31,3 +32,4 @@ pub use record::{
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
 pub use segments::segments;
+pub use selection::{RecordKind, Selection};

@@ -11,6 +11,7 @@ pub mod housekeeping;
 mod inbox;
 mod job;
 mod keys;
+mod lanes;
 mod look;
 mod memory;
 mod message;
@@ -24,9 +25,10 @@ pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend
 use health::Health;
 pub use health::Unwell;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
+pub use lanes::{LaneOptions, MOST_LANES};
 pub use look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
-    QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
+    Matched, QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, Woken};
 pub use message::{
@@ -40,11 +42,12 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, LaneName, Meaning, Record};
+use crate::model::{AccountName, Meaning, Record};
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
+use lanes::Passed;
 use seal::{Fingerprinter, Sealer};
 use sqlite::Reader;
 use std::fs::File;
@@ -63,6 +66,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
+    lanes: Arc<[LaneOptions]>,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -72,8 +76,8 @@ pub struct Store {
 pub struct Options {
     /// Where the database stands.
     pub directory: PathBuf,
-    /// The lanes that every record goes to.
-    pub lanes: Vec<LaneName>,
+    /// The lanes that records go to, [`MOST_LANES`] at most.
+    pub lanes: Vec<LaneOptions>,
     /// Jobs that may wait for the writer.
     pub queue: usize,
     /// Callbacks in one transaction, at most.
@@ -254,7 +258,8 @@ impl Store {
         let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
-        Ok(Store { jobs, shared, reader, prints, commits, clock, _lock: lock })
+        let lanes = options.lanes.as_slice().into();
+        Ok(Store { jobs, shared, reader, prints, commits, clock, lanes, _lock: lock })
     }
 
     /// Notes the volume's room. Returns whether that changed what is accepted.
@@ -356,6 +361,7 @@ impl Store {
                 id: record.id,
                 revision: record.revision,
                 urgent: record.is_urgent(),
+                passed: Passed::by(&self.lanes, record),
                 level: match record.meaning {
                     Meaning::Rating { level, .. } => Some(level.number()),
                     Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,
