@@ -13,10 +13,9 @@ use crate::egress::{self, messages, recordings};
 use crate::ingress;
 use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor};
-use crate::model::LaneName;
 use crate::session;
 use crate::store::housekeeping::{self, House};
-use crate::store::{KeyRing, OpenError, Options, Retention, Store, data_key};
+use crate::store::{KeyRing, LaneOptions, OpenError, Options, Retention, Store, data_key};
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
@@ -82,16 +81,18 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         health.starting("opening the store");
         let watch = (&metrics, health.worker("store writer"));
         let store = open_store(config, &clock, &entropy, watch, &store_tasks).await?;
-        warn_of_stranded(&store, &config.destination.name).await?;
+        warn_of_stranded(&store, config).await?;
         opened.get_or_init(|| store.clone());
         keep_house(config, &store, &tasks);
-        egress::start(
-            &config.destination,
-            store.clone(),
-            (clock.clone(), entropy.clone()),
-            (&metrics, health.worker("lane")),
-            &tasks,
-        )?;
+        for destination in config.destinations() {
+            egress::start(
+                destination,
+                store.clone(),
+                (clock.clone(), entropy.clone()),
+                (&metrics, health.worker("lane")),
+                &tasks,
+            )?;
+        }
         let sources = (clock.clone(), entropy.clone());
         let accounts = &config.accounts;
         let intake = Intake::new(store.clone(), accounts, &config.campaigns, sources, &metrics);
@@ -276,7 +277,10 @@ async fn open_store(
     let ring = KeyRing::new(&key.secret, &settings.old_keys).context("store.key")?;
     let options = Options {
         directory: settings.directory.clone(),
-        lanes: vec![config.destination.name.clone()],
+        lanes: config
+            .destinations()
+            .map(|it| LaneOptions { name: it.name.clone(), only: it.only.clone() })
+            .collect(),
         queue: settings.queue,
         max_group: settings.max_group,
         progress,
@@ -285,9 +289,10 @@ async fn open_store(
 }
 
 /// Records of a lane that no destination is configured for stay where they are.
-async fn warn_of_stranded(store: &Store, lane: &LaneName) -> Result<()> {
+async fn warn_of_stranded(store: &Store, config: &Config) -> Result<()> {
     for other in store.lanes().await? {
-        if other.pending > 0 && other.name != lane.as_str() {
+        let known = config.destinations().any(|it| it.name.as_str() == other.name);
+        if other.pending > 0 && !known {
             tracing::warn!(
                 lane = other.name,
                 pending = other.pending,

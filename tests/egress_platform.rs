@@ -13,7 +13,7 @@ use bridge8890::egress::verdict::{ItemVerdict, Verdict};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
     AccountName, Brand, Channel, Comment, Context, LaneName, Level, Meaning, MessageId, Record,
-    RecordSeq, Revision, Rule, Scheme, Secret, Target, TargetType,
+    RecordSeq, Revision, Rule, Scheme, Secret, Selection, Target, TargetType,
 };
 use bridge8890::standin::faults::{Faults, Mishap};
 use bridge8890::standin::platform::{OnRecord, Options, StandIn};
@@ -90,6 +90,7 @@ fn now() -> Timestamp {
 fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
     Destination {
         name: LaneName::new("province").expect("a name"),
+        only: Selection::default(),
         url: format!("http://{}/base/", standin.local_addr()).parse().expect("a URL"),
         ca: None,
         key_id: "k1".to_owned(),

@@ -11,8 +11,8 @@ use bridge8890::model::{
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
-    Callback, Entry, KeyRing, Options, RawRequest, SendReport, Settled, Settlement, Share, Store,
-    StoreError, data_key,
+    Callback, Entry, KeyRing, LaneOptions, Options, RawRequest, SendReport, Settled, Settlement,
+    Share, Store, StoreError, data_key,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -108,7 +108,7 @@ async fn open_store(directory: &Path, tasks: &Tasks) -> anyhow::Result<Store> {
     let key = data_key::load_or_create(directory, None, &entropy)?;
     let options = Options {
         directory: directory.to_owned(),
-        lanes: vec![LaneName::new(LANE)?],
+        lanes: vec![LaneOptions::of_everything(LaneName::new(LANE)?)],
         queue: 2 * IN_FLIGHT,
         max_group: IN_FLIGHT,
         progress: Progress::new("store writer"),

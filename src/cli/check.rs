@@ -49,6 +49,7 @@ struct Summary {
     /// The path at which the platform asks us to invite, if it may.
     invitations: Option<&'static str>,
     destination: DestinationSummary,
+    others: Vec<DestinationSummary>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +83,8 @@ struct CampaignSummary {
 #[derive(Debug, Serialize)]
 struct DestinationSummary {
     name: String,
+    /// Whether all records go there.
+    everything: bool,
     url: String,
     key_id: String,
     max_batch: usize,
@@ -135,6 +138,7 @@ fn summary(config: &Config) -> Summary {
         campaigns: config.campaigns.iter().map(|campaign| campaign_summary(campaign)).collect(),
         invitations: config.invitations.as_ref().map(|_| Invitations::PATH),
         destination: destination_summary(&config.destination),
+        others: config.others.iter().map(destination_summary).collect(),
     }
 }
 
@@ -180,6 +184,7 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
     let backoff = &destination.backoff;
     DestinationSummary {
         name: destination.name.to_string(),
+        everything: destination.only.is_everything(),
         url: destination.url.to_string(),
         key_id: destination.key_id.clone(),
         max_batch: destination.max_batch,
@@ -222,7 +227,7 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
         }
     }
     writeln!(out, "operators    http://{}", summary.admin)?;
-    let Summary { store, disk_floor, destination, .. } = summary;
+    let Summary { store, disk_floor, .. } = summary;
     writeln!(out, "store        {store}, at least {disk_floor} free")?;
     if summary.accounts.is_empty() {
         writeln!(out, "accounts     none: every callback is answered 404")?;
@@ -233,7 +238,18 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
     for campaign in &summary.campaigns {
         print_campaign(campaign, out)?;
     }
-    writeln!(out, "destination  {} at {}", destination.name, destination.url)?;
+    for destination in std::iter::once(&summary.destination).chain(&summary.others) {
+        print_destination(destination, out)?;
+    }
+    writeln!(out, "nothing is wrong")
+}
+
+fn print_destination(
+    destination: &DestinationSummary,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let what = if destination.everything { "" } else { ", a selection" };
+    writeln!(out, "destination  {} at {}{what}", destination.name, destination.url)?;
     writeln!(
         out,
         "             {} requests of {} records at once, {} each; gives up after {}",
@@ -241,8 +257,7 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
         destination.max_batch,
         destination.request_timeout,
         destination.gives_up_after
-    )?;
-    writeln!(out, "nothing is wrong")
+    )
 }
 
 fn print_account(account: &AccountSummary, out: &mut impl Write) -> std::io::Result<()> {

@@ -89,7 +89,9 @@ async fn examine(args: &Args) -> Vec<Finding> {
         findings.extend(distribution::examine(&config.store).await);
         findings.extend(network::listeners(&config));
         findings.extend(tls::examine(&config, clock.now()));
-        findings.push(network::destination(&config.destination).await);
+        for destination in config.destinations() {
+            findings.push(network::destination(destination).await);
+        }
     }
     findings.push(time(earlier, clock.now()));
     findings

@@ -44,7 +44,8 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
     let operator = archive.open().await?;
     let (lanes, counts) = (operator.lanes().await?, operator.counts().await?);
     let message_lanes = operator.message_lanes().await?;
-    let report = Report { lanes, message_lanes, counts, adds_up: counts.add_up() };
+    let adds_up = counts.add_up();
+    let report = Report { lanes, message_lanes, counts, adds_up };
     if *json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
@@ -80,17 +81,24 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
         )?;
     }
     let counts = &report.counts;
-    writeln!(
-        out,
-        "{} callbacks kept; {} records = {} delivered + {} pending + {} dead + {} superseded: {}",
-        counts.callbacks,
-        counts.records,
-        counts.delivered,
-        counts.pending,
-        counts.dead,
-        counts.superseded,
-        if report.adds_up { "adds up" } else { "DOES NOT ADD UP" }
-    )?;
+    writeln!(out, "{} callbacks kept", counts.callbacks)?;
+    for lane in &counts.by_lane {
+        let passed = match lane.not_for_it {
+            0 => String::new(),
+            passed => format!(" + {passed} not for it"),
+        };
+        writeln!(
+            out,
+            "{}: {} records = {} delivered + {} pending + {} dead + {} superseded{passed}: {}",
+            lane.name,
+            lane.records,
+            lane.delivered,
+            lane.pending,
+            lane.dead,
+            lane.superseded,
+            if lane.add_up() { "adds up" } else { "DOES NOT ADD UP" }
+        )?;
+    }
     writeln!(out, "{} repeats and {} other events made no record", counts.repeats, counts.notes)?;
     writeln!(out, "{} events wait for their conclusion", counts.held)
 }

@@ -104,6 +104,7 @@ impl Shown {
             RecordState::Delivered => "delivered".to_owned(),
             RecordState::Dead { class } => format!("dead ({class})"),
             RecordState::Superseded => "superseded".to_owned(),
+            RecordState::NotForLane => "not forwarded".to_owned(),
         };
         let due = self.deadlines.map(|deadlines| {
             let Deadlines { call_back_by, repair_by } = deadlines;

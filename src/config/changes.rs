@@ -40,6 +40,12 @@ impl Config {
         if self.destination.secret != newer.destination.secret {
             changed.insert("destination.secret".to_owned());
         }
+        for other in &self.others {
+            let mut newer = newer.others.iter();
+            if newer.any(|it| it.name == other.name && it.secret != other.secret) {
+                changed.insert(format!("destinations.{}.secret", other.name));
+            }
+        }
         let (live, restart) = changed.into_iter().partition(|key| is_live(key));
         Changes { live, restart }
     }

@@ -5,7 +5,7 @@ use super::accounts;
 use super::campaigns;
 use super::changes::Written;
 use super::complaints;
-use super::destination::destination;
+use super::destination::{self, destination};
 use super::invitations;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
@@ -57,6 +57,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let remembered = store.as_ref().map(|it| it.dedupe_window);
     let invited = root.table("invitations", |it| invitations::invitations(it, remembered));
     let destination = root.table("destination", destination);
+    let others = destination::others(root, destination.as_ref());
     let log = root.table("log", log);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
 
@@ -78,6 +79,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         invitations: invited.map(|invited| Arc::new(invited.value)),
         complaints: complaints?,
         destination: destination?,
+        others,
         log: log?,
         shutdown: Shutdown { grace: shutdown?.value },
         warnings: Problems::default(),

@@ -2,31 +2,59 @@
 
 use super::accounts;
 use super::check::{KEEPING, WAIT};
-use super::problem::Fault;
+use super::problem::{Fault, one_of};
 use super::raw::{At, Section};
 use super::units::show_duration;
+use super::values::text;
 use super::{Backoff, Breaker, Destination};
-use crate::model::{LaneName, Secret};
+use crate::model::{AreaCode, Channel, LaneName, Level, RecordKind, Secret, Selection};
 use http::Uri;
 use std::time::Duration;
+use toml::de::DeValue;
 
 /// What a lease lasts beyond the deadline of its request: the time to settle the answer.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
+/// Reads `[destination]`.
 pub(super) fn destination(section: &mut Section<'_>) -> Option<Destination> {
-    let name = section.text("name", "\"platform\"", |name| {
-        LaneName::new(name).map_err(|_| {
-            let wrong = format!("{name:?} is not a name");
-            Fault::new(wrong, "use 1 to 64 of a-z, 0-9 and inner `-`, for example \"platform\"")
-        })
-    })?;
+    let name = section.text("name", "\"platform\"", lane_name)?;
+    of_name(name.value, section)
+}
+
+/// Reads `[destinations]`: those beside the first, each over the first's defaults.
+pub(super) fn others(root: &mut Section<'_>, first: Option<&Destination>) -> Vec<Destination> {
+    root.each_over("destinations", "destination", |key, section| {
+        if let Some(name) = section.text("name", "\"platform\"", lane_name)
+            && !name.is_built_in()
+        {
+            let right = "name it by its table, [destinations.NAME]";
+            section.reject(&name, Fault::new("would be a second name", right));
+        }
+        let name = lane_name(key.value).map_err(|fault| section.reject(&key, fault)).ok()?;
+        if first.is_some_and(|first| first.name == name) {
+            let wrong = format!("\"{name}\" is the name of [destination] already");
+            section.reject(&key, Fault::new(wrong, "give one of them another name"));
+        }
+        of_name(name, section)
+    })
+}
+
+fn lane_name(name: &str) -> Result<LaneName, Fault> {
+    LaneName::new(name).map_err(|_| {
+        let wrong = format!("{name:?} is not a name");
+        Fault::new(wrong, "use 1 to 64 of a-z, 0-9 and inner `-`, for example \"platform\"")
+    })
+}
+
+fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let url = url(section)?;
     let secret = secret(section);
     let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     Some(Destination {
-        name: name.value,
+        name,
+        only: section.table("only", selection)?,
         url,
         ca,
         key_id: key_id.value,
@@ -40,12 +68,65 @@ pub(super) fn destination(section: &mut Section<'_>) -> Option<Destination> {
     })
 }
 
+/// Reads `only`: what it is sent.
+fn selection(section: &mut Section<'_>) -> Option<Selection> {
+    let kinds = chosen(section, "kinds", "[\"complaint\"]", |item| {
+        one_of(text(item, "\"complaint\"")?, "a kind", &RecordKind::NAMES)
+    });
+    let levels = chosen(section, "levels", "[1, 2]", |item| {
+        let level = match item {
+            DeValue::Integer(number) => u8::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        level.and_then(Level::from_number).ok_or_else(|| {
+            Fault::new("is no level", "write 5 for 非常满意 to 1 for 非常不满意, [1, 2]")
+        })
+    });
+    let areas = chosen(section, "areas", "[\"210100\"]", |item| {
+        AreaCode::new(text(item, "\"210100\"")?).map_err(|bad| {
+            let right = "write the six digits of GB/T 2260; \"210100\" holds its districts";
+            Fault::new(format!("{:?} is not an area code", bad.0), right)
+        })
+    });
+    let campaigns = chosen(section, "campaigns", "[\"hotline-sms\"]", |item| {
+        Ok(text(item, "\"hotline-sms\"")?.to_owned())
+    });
+    let channels = chosen(section, "channels", "[\"sms\"]", |item| {
+        let names = [("sms", Channel::Sms), ("ivr", Channel::Ivr)];
+        one_of(text(item, "\"sms\"")?, "a channel", &names)
+    });
+    Some(Selection {
+        kinds: kinds?,
+        levels: levels?,
+        areas: areas?,
+        campaigns: campaigns?,
+        channels: channels?,
+    })
+}
+
+/// What a condition allows; `Some` of nothing if it is not there. An empty list would allow nothing.
+fn chosen<T>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    example: &str,
+    one: impl Fn(&DeValue<'_>) -> Result<T, Fault>,
+) -> Option<Vec<T>> {
+    if !section.has(key) {
+        section.node(key);
+        return Some(Vec::new());
+    }
+    section.demand_items(key, &format!("write for example {key} = {example}, or leave it out"));
+    let list = section.list(key, example, one)?;
+    Some(list.value.into_iter().map(|item| item.value).collect())
+}
+
 fn url(section: &mut Section<'_>) -> Option<Uri> {
     let allow_http = section.flag("allow_http")?.value;
     let url = section.text("url", EXAMPLE_URL, |text| base_url(text, allow_http))?;
     if url.is_built_in() {
         let right = format!(
-            "write url = {EXAMPLE_URL}, your platform's address, under [destination] of your file"
+            "write url = {EXAMPLE_URL}, your platform's address, under [{}] of your file",
+            section.here().key
         );
         section.leave_open(&url, Fault::new("is still the example", right));
     }
@@ -166,4 +247,56 @@ pub(super) fn backoff(section: &mut Section<'_>) -> Option<Backoff> {
         max_attempts: section.count("max_attempts", 1..=1_000_000)?.value,
         max_age: max_age.value,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Environment, Problems, parse};
+    use super::*;
+    use std::path::Path;
+
+    fn read(text: &str) -> Result<Config, Problems> {
+        parse(text, "f", &Environment::given(Path::new(""), &[("S", "secret")]))
+    }
+
+    #[test]
+    fn others_have_the_defaults_of_the_first_and_nothing_that_was_said_of_it() {
+        let config = read(
+            "[destination]\nmax_batch = 7\nsecret = \"env:S\"\nurl = \"https://p.example/\"\n\
+             [destinations.city]\nurl = \"https://c.example/\"\n\
+             only = { kinds = [\"complaint\"], areas = [\"210100\"], levels = [1, 2] }",
+        );
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let [city] = &config.others[..] else { panic!("{:?}", config.others) };
+        assert_eq!((city.name.as_str(), city.max_batch), ("city", 100));
+        assert!(city.secret.reveal().is_empty(), "the first's key is not for others");
+        let expected = Selection {
+            kinds: vec![RecordKind::Complaint],
+            areas: vec![AreaCode::new("210100").expect("a code")],
+            levels: vec![Level::VeryDissatisfied, Level::Dissatisfied],
+            ..Selection::default()
+        };
+        assert_eq!(city.only, expected);
+        assert!(config.destination.only.is_everything());
+        let gaps = config.gaps.to_string();
+        assert!(gaps.contains("destinations.city: `secret` is missing"), "{gaps}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_another_is_said_at_its_line() {
+        for (text, expected) in [
+            ("[destinations.platform]\nurl = \"https://c.example/\"", "name of [destination]"),
+            ("[destinations.city]\nname = \"x\"", "f:2: destinations.city.name: would be a second"),
+            ("[destinations.Stadt]\nmax_batch = 1", "\"Stadt\" is not a name"),
+            ("[destinations.city.only]\nkinds = []", "destinations.city.only.kinds: "),
+            ("[destinations.city.only]\nkinds = [\"complaints\"]", "did you mean \"complaint\"?"),
+            ("[destinations.city.only]\nlevels = [6]", "is no level"),
+            ("[destinations.city.only]\nareas = [\"沈阳\"]", "is not an area code"),
+            ("[destinations.city.only]\nchannel = [\"sms\"]", "did you mean `channels`?"),
+            ("[destinations.city]\nlease = \"1s\"", "at least \"15s\""),
+        ] {
+            let problems = read(text).expect_err(text).to_string();
+            assert!(problems.contains(expected), "{text}\n{problems}");
+        }
+    }
 }

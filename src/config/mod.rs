@@ -43,7 +43,7 @@ pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
 
-use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, TargetType};
+use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, Selection, TargetType};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::Serialize;
@@ -73,6 +73,8 @@ pub struct Config {
     pub complaints: Arc<Complaints>,
     /// Where records go.
     pub destination: Destination,
+    /// Where they go besides.
+    pub others: Vec<Destination>,
     /// Logging.
     pub log: Log,
     /// Shutdown.
@@ -90,6 +92,11 @@ pub struct Config {
 pub const DEFAULTS: &str = include_str!("../../config/gateway.toml");
 
 impl Config {
+    /// Everywhere that records go.
+    pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        std::iter::once(&self.destination).chain(&self.others)
+    }
+
     /// The built-in defaults.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a test parses the file, which is compiled in")]
@@ -347,6 +354,8 @@ impl Campaign {
 pub struct Destination {
     /// Its name: that of its lane.
     pub name: LaneName,
+    /// What it is sent.
+    pub only: Selection,
     /// The base URL, `https://…`; `http://…` only with `allow_http`.
     pub url: http::Uri,
     /// Extra trusted roots, PEM; `None`: the system's.

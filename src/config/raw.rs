@@ -47,6 +47,10 @@ impl<'a> Document<'a> {
         Err(Problems::new(errors.iter().map(problem).collect()))
     }
 
+    fn is_built_in(&self) -> bool {
+        self.file == BUILT_IN
+    }
+
     /// What it holds.
     pub(super) fn tree(&self) -> &DeTable<'a> {
         &self.tree

@@ -4,7 +4,7 @@ use crate::config::{Backoff, Breaker, Destination};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
     Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
-    ServiceNumber, Target, TargetType,
+    Selection, ServiceNumber, Target, TargetType,
 };
 use crate::store::Leased;
 use jiff::Timestamp;
@@ -80,6 +80,7 @@ pub(super) fn bare_complaint() -> Record {
 pub(super) fn destination() -> Destination {
     Destination {
         name: LaneName::new("province").expect("a name"),
+        only: Selection::default(),
         url: http::Uri::from_static("http://127.0.0.1:9"),
         ca: None,
         key_id: "k1".to_owned(),

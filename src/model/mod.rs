@@ -15,6 +15,7 @@ pub mod recording;
 pub mod scheme;
 pub mod secret;
 pub mod segments;
+pub mod selection;
 pub mod traces;
 
 pub use call::{NotAStep, OptionCode, Question, Step};
@@ -38,4 +39,5 @@ pub use recording::{
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
 pub use segments::segments;
+pub use selection::{RecordKind, Selection};
 pub use traces::{History, Made, Note, Traces};

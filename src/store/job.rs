@@ -1,5 +1,6 @@
 //! What callers ask of the writer, each with the way back for its own answer.
 
+use super::lanes::Passed;
 use super::seal::Fingerprint;
 use super::{
     Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
@@ -87,6 +88,7 @@ pub(super) struct SealedRecord {
     pub(super) id: RecordId,
     pub(super) revision: Revision,
     pub(super) urgent: bool,
+    pub(super) passed: Passed,
     pub(super) level: Option<u8>,
     pub(super) caller: Option<Fingerprint>,
     pub(super) sealed: Vec<u8>,

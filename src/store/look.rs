@@ -44,6 +44,8 @@ pub enum RecordState {
     },
     /// A later revision went out instead.
     Superseded,
+    /// No lane wants it.
+    NotForLane,
 }
 
 /// A found record.
@@ -144,6 +146,8 @@ pub enum AttemptOutcome {
     Superseded,
     /// Put back by an operator.
     Replayed,
+    /// Not for this lane.
+    Passed,
     /// Written by a newer version of the gateway.
     Unknown,
 }
@@ -156,6 +160,7 @@ impl AttemptOutcome {
             3 => AttemptOutcome::Dead,
             4 => AttemptOutcome::Superseded,
             5 => AttemptOutcome::Replayed,
+            6 => AttemptOutcome::Passed,
             _ => AttemptOutcome::Unknown,
         }
     }
@@ -247,12 +252,12 @@ pub struct LaneStatus {
     pub dead: i64,
 }
 
-/// A full count of a store with one lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Raw callbacks kept.
-    pub callbacks: i64,
-    /// Record revisions.
+/// What became of records in a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaneCounts {
+    /// Its name.
+    pub name: String,
+    /// Record revisions stored since there is this lane.
     pub records: i64,
     /// Of them in the outbox.
     pub pending: i64,
@@ -262,6 +267,36 @@ pub struct Counts {
     pub delivered: i64,
     /// Of them overtaken by a later revision.
     pub superseded: i64,
+    /// Of them not wanted there.
+    pub not_for_it: i64,
+}
+
+impl LaneCounts {
+    /// Whether every record revision is in exactly one place.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.records
+            == self.pending + self.dead + self.delivered + self.superseded + self.not_for_it
+    }
+}
+
+/// A full count of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Raw callbacks kept.
+    pub callbacks: i64,
+    /// Record revisions.
+    pub records: i64,
+    /// Of them in outboxes.
+    pub pending: i64,
+    /// Of them given up.
+    pub dead: i64,
+    /// Of them with the platform.
+    pub delivered: i64,
+    /// Of them overtaken by a later revision.
+    pub superseded: i64,
+    /// The same for each lane: of several, each has its own share of the four.
+    pub by_lane: Vec<LaneCounts>,
     /// Events that repeated an earlier one.
     pub repeats: i64,
     /// Events that made no record, and conclusions that made none.
@@ -271,9 +306,9 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Whether every record revision is in exactly one place.
+    /// Whether every record revision is in exactly one place of each lane.
     #[must_use]
     pub fn add_up(&self) -> bool {
-        self.records == self.pending + self.dead + self.delivered + self.superseded
+        self.by_lane.iter().all(LaneCounts::add_up)
     }
 }

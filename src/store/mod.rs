@@ -11,6 +11,7 @@ pub mod housekeeping;
 mod inbox;
 mod job;
 mod keys;
+mod lanes;
 mod look;
 mod memory;
 mod message;
@@ -26,9 +27,10 @@ pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend
 use health::Health;
 pub use health::Unwell;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
+pub use lanes::{LaneOptions, MOST_LANES};
 pub use look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
-    QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
+    Matched, QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{
@@ -46,11 +48,12 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
-use crate::model::{AccountName, LaneName, Meaning, Record};
+use crate::model::{AccountName, Meaning, Record};
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
+use lanes::Passed;
 use seal::{Fingerprinter, Sealer};
 use sqlite::Reader;
 use std::fs::File;
@@ -70,6 +73,7 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     audio: recording::AudioFiles,
+    lanes: Arc<[LaneOptions]>,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -79,8 +83,8 @@ pub struct Store {
 pub struct Options {
     /// Where the database stands.
     pub directory: PathBuf,
-    /// The lanes that every record goes to.
-    pub lanes: Vec<LaneName>,
+    /// The lanes that records go to, [`MOST_LANES`] at most.
+    pub lanes: Vec<LaneOptions>,
     /// Jobs that may wait for the writer.
     pub queue: usize,
     /// Callbacks in one transaction, at most.
@@ -262,7 +266,8 @@ impl Store {
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
         let audio = recording::AudioFiles::of(&options.directory);
-        Ok(Store { jobs, shared, reader, prints, commits, clock, audio, _lock: lock })
+        let lanes = options.lanes.as_slice().into();
+        Ok(Store { jobs, shared, reader, prints, commits, clock, audio, lanes, _lock: lock })
     }
 
     /// Notes the volume's room. Returns whether that changed what is accepted.
@@ -364,6 +369,7 @@ impl Store {
                 id: record.id,
                 revision: record.revision,
                 urgent: record.is_urgent(),
+                passed: Passed::by(&self.lanes, record),
                 level: match record.meaning {
                     Meaning::Rating { level, .. } => Some(level.number()),
                     Meaning::Complaint { .. } | Meaning::NotRated { .. } => None,

@@ -8,9 +8,9 @@ use bridge8890::model::{
     Scheme, Secret, ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
-    Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, Lease, MemoryChange,
-    MessageLane, NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered,
-    Retention, SendReport, Settled, Settlement, Share, Store,
+    Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, LaneOptions, Lease,
+    MemoryChange, MessageLane, NewMessage, Opaque, Operator, Options, RawRequest, RecordState,
+    Remembered, Retention, SendReport, Settled, Settlement, Share, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -25,6 +25,8 @@ pub(crate) struct Bench {
     pub(crate) directory: TempDir,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+    /// The lanes from the next opening on.
+    pub(crate) lanes: Vec<LaneOptions>,
     pub(crate) open: Option<(Store, Tasks)>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) fn lane() -> LaneName {
 pub(crate) fn options(directory: &Path) -> Options {
     Options {
         directory: directory.to_owned(),
-        lanes: vec![lane()],
+        lanes: vec![LaneOptions::of_everything(lane())],
         queue: 1024,
         max_group: 256,
         progress: Progress::new("writer"),
@@ -50,7 +52,8 @@ impl Bench {
     pub(crate) async fn new() -> Bench {
         let clock = Clock::set_to(Timestamp::from_second(1_772_677_230).expect("a time"));
         let directory = TempDir::new().expect("a directory");
-        let mut bench = Bench { directory, clock, entropy: Entropy::seeded(1), open: None };
+        let lanes = vec![LaneOptions::of_everything(lane())];
+        let mut bench = Bench { directory, clock, entropy: Entropy::seeded(1), lanes, open: None };
         bench.reopen().await;
         bench
     }
@@ -73,7 +76,7 @@ impl Bench {
         self.close().await;
         let tasks = Tasks::new();
         let store = Store::open(
-            &options(self.directory.path()),
+            &Options { lanes: self.lanes.clone(), ..options(self.directory.path()) },
             ring(),
             self.clock.clone(),
             self.entropy.clone(),

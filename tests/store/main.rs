@@ -6,6 +6,7 @@ mod bench;
 mod concluded;
 mod contract;
 mod dialogues;
+mod lanes;
 mod messages;
 mod migrated;
 mod recordings;

@@ -32,6 +32,25 @@ impl<'a> Section<'a> {
         inner.run(read)
     }
 
+    /// Reads each table within the table `key`, laid over the built-in defaults of the table `other`.
+    pub(in crate::config) fn each_over<T>(
+        &mut self,
+        key: &'static str,
+        other: &str,
+        mut read: impl FnMut(At<&'a str>, &mut Section<'a>) -> Option<T>,
+    ) -> Vec<T> {
+        self.know(key);
+        let outer = self.inner(key);
+        let below = self.inner(other).layers;
+        let built_in = || below.iter().filter(|layer| layer.document.is_built_in()).cloned();
+        let one = |name: At<&'a str>| {
+            let mut inner = outer.inner(name.value);
+            inner.layers.extend(built_in());
+            inner.run(|inner| read(name, inner))
+        };
+        outer.names().into_iter().filter_map(one).collect()
+    }
+
     /// Reads each table within the table `key`, laid over this section itself; what they know is
     /// known here. What an upper layer says here in vain, because the lowest says it otherwise in
     /// every one of these tables, is reported.

@@ -23,15 +23,15 @@ pub(super) struct Added {
     pub(super) records: i64,
     /// Whether events are held.
     pub(super) held: bool,
-    /// The statements that take superseded revisions out of the queue.
-    superseding: Vec<Place>,
+    /// The statements that keep records out of lanes, or take superseded revisions out of the queue.
+    lessening: Vec<Place>,
 }
 
 impl Added {
     /// By how many rows the queue grew, or shrank.
     pub(super) fn queued(&self, lanes: usize, done: &Done) -> i64 {
-        let superseded = self.superseding.iter().map(|place| done.changes(*place)).sum::<u64>();
-        self.records * i64::try_from(lanes).unwrap_or(0) - i64::try_from(superseded).unwrap_or(0)
+        let less = self.lessening.iter().map(|place| done.changes(*place)).sum::<u64>();
+        self.records * i64::try_from(lanes).unwrap_or(0) - i64::try_from(less).unwrap_or(0)
     }
 }
 
@@ -88,15 +88,20 @@ pub(super) fn add_planned(
     plan: Plan,
     queued_at: Option<i64>,
 ) -> Result<Added, sqlx::Error> {
-    let mut superseding = Vec::new();
+    let mut lessening = Vec::new();
     let (records, held) = (plan.next_record - plan.first_record, !plan.held.is_empty());
     if !plan.records.is_empty() {
         let span = (plan.first_record, plan.next_record - 1);
         add_records(script, plan.records, span.0)?;
-        for lane in lanes {
-            add_to_outbox(script, *lane, span, queued_at);
+        for (place, lane) in lanes.iter().enumerate() {
+            let passed = plan.passed.iter().filter(|(_, passed)| passed.by_lane(place));
+            let passed: Vec<i64> = passed.map(|(seq, _)| *seq).collect();
+            match passed.is_empty() {
+                true => add_to_outbox(script, *lane, span, queued_at),
+                false => lessening.push(add_some(script, *lane, span, queued_at, passed)),
+            }
             for (id, revision) in &plan.revised {
-                superseding.push(supersede(script, *lane, plan.received_at, (*id, *revision)));
+                lessening.push(supersede(script, *lane, plan.received_at, (*id, *revision)));
             }
         }
     }
@@ -114,7 +119,7 @@ pub(super) fn add_planned(
         );
         script.bind(rows);
     }
-    Ok(Added { records, held, superseding })
+    Ok(Added { records, held, lessening })
 }
 
 fn add_held(script: &mut Script, sealer: Sealer<'_>, held: &[HeldRow]) -> Result<(), sqlx::Error> {
@@ -168,6 +173,41 @@ fn add_to_outbox(
          FROM record WHERE seq BETWEEN ? AND ?",
     );
     script.bind(lane).bind(queued_at).bind(queued_at).bind(first).bind(last);
+}
+
+/// Queues all but those that the lane does not want, unless it was sent an earlier revision: what it
+/// knows of, it is told the end of. The place tells how many were left out.
+fn add_some(
+    script: &mut Script,
+    lane: i64,
+    (first, last): (i64, i64),
+    queued_at: Option<i64>,
+    passed: Vec<i64>,
+) -> Place {
+    let passed = super::json_list(passed);
+    script.add(
+        "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
+         SELECT ?, seq, urgent, coalesce(?, received_at), 0, 0, coalesce(?, received_at)
+         FROM record WHERE seq BETWEEN ? AND ? AND seq NOT IN (SELECT value FROM json_each(?))",
+    );
+    script.bind(lane).bind(queued_at).bind(queued_at).bind(first).bind(last).bind(passed.clone());
+    let place = script.add(
+        "INSERT INTO attempt (lane, seq, send, attempt, outcome)
+         SELECT ?, r.seq, 0, 0, 6 FROM record AS r
+         WHERE r.seq IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
+            SELECT 1 FROM record AS e WHERE e.id = r.id AND e.revision < r.revision AND (
+                EXISTS (SELECT 1 FROM outbox WHERE lane = ? AND seq = e.seq)
+                OR EXISTS (SELECT 1 FROM attempt WHERE lane = ? AND seq = e.seq AND outcome <> 6)))",
+    );
+    script.bind(lane).bind(passed.clone()).bind(lane).bind(lane);
+    script.add(
+        "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
+         SELECT ?, seq, urgent, coalesce(?, received_at), 0, 0, coalesce(?, received_at)
+         FROM record WHERE seq IN (SELECT value FROM json_each(?))
+            AND NOT EXISTS (SELECT 1 FROM attempt WHERE lane = ? AND attempt.seq = record.seq)",
+    );
+    script.bind(lane).bind(queued_at).bind(queued_at).bind(passed).bind(lane);
+    place
 }
 
 /// Takes earlier revisions that nobody is sending out of the queue.

@@ -5,6 +5,7 @@ use super::recording;
 use super::writer::State;
 use crate::clock::Entropy;
 use crate::model::LaneName;
+use crate::store::LaneOptions;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
 use crate::store::{KeyRing, OpenError};
 use jiff::Timestamp;
@@ -13,7 +14,6 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row, SqliteConnection};
-use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub(in crate::store) struct Opened {
     pub(in crate::store) writer: SqliteConnection,
     pub(in crate::store) checkpointer: SqliteConnection,
     pub(in crate::store) readers: SqlitePool,
-    pub(in crate::store) lanes: BTreeMap<LaneName, i64>,
+    pub(in crate::store) lanes: Vec<(LaneName, i64)>,
     pub(in crate::store) lookup_key: Vec<u8>,
     pub(in crate::store) state: State,
     pub(in crate::store) pending: i64,
@@ -46,7 +46,7 @@ pub(in crate::store) struct Opened {
 /// Opens, and if need be makes, the database in a directory.
 pub(in crate::store) async fn open(
     directory: &Path,
-    lanes: &[LaneName],
+    lanes: &[LaneOptions],
     ring: &KeyRing,
     entropy: &Entropy,
     now: Timestamp,
@@ -195,19 +195,22 @@ pub(in crate::store) async fn stored_lookup_key(
 
 async fn lane_ids(
     connection: &mut SqliteConnection,
-    lanes: &[LaneName],
-) -> Result<BTreeMap<LaneName, i64>, sqlx::Error> {
-    let mut ids = BTreeMap::new();
-    for lane in lanes {
-        sqlx::query("INSERT OR IGNORE INTO lane (name) VALUES (?)")
-            .bind(lane.to_string())
-            .execute(&mut *connection)
-            .await?;
+    lanes: &[LaneOptions],
+) -> Result<Vec<(LaneName, i64)>, sqlx::Error> {
+    let mut ids = Vec::new();
+    for LaneOptions { name: lane, .. } in lanes {
+        sqlx::query(
+            "INSERT OR IGNORE INTO lane (name, first_seq)
+             SELECT ?, coalesce(max(seq), 0) + 1 FROM record",
+        )
+        .bind(lane.to_string())
+        .execute(&mut *connection)
+        .await?;
         let id = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
             .bind(lane.to_string())
             .fetch_one(&mut *connection)
             .await?;
-        ids.insert(lane.clone(), id);
+        ids.push((lane.clone(), id));
     }
     Ok(ids)
 }

@@ -10,6 +10,7 @@ use crate::store::job::{
     CommitJob, ConcludeJob, Item, NoncePrints, RereadJob, SealedRecord, SealedShare,
 };
 use crate::store::keys::{KeyEntry, KeyIndex, KeyKind, Known};
+use crate::store::lanes::Passed;
 use crate::store::look::Matched;
 use crate::store::seal::Fingerprint;
 use crate::store::{Committed, Concluded, StoreError};
@@ -38,6 +39,8 @@ pub(super) struct Plan {
     pub(super) next_record: i64,
     /// Records and revisions before which others leave the queue.
     pub(super) revised: Vec<(uuid::Uuid, u32)>,
+    /// Records that some lanes do not want.
+    pub(super) passed: Vec<(i64, Passed)>,
     pub(super) notes: Pack<NoteTuple>,
     pub(super) held: Vec<HeldRow>,
     pub(super) keys: Vec<KeyEntry>,
@@ -203,6 +206,7 @@ impl Plan {
             first_record,
             next_record: first_record,
             revised: Vec::new(),
+            passed: Vec::new(),
             notes: Pack::with_capacity(0, 0),
             held: Vec::new(),
             keys: Vec::with_capacity(callbacks * 2),
@@ -268,6 +272,9 @@ impl Plan {
         let (revision, urgent, level) = (record.revision.0, record.urgent, record.level);
         let (account, received_at) = (from.account.to_owned(), from.received_at);
         self.records.row((place, length, revision, from.seq, received_at, urgent, level, account));
+        if record.passed != Passed::default() {
+            self.passed.push((seq, record.passed));
+        }
         if record.revision > Revision::FIRST {
             self.revised.push((record.id.0, revision));
         }

@@ -6,8 +6,8 @@ use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneStatus, Matched,
-    RecordState, Repeat, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
+    Matched, RecordState, Repeat, RevisionHistory,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -179,30 +179,38 @@ impl Reader {
         Ok(rows.iter().map(line).collect())
     }
 
-    /// Where a record revision is: in exactly one place.
+    /// Where a record revision is: in exactly one place of each lane, and of several lanes where most
+    /// is left to be done.
     async fn state(&self, seq: RecordSeq) -> Result<RecordState, ReadError> {
-        let row = sqlx::query(
+        let rows = sqlx::query(
             "SELECT (SELECT due_at FROM outbox WHERE lane = l.id AND seq = ?1),
                     (SELECT token FROM outbox WHERE lane = l.id AND seq = ?1),
                     (SELECT class FROM dead_letter WHERE lane = l.id AND seq = ?1),
                     (SELECT outcome FROM attempt WHERE lane = l.id AND seq = ?1
                      ORDER BY send DESC LIMIT 1)
-             FROM lane AS l ORDER BY l.id LIMIT 1",
+             FROM lane AS l WHERE l.first_seq <= ?1 ORDER BY l.id",
         )
         .bind(seq.0)
-        .fetch_one(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
-        let due: Option<i64> = row.get(0);
-        let class: Option<String> = row.get(2);
-        Ok(match (due, class) {
-            (Some(due), _) => RecordState::Pending {
+        let state = |row: &SqliteRow| match (row.get(0), row.get(2), row.get::<Option<i64>, _>(3)) {
+            (Some(due), _, _) => RecordState::Pending {
                 due: timestamp(due),
                 leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
             },
-            (None, Some(class)) => RecordState::Dead { class },
-            (None, None) if row.get::<Option<i64>, _>(3) == Some(4) => RecordState::Superseded,
-            (None, None) => RecordState::Delivered,
-        })
+            (None, Some(class), _) => RecordState::Dead { class },
+            (None, None, Some(1)) => RecordState::Delivered,
+            (None, None, Some(4)) => RecordState::Superseded,
+            (None, None, _) => RecordState::NotForLane,
+        };
+        let left = |state: &RecordState| match state {
+            RecordState::Pending { .. } => 0,
+            RecordState::Dead { .. } => 1,
+            RecordState::Delivered => 2,
+            RecordState::Superseded => 3,
+            RecordState::NotForLane => 4,
+        };
+        Ok(rows.iter().map(state).min_by_key(left).unwrap_or(RecordState::NotForLane))
     }
 
     /// Dead letters, newest first.
@@ -256,31 +264,55 @@ impl Reader {
         Ok(rows.iter().map(status).collect())
     }
 
-    /// A full count: every record revision in exactly one of four places.
+    /// A full count: every record revision in exactly one of five places of each lane.
     pub(in crate::store) async fn counts(&self) -> Result<Counts, ReadError> {
         let row = sqlx::query(
             "SELECT (SELECT coalesce(sum(count), 0) FROM callback_page),
-                    (SELECT count(*) FROM record), (SELECT count(*) FROM outbox),
-                    (SELECT count(*) FROM dead_letter),
-                    (SELECT count(*) FROM attempt WHERE outcome = 1),
-                    (SELECT count(*) FROM attempt WHERE outcome = 4),
+                    (SELECT count(*) FROM record),
                     (SELECT count(*) FROM note WHERE repeats IS NOT NULL),
                     (SELECT count(*) FROM note WHERE repeats IS NULL),
                     (SELECT count(*) FROM inbox)",
         )
         .fetch_one(&self.pool)
         .await?;
+        let lanes = self.lane_counts().await?;
+        let sum = |of: fn(&LaneCounts) -> i64| lanes.iter().map(of).sum();
         Ok(Counts {
             callbacks: row.get(0),
+            records: row.get(1),
+            pending: sum(|lane| lane.pending),
+            dead: sum(|lane| lane.dead),
+            delivered: sum(|lane| lane.delivered),
+            superseded: sum(|lane| lane.superseded),
+            repeats: row.get(2),
+            notes: row.get(3),
+            held: row.get(4),
+            by_lane: lanes,
+        })
+    }
+
+    async fn lane_counts(&self) -> Result<Vec<LaneCounts>, ReadError> {
+        let rows = sqlx::query(
+            "SELECT l.name, (SELECT count(*) FROM record WHERE seq >= l.first_seq),
+                    (SELECT count(*) FROM outbox WHERE lane = l.id),
+                    (SELECT count(*) FROM dead_letter WHERE lane = l.id),
+                    (SELECT count(*) FROM attempt WHERE lane = l.id AND outcome = 1),
+                    (SELECT count(*) FROM attempt WHERE lane = l.id AND outcome = 4),
+                    (SELECT count(*) FROM attempt WHERE lane = l.id AND outcome = 6)
+             FROM lane AS l ORDER BY l.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let counts = |row: &SqliteRow| LaneCounts {
+            name: row.get(0),
             records: row.get(1),
             pending: row.get(2),
             dead: row.get(3),
             delivered: row.get(4),
             superseded: row.get(5),
-            repeats: row.get(6),
-            notes: row.get(7),
-            held: row.get(8),
-        })
+            not_for_it: row.get(6),
+        };
+        Ok(rows.iter().map(counts).collect())
     }
 
     /// When the next record of a lane is due.

@@ -21,7 +21,6 @@ use crate::store::{Committed, Concluded, LeaseToken, Settlement, Shared, StoreEr
 use crate::telemetry::{Progress, store as telemetry};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,7 +49,7 @@ pub(in crate::store) struct State {
 pub(in crate::store) struct Writer {
     connection: SqliteConnection,
     state: State,
-    lanes: BTreeMap<LaneName, i64>,
+    lanes: Vec<(LaneName, i64)>,
     shared: Arc<Shared>,
     clock: Clock,
     max_group: usize,
@@ -99,7 +98,7 @@ struct Written {
 impl Writer {
     /// Over an opened database.
     pub(in crate::store) fn new(
-        (connection, state, lanes): (SqliteConnection, State, BTreeMap<LaneName, i64>),
+        (connection, state, lanes): (SqliteConnection, State, Vec<(LaneName, i64)>),
         shared: Arc<Shared>,
         clock: Clock,
         max_group: usize,
@@ -216,7 +215,7 @@ impl Writer {
             recording::step_back(&mut script, self.seen_at - now);
         }
         let settling = self.settle(&mut script, group, now)?;
-        let lanes: Vec<i64> = self.lanes.values().copied().collect();
+        let lanes: Vec<i64> = self.lanes.iter().map(|(_, id)| *id).collect();
         let sealer = self.shared.sealer();
         let (committed, added) =
             group::add(&mut script, &mut self.state, &lanes, &mut group.commits, (&filed, sealer))?;
@@ -309,7 +308,7 @@ impl Writer {
         if self.stale {
             self.recover().await?;
         }
-        let lanes: Vec<i64> = self.lanes.values().copied().collect();
+        let lanes: Vec<i64> = self.lanes.iter().map(|(_, id)| *id).collect();
         let now = self.clock.now().as_millisecond();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let (connection, sealer) = (&mut self.connection, self.shared.sealer());
@@ -359,8 +358,9 @@ impl Writer {
     }
 }
 
-fn lane(lanes: &BTreeMap<LaneName, i64>, name: &LaneName) -> Result<i64, sqlx::Error> {
-    lanes.get(name).copied().ok_or_else(|| {
+fn lane(lanes: &[(LaneName, i64)], name: &LaneName) -> Result<i64, sqlx::Error> {
+    let found = lanes.iter().find(|(known, _)| known == name);
+    found.map(|(_, id)| *id).ok_or_else(|| {
         sqlx::Error::Protocol(format!("the store was opened without the lane `{name}`"))
     })
 }
