@@ -75,8 +75,11 @@ pub fn may_send(
     }
     let over = caller.invitations.iter().any(|asked| {
         Some(&asked.invitation.id) == message.invitation.as_ref()
-            && matches!(message.kind, MessageKind::Invite | MessageKind::Call)
-            && !may_ask(asked.invitation.state)
+            && match message.kind {
+                MessageKind::Invite => !may_ask(asked.invitation.state),
+                MessageKind::Call => asked.invitation.state != InvitationState::Planned,
+                _ => false,
+            }
     });
     if over { Err(Unrated::NotSent) } else { Ok(()) }
 }

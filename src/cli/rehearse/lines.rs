@@ -105,6 +105,7 @@ mod tests {
         url = "https://jasmin.example"
         user = "u"
         secret = "env:NOT_THERE"
+        values = { report_url = "https://gateway.example/callback/c-sms" }
         [campaigns.talk]
         service_numbers = ["10690", "1069*"]
         scheme = "asc"

@@ -101,7 +101,7 @@ struct Call {
 
 impl Call {
     fn begin() -> Call {
-        let bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00");
+        let bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00").recording();
         let mut call = Call { bench, step: None, acts: Vec::new(), put: BTreeMap::new() };
         call.hears(answered(CALL), None);
         assert_eq!(call.step, Some(Step::first(Question::Rating)));
@@ -239,7 +239,7 @@ fn a_key_after_the_end_revises_what_was_recorded_of_it() {
 fn keys_that_wait_for_their_number_are_awaited_at_the_end_too() {
     let mut call = Call::begin();
     let step = call.step;
-    call.bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00");
+    call.bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00").recording();
     let nameless = |body| Event { caller: None, ..of_call(body) };
     call.hears(nameless(EventBody::Keypad { digits: "1".to_owned() }), step);
     let status = CallStatus::Completed;

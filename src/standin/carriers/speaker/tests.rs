@@ -79,7 +79,8 @@ fn assert_understood(account: &Account, way: &Way<'_>, said: &Said<'_>) {
         }
         (RuleKind::CallStatus { state, .. }, EventBody::CallStatus { status, raw, .. }) => {
             assert_eq!(state.map.get(said.content), Some(status), "{name}");
-            assert_eq!(raw, said.content, "{name}");
+            // What it is, is not always said in the carrier's own word for it.
+            assert!(raw == said.content || state.raw.is_some(), "{name}: {raw}");
         }
         (RuleKind::DeliveryReport { state }, EventBody::DeliveryReport { status, raw }) => {
             assert_eq!(state.map.get(said.content), Some(status), "{name}");
