@@ -5,7 +5,7 @@
 //! of the invitations.
 
 use super::Intake;
-use crate::config::{self, Campaign};
+use crate::config::{self, CallFlow, Campaign, Prompt};
 use crate::dialogue::memory::{self, Memory, MemoryKey};
 use crate::dialogue::{Known, News, NotNow, may_call};
 use crate::model::{
@@ -54,6 +54,9 @@ pub struct Call {
     handler: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<String>,
+    /// What the campaign asks in its calls, if it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<Question>,
     /// The digits that the prompt offers, and what each stands for.
     keys: Vec<Key>,
     /// Whether 0 declines.
@@ -63,6 +66,25 @@ pub struct Call {
     /// When it was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_at: Option<String>,
+}
+
+/// A prompt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Question {
+    /// To be spoken.
+    Say(String),
+    /// To be played, by its address.
+    Play(String),
+}
+
+impl Question {
+    fn of(flow: &CallFlow) -> Question {
+        match &flow.rating {
+            Prompt::Say(words) => Question::Say(words.clone()),
+            Prompt::Play(address) => Question::Play(address.clone()),
+        }
+    }
 }
 
 /// A digit of the prompt.
@@ -313,6 +335,7 @@ fn call(
         department: matter.department.clone(),
         handler: matter.handler.clone(),
         call_id: matter.call_id.clone(),
+        question: campaign.call.as_ref().map(Question::of),
         keys: (1..).zip(campaign.scheme.levels()).map(Key::of).collect(),
         zero_declines: campaign.scheme.zero_declines(),
         expires_at: local(expires_at),

@@ -40,6 +40,8 @@ dedupe = ["call", "digits"]
 
 [campaigns.asked]
 ivr_channel_code = 8
+[campaigns.asked.call]
+rating = "请评价"
 [campaigns.asked.conversation]
 invited_only = true
 "#;
@@ -95,6 +97,7 @@ async fn a_call_is_taken_once_and_its_validity_begins_then() {
     until("it waits", async || gateway.calls().await.len() == 1).await;
     let call = gateway.calls().await.remove(0);
     assert_eq!((&call["mobile"], &call["passThrough"]), (&"+8613940000001".into(), &"v-1".into()));
+    assert_eq!(call["question"], json!({"say": "请评价"}));
     assert_eq!(call["keys"][0], json!({"digits": 1, "level": 5, "title": "非常满意"}));
     assert_eq!(gateway.shows("v-1").await["state"], "planned");
 

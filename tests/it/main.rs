@@ -14,6 +14,7 @@ mod configuration_is_read_again;
 mod conversations_are_rehearsed;
 mod damaged_hides_nothing;
 mod dead_letters_are_replayed;
+mod destinations_are_apart;
 mod disk_floor_is_kept;
 mod duplicate_is_answered_alike;
 mod invitations_are_taken;
