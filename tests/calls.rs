@@ -22,32 +22,10 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
-use transcript::{Exchange, Request, Transcript};
+use transcript::{Exchange, FLOW, Request, Transcript};
 
 /// The moment at which every recorded signature is fresh: 2026-03-05T02:20:30Z.
 const CLOCK: jiff::Timestamp = jiff::Timestamp::constant(1_772_677_230, 0);
-
-/// What the recorded calls ask.
-const FLOW: &str = r#"
-[campaigns.asked.call]
-greeting = "您好，这里是\"8890\"<便民>热线 & 'AT&T'。"
-rating = "非常满意请按1，很不满意请按5"
-wrong_key = "按键有误。"
-silence = { play = "https://ivr.example/silence.wav?a=1&b='2'" }
-thanks = "谢谢，再见。"
-goodbye = "再见。"
-wait = "6s"
-repeats = 2
-
-[campaigns.asked.call.reason]
-ask = "服务态度请按1，其他请按2"
-keys = { 1 = ["214", "115"], 2 = [] }
-
-[campaigns.asked.call.message]
-ask = "需要留言请按1"
-record = "请在提示音后留言，按#号键结束"
-longest = "2m"
-"#;
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("a directory");

@@ -46,3 +46,7 @@ mod exchange;
 
 #[path = "../support/openapi.rs"]
 mod openapi;
+
+#[expect(dead_code, reason = "the calls' own test uses all of it")]
+#[path = "../support/transcript.rs"]
+mod transcript;

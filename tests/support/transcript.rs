@@ -14,6 +14,28 @@ use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What the recorded calls ask.
+pub(crate) const FLOW: &str = r#"
+[campaigns.asked.call]
+greeting = "您好，这里是\"8890\"<便民>热线 & 'AT&T'。"
+rating = "非常满意请按1，很不满意请按5"
+wrong_key = "按键有误。"
+silence = { play = "https://ivr.example/silence.wav?a=1&b='2'" }
+thanks = "谢谢，再见。"
+goodbye = "再见。"
+wait = "6s"
+repeats = 2
+
+[campaigns.asked.call.reason]
+ask = "服务态度请按1，其他请按2"
+keys = { 1 = ["214", "115"], 2 = [] }
+
+[campaigns.asked.call.message]
+ask = "需要留言请按1"
+record = "请在提示音后留言，按#号键结束"
+longest = "2m"
+"#;
+
 /// A recorded call.
 #[derive(Debug)]
 pub(crate) struct Transcript {
