@@ -290,6 +290,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_needs_a_carrier_that_does() {
+        let config = read("rating = \"请评价\"").expect("it is right");
+        let warnings = config.warnings.to_string();
+        assert!(warnings.contains("f:1: campaigns.c: asks in calls, and no account"), "{warnings}");
+        let twilio = "rating = \"请评价\"\n[accounts.t]\ncarrier = \"twilio\"\nallow_http = true\n\
+                      secrets = [\"env:S\"]";
+        let environment = Environment::given(Path::new(""), &[("S", "secret")]);
+        let config = parse(&format!("{HEAD}{twilio}"), "f", &environment).expect("it is right");
+        assert!(!config.warnings.to_string().contains("asks in calls"));
+    }
+
+    #[test]
     fn what_cannot_be_asked_is_said_at_its_line() {
         for (keys, expected) in [
             ("", "campaigns.c.call: `rating` is missing"),

@@ -20,8 +20,17 @@ pub(super) struct Campaigns {
     pub(super) good: Vec<Arc<Campaign>>,
     /// All names, so that a mistake in a campaign is not reported again by its accounts.
     names: Vec<String>,
-    /// The accounts that are to send for them.
+    /// What they need of accounts.
+    pub(super) needs: Needs,
+}
+
+/// What campaigns need of accounts.
+#[derive(Default)]
+pub(super) struct Needs {
+    /// Those that are to send.
     pub(super) senders: Vec<At<AccountName>>,
+    /// Who asks in calls, and so needs a carrier that asks for their steps.
+    pub(super) callers: Vec<At<()>>,
 }
 
 impl Campaigns {
@@ -45,14 +54,14 @@ impl Campaigns {
 
 /// Reads `[campaigns]`; without `complaints`, which were reported, none is good.
 pub(super) fn campaigns(root: &mut Section<'_>, complaints: Option<&Arc<Complaints>>) -> Campaigns {
-    let (mut names, mut senders) = (Vec::new(), Vec::new());
+    let (mut names, mut needs) = (Vec::new(), Needs::default());
     // Every service number so far and the key under which it stands.
     let mut taken = BTreeMap::new();
     let good = root.each("campaigns", |name, section| {
         names.push(name.value.to_owned());
-        campaign(name.value, section, complaints, &mut taken, &mut senders)
+        campaign(name.value, section, complaints, &mut taken, &mut needs)
     });
-    Campaigns { good, names, senders }
+    Campaigns { good, names, needs }
 }
 
 fn campaign(
@@ -60,7 +69,7 @@ fn campaign(
     section: &mut Section<'_>,
     complaints: Option<&Arc<Complaints>>,
     taken: &mut BTreeMap<String, String>,
-    senders: &mut Vec<At<AccountName>>,
+    needs: &mut Needs,
 ) -> Option<Arc<Campaign>> {
     let service_numbers = service_numbers(section, taken);
     let right = "write service_numbers = [\"10690088\", \"8890*\"]";
@@ -82,8 +91,9 @@ fn campaign(
     section.demand("target", "write target = \"call\" (一次一评) or \"case\" (一事一评)");
     let sms_channel_code = section.count("sms_channel_code", 0..=u8::MAX);
     let ivr_channel_code = section.count("ivr_channel_code", 0..=u8::MAX);
-    let conversation = conversation(section, senders);
+    let conversation = conversation(section, &mut needs.senders);
     let call = call(section, scheme);
+    needs.callers.extend(matches!(call, Some(Some(_))).then(|| section.here()));
     Some(Arc::new(Campaign {
         name: name.to_owned(),
         service_numbers,

@@ -53,7 +53,8 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let complaints = root.table("complaints", complaints::complaints).map(Arc::new);
     let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
-    can_send(root, &campaigns.senders, &accounts);
+    can_send(root, &campaigns.needs.senders, &accounts);
+    can_ask(root, &campaigns.needs.callers, &accounts);
     let remembered = store.as_ref().map(|it| it.dedupe_window);
     let invited = root.table("invitations", |it| invitations::invitations(it, remembered));
     let destination = root.table("destination", destination);
@@ -101,6 +102,19 @@ fn can_send(
             let right = format!("name one that has [accounts.{name}.send]");
             root.reject(sender, Fault::new(wrong, right));
         }
+    }
+}
+
+/// Those who ask in calls need a carrier that asks for the steps.
+fn can_ask(root: &Section<'_>, callers: &[At<()>], accounts: &BTreeMap<AccountName, Arc<Account>>) {
+    let mut routes = accounts.values().flat_map(|account| &account.dialect.routes);
+    if routes.any(|route| route.steps.is_some()) {
+        return;
+    }
+    for campaign in callers {
+        let wrong = "asks in calls, and no account has a carrier that asks us for the steps of one";
+        let right = "add one, docs/calls.md names them, or remove the table `call`";
+        root.warn(campaign, Fault::new(wrong, right));
     }
 }
 
