@@ -9,8 +9,9 @@ use std::time::Duration;
 /// How long a pause lasts of which nothing else is said.
 pub const USUAL_PAUSE: Duration = Duration::from_hours(24);
 
-/// The longest pause: whoever wants more of it orders it again.
-pub const LONGEST_PAUSE: Duration = Duration::from_hours(30 * 24);
+/// The longest pause: whoever wants more of it orders it again. Meanwhile records age towards
+/// `destination.backoff.max_age`, of which this is half.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(7 * 24);
 
 /// What an operator orders of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

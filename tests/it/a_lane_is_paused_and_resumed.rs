@@ -4,6 +4,7 @@
 use crate::support::{Caller, Gateway, Platform, Site, Stream, until};
 use bridge8890::standin::faults::{Faults, Mishap};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Connection;
 use std::collections::BTreeMap;
@@ -54,6 +55,9 @@ async fn a_pause_holds_one_lane_through_a_kill_until_somebody_resumes() {
         (&seen["pause"]["reason"], &seen["pause"]["by"]),
         (&"maintenance".into(), &"wang".into())
     );
+    let time = |key: &str| seen["pause"][key].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let lasts = time("until").zip(time("since")).map(|(until, since)| until.duration_since(since));
+    assert_eq!(lasts.map(|lasts| lasts.as_hours()), Some(24), "if nothing is said");
     assert_eq!(status(&gateway.site, "city").await["state"], "sending");
     let text = gateway.site.run("lane status").await.stdout;
     assert!(text.contains("  paused by wang since ") && text.contains(": maintenance\n"), "{text}");

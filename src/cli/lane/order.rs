@@ -33,7 +33,7 @@ pub(super) struct Pause {
     /// Why, for other operators. It is not sealed: no citizen's number or words.
     #[arg(long, value_name = "TEXT", value_parser = line)]
     reason: String,
-    /// When it ends by itself, 30 days at most; without it, after 24 hours.
+    /// When it ends by itself, 7 days at most; without it, after 24 hours.
     #[arg(long = "for", value_name = "TIME", value_parser = pause_length)]
     lasts: Option<Duration>,
 }
@@ -89,9 +89,11 @@ pub(super) async fn probe(args: &Lane, out: &mut impl Write) -> anyhow::Result<b
     }
     match &trouble {
         None => writeln!(out, "{} is not held by its breaker", args.name)?,
-        Some(_) if is_paused => writeln!(out, "{} tries once its pause is over", args.name)?,
+        Some(_) if is_paused => {
+            writeln!(out, "{} is told to try once its pause is over", args.name)?;
+        }
         Some(Trouble { cause, .. }) => {
-            writeln!(out, "{} tries now; it held because of: {cause}", args.name)?;
+            writeln!(out, "{} is told to try now; it holds because of: {cause}", args.name)?;
         }
     }
     Ok(trouble.is_some())
@@ -162,7 +164,7 @@ fn line(text: &str) -> Result<String, String> {
 fn pause_length(text: &str) -> Result<Duration, String> {
     let lasts = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if lasts < Duration::from_secs(1) || lasts > LONGEST_PAUSE {
-        return Err("write 1s to 30d, for example 2h".to_owned());
+        return Err("write 1s to 7d, for example 2h".to_owned());
     }
     Ok(lasts)
 }
@@ -174,8 +176,8 @@ mod tests {
     #[test]
     fn a_pause_has_an_end_within_reason() {
         assert_eq!(pause_length("2h"), Ok(Duration::from_hours(2)));
-        assert_eq!(pause_length("30d"), Ok(LONGEST_PAUSE));
-        for wrong in ["", "0s", "31d", "soon", "-1h"] {
+        assert_eq!(pause_length("7d"), Ok(LONGEST_PAUSE));
+        for wrong in ["", "0s", "8d", "soon", "-1h"] {
             assert!(pause_length(wrong).is_err(), "{wrong}");
         }
     }
