@@ -134,6 +134,13 @@ impl Breaker {
         }
     }
 
+    /// Somebody wants it tried: an open one need not wait any longer.
+    pub fn release(&mut self, now: Instant) {
+        if let State::Open { until } = &mut self.state {
+            *until = now.min(*until);
+        }
+    }
+
     /// A request has ended. `fraction` (0 to 1) shortens an open time by up to a fifth, so that
     /// several gateways do not try in step.
     ///
@@ -230,6 +237,22 @@ mod tests {
         let probe = breaker.begin(later);
         breaker.end(probe, Health::Well, later, 1.0);
         assert_eq!(breaker.state(), State::Closed { failures: 0 });
+    }
+
+    #[test]
+    fn released_it_tries_at_once_and_what_does_not_hold_is_left_alone() {
+        let now = Instant::now();
+        let mut breaker = breaker();
+        breaker.release(now);
+        assert_eq!(breaker.admits(now), Admits::All);
+        breaker.end(Ticket::Regular, Health::Wait(OPEN_FOR * 30), now, 1.0);
+        breaker.release(now);
+        assert_eq!(breaker.admits(now), Admits::One);
+        let probe = breaker.begin(now);
+        breaker.release(now);
+        assert_eq!(breaker.admits(now), Admits::NoneYet);
+        breaker.end(probe, Health::Failed, now, 1.0);
+        assert_eq!(breaker.admits(now), Admits::NoneUntil(now + OPEN_FOR));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::backoff::{Backoff, BadBackoff};
 use super::flight::{Flight, Landed};
 use super::lane::{BadLane, Lane, Pass, Slot};
+use super::orders::Watch;
 use super::platform::{Platform, PlatformError, Sent};
 use super::verdict::Verdict;
 use crate::clock::{Clock, Entropy};
@@ -73,9 +74,11 @@ pub fn start(
     let telemetry = Egress::new(metrics, &destination.name);
     let lane =
         Lane::new(destination.concurrency, &destination.breaker, telemetry, entropy.clone())?;
+    let (name, lane) = (destination.name.clone(), Arc::new(lane));
+    let watch = Watch::new(name.clone(), Arc::clone(&lane), store.clone(), clock.clone());
     let driver = Arc::new(Driver {
-        name: destination.name.clone(),
-        lane: Arc::new(lane),
+        name,
+        lane,
         store,
         platform: Platform::new(destination, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&destination.backoff)?,
@@ -86,6 +89,7 @@ pub fn start(
         tasks: tasks.clone(),
         progress,
     });
+    tasks.spawn_vital("lane orders", watch.run(tasks.clone()));
     tasks.spawn_vital("lane", driver.run());
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::config;
 use crate::telemetry::egress::{Egress, LaneState};
 use crate::telemetry::messages::Messages;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -57,9 +58,30 @@ telemetry!(Egress, Messages);
 pub struct Lane<T> {
     slots: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
+    /// What opened the breaker; locked after it.
+    trouble: Mutex<Option<Opened>>,
+    paused: AtomicBool,
     changed: Notify,
     entropy: Entropy,
     pub(super) telemetry: T,
+}
+
+/// Why a breaker is not closed, and since when.
+#[derive(Debug)]
+struct Opened {
+    cause: String,
+    since: Instant,
+}
+
+/// How a breaker that is not closed stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What the last request met.
+    pub cause: String,
+    /// Since when nothing but probes is sent.
+    pub since: Instant,
+    /// When one request may try; `None` while one does.
+    pub next_probe: Option<Instant>,
 }
 
 /// A lane that could send nothing or never stop.
@@ -104,6 +126,8 @@ impl<T: Telemetry> Lane<T> {
         Ok(Lane {
             slots: Arc::new(Semaphore::new(concurrency.get())),
             breaker: Mutex::new(breaker),
+            trouble: Mutex::new(None),
+            paused: AtomicBool::new(false),
             changed: Notify::new(),
             entropy,
             telemetry,
@@ -119,7 +143,11 @@ impl<T: Telemetry> Lane<T> {
                 return std::future::pending().await;
             };
             let first = Slot { _permit: permit };
-            let admits = self.breaker().admits(Instant::now());
+            let admits = if self.paused.load(Ordering::Acquire) {
+                Admits::NoneYet
+            } else {
+                self.breaker().admits(Instant::now())
+            };
             match admits {
                 Admits::One => return vec![first],
                 Admits::All => {
@@ -155,6 +183,32 @@ impl<T: Telemetry> Lane<T> {
         Pass { lane: Arc::clone(self), ticket: Some(ticket), _slot: slot }
     }
 
+    /// Starts nothing more while `paused`; what is under way goes on.
+    pub fn pause(&self, paused: bool) {
+        if self.paused.swap(paused, Ordering::AcqRel) != paused {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Has a breaker that holds the lane try now.
+    pub fn release(&self) {
+        self.breaker().release(Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// How the breaker stands, unless it is closed.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let breaker = self.breaker();
+        let next_probe = match breaker.state() {
+            State::Closed { .. } => return None,
+            State::Open { until } => Some(until),
+            State::Probing => None,
+        };
+        let opened = self.opened();
+        let Opened { cause, since } = opened.as_ref()?;
+        Some(Trouble { cause: cause.clone(), since: *since, next_probe })
+    }
+
     fn report(&self, ticket: Ticket, health: Health, cause: &str) {
         let mut breaker = self.breaker();
         let was = shown(breaker.state());
@@ -162,8 +216,19 @@ impl<T: Telemetry> Lane<T> {
         let is = shown(breaker.state());
         match (was, is) {
             (LaneState::Sending, LaneState::Sending) => return,
-            (LaneState::Sending, _) => self.telemetry.held(cause),
-            (_, LaneState::Sending) => self.telemetry.back(),
+            (LaneState::Sending, _) => {
+                self.telemetry.held(cause);
+                *self.opened() = Some(Opened { cause: cause.to_owned(), since: Instant::now() });
+            }
+            (_, LaneState::Sending) => {
+                self.telemetry.back();
+                *self.opened() = None;
+            }
+            (LaneState::Probing, LaneState::Holding) => {
+                if let Some(opened) = &mut *self.opened() {
+                    cause.clone_into(&mut opened.cause);
+                }
+            }
             _ => {}
         }
         self.telemetry.state(is);
@@ -182,6 +247,11 @@ impl<T: Telemetry> Lane<T> {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         // Every change of it is one assignment, so a panic leaves nothing half done.
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        // The same holds here.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,6 +347,47 @@ mod tests {
         });
         assert_eq!(waiting.len(), 3);
         assert_eq!(state(&lane), LaneState::Sending);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn paused_it_starts_nothing_and_goes_on_when_it_is_not() {
+        let lane = lane();
+        let slots = lane.slots().await;
+        lane.pause(true);
+        drop(slots);
+        let other = tokio::time::timeout(Duration::from_secs(3600), lane.slots());
+        assert!(other.await.is_err());
+        let (slots, ()) = tokio::join!(lane.slots(), async { lane.pause(false) });
+        assert_eq!(slots.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn says_what_holds_it_and_tries_when_it_is_released() {
+        let lane = lane();
+        assert_eq!(lane.trouble(), None);
+        let since = Instant::now();
+        let mut slots = lane.slots().await;
+        let wait = Health::Wait(Duration::from_secs(300));
+        lane.begin(slots.pop().expect("a slot")).report(wait, "asked to wait for 300 s");
+        drop(slots);
+        let trouble = lane.trouble().expect("it holds");
+        assert_eq!((trouble.cause.as_str(), trouble.since), ("asked to wait for 300 s", since));
+        assert_eq!(trouble.next_probe, Some(since + Duration::from_secs(300)));
+
+        let (mut slots, ()) = tokio::join!(lane.slots(), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            lane.release();
+        });
+        assert_eq!((slots.len(), since.elapsed()), (1, Duration::from_secs(1)));
+        let mut probe = lane.begin(slots.pop().expect("a slot"));
+        assert_eq!(lane.trouble().expect("it tries").next_probe, None);
+        probe.report(Health::Faulty, "401");
+        let trouble = lane.trouble().expect("it holds");
+        assert_eq!((trouble.cause.as_str(), trouble.since), ("401", since));
+        lane.release();
+        let mut slots = lane.slots().await;
+        lane.begin(slots.pop().expect("a slot")).report(Health::Well, "");
+        assert_eq!(lane.trouble(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ mod look;
 mod memory;
 mod message;
 mod operator;
+mod orders;
 mod queue;
 mod recording;
 mod revise;
@@ -38,6 +39,7 @@ pub use message::{
     MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
 pub use operator::Operator;
+pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, LeasedRecording, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
@@ -57,7 +59,7 @@ use lanes::Passed;
 use seal::{Fingerprinter, Sealer};
 use sqlite::Reader;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -72,6 +74,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
+    directory: Arc<Path>,
     audio: recording::AudioFiles,
     lanes: Arc<[LaneOptions]>,
     /// Keeps a second process out for as long as the store is in use.
@@ -267,7 +270,19 @@ impl Store {
         let lock = Arc::new(opened.lock);
         let audio = recording::AudioFiles::of(&options.directory);
         let lanes = options.lanes.as_slice().into();
-        Ok(Store { jobs, shared, reader, prints, commits, clock, audio, lanes, _lock: lock })
+        let directory = options.directory.as_path().into();
+        Ok(Store {
+            jobs,
+            shared,
+            reader,
+            prints,
+            commits,
+            clock,
+            directory,
+            audio,
+            lanes,
+            _lock: lock,
+        })
     }
 
     /// Notes the volume's room. Returns whether that changed what is accepted.

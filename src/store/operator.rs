@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A store as operators see it: everything may be read, and dead letters put back.
+/// A store as operators see it: everything may be read, dead letters put
+/// back, and lanes paused.
 #[derive(Debug)]
 pub struct Operator {
     pub(super) directory: PathBuf,

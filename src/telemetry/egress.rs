@@ -38,10 +38,15 @@ static OLDEST: Metric<Gauge, 1> = Metric::gauge(
 );
 static STATE: Metric<Gauge, 1> =
     Metric::gauge("bridge8890_egress_lane_state", &["lane"], "0 sending, 1 probing, 2 holding.");
+static PAUSED: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_egress_lane_paused",
+    &["lane"],
+    "1 while an operator's pause holds the lane, else 0.",
+);
 static STORE_FAILURES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_egress_store_failures_total",
     &["lane"],
-    "Leases and settlements the store refused.",
+    "Leases, settlements, looks for orders and notes for operators that the store refused.",
 );
 
 /// Rows of `docs/METRICS.md`.
@@ -53,6 +58,7 @@ pub(super) const TABLE: &[&Row] = &[
     &LOST.row,
     &OLDEST.row,
     &STATE.row,
+    &PAUSED.row,
     &STORE_FAILURES.row,
 ];
 
@@ -143,6 +149,7 @@ pub struct Egress {
     lost: Counter,
     oldest: Gauge,
     state: Gauge,
+    paused: Gauge,
     store_failures: Counter,
 }
 
@@ -162,6 +169,7 @@ impl Egress {
             lost: metrics.counter(&LOST, [name]),
             oldest: metrics.gauge(&OLDEST, [name]),
             state: metrics.gauge(&STATE, [name]),
+            paused: metrics.gauge(&PAUSED, [name]),
             store_failures: metrics.counter(&STORE_FAILURES, [name]),
             lane: lane.clone(),
         }
@@ -211,6 +219,17 @@ impl Egress {
         self.state.set(state.shown());
     }
 
+    /// An operator paused the lane, or the pause is over.
+    pub fn paused(&self, paused: bool) {
+        self.paused.set(f64::from(u8::from(paused)));
+        let lane = self.lane.as_str();
+        if paused {
+            tracing::warn!(lane, "the lane is paused by an operator; records are kept");
+        } else {
+            tracing::info!(lane, "the lane's pause is over");
+        }
+    }
+
     /// The lane stopped sending.
     pub fn held(&self, cause: &str) {
         tracing::warn!(lane = self.lane.as_str(), cause, "the lane holds; records are kept");
@@ -221,7 +240,7 @@ impl Egress {
         tracing::info!(lane = self.lane.as_str(), "the lane sends again");
     }
 
-    /// The store refused a lease or a settlement; it will be asked again.
+    /// The store refused something; it will be asked again.
     pub fn store_failed(&self, verb: &'static str, error: &dyn Display) {
         self.store_failures.increment(1);
         tracing::debug!(lane = self.lane.as_str(), verb, %error, "the store refused");

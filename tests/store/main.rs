@@ -9,6 +9,7 @@ mod dialogues;
 mod lanes;
 mod messages;
 mod migrated;
+mod orders;
 mod recordings;
 mod replayed;
 mod reread;

@@ -6,6 +6,8 @@ use bridge8890::store::{Matched, OpenError, Operator};
 
 /// What the migrations after the first have added, taken back.
 const TO_FIRST: &str = "
+    DROP TABLE lane_order;
+    DROP TABLE lane_trouble;
     ALTER TABLE lane DROP COLUMN first_seq;
     DROP TABLE revise;
     DROP INDEX record_callback;

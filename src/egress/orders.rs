@@ -1,0 +1,203 @@
+//! What operators order of a lane is done, and how its breaker stands is written down for them.
+//!
+//! Whether a pause holds is decided by its end on the clock, so it survives a restart and ends
+//! though nobody ends it.
+
+use super::lane::{self, Lane};
+use crate::clock::Clock;
+use crate::lifecycle::Tasks;
+use crate::model::LaneName;
+use crate::store::{Orders, Store, Trouble};
+use crate::telemetry::egress::Egress;
+use jiff::Timestamp;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The time between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What is known of a lane's orders. Pure.
+#[derive(Debug, Default)]
+struct Known(Option<Orders>);
+
+impl Known {
+    /// Takes in what stands in the store. Returns whether a probe was ordered since the last look:
+    /// one from before the first was meant for a breaker that is gone.
+    fn learn(&mut self, orders: Orders) -> bool {
+        let is_new = self.0.as_ref().is_some_and(|known| known.probe < orders.probe);
+        self.0 = Some(orders);
+        is_new
+    }
+
+    /// Whether the lane is paused at this time; `None` as long as nobody knows.
+    fn is_paused(&self, now: Timestamp) -> Option<bool> {
+        self.0.as_ref().map(|orders| orders.pause_at(now).is_some())
+    }
+}
+
+/// Looks after one lane.
+pub(super) struct Watch {
+    name: LaneName,
+    lane: Arc<Lane<Egress>>,
+    store: Store,
+    clock: Clock,
+    known: Known,
+    paused: bool,
+    /// What was written down last.
+    noted: Option<Option<lane::Trouble>>,
+}
+
+impl Watch {
+    /// Over a lane that sends nothing until its orders are known.
+    pub(super) fn new(
+        name: LaneName,
+        lane: Arc<Lane<Egress>>,
+        store: Store,
+        clock: Clock,
+    ) -> Watch {
+        lane.pause(true);
+        Watch { name, lane, store, clock, known: Known::default(), paused: false, noted: None }
+    }
+
+    /// Looks until the soft stop.
+    pub(super) async fn run(mut self, tasks: Tasks) {
+        let mut stopping = pin!(tasks.stopping());
+        loop {
+            let look = async {
+                self.look_for_orders().await;
+                self.note_trouble().await;
+                sleep(LOOK).await;
+            };
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                () = look => {}
+            }
+        }
+    }
+
+    async fn look_for_orders(&mut self) {
+        match self.store.lane_orders(&self.name).await {
+            Ok(orders) => {
+                if self.known.learn(orders) {
+                    self.lane.release();
+                }
+            }
+            // What is known holds on, and ends by the clock.
+            Err(error) => self.lane.telemetry.store_failed("lane_orders", &error),
+        }
+        let Some(paused) = self.known.is_paused(self.clock.now()) else { return };
+        self.lane.pause(paused);
+        if paused != self.paused {
+            self.paused = paused;
+            self.lane.telemetry.paused(paused);
+        }
+    }
+
+    async fn note_trouble(&mut self) {
+        let trouble = self.lane.trouble();
+        if self.noted.as_ref() == Some(&trouble) {
+            return;
+        }
+        let (now, instant) = (self.clock.now(), Instant::now());
+        let shown = trouble.as_ref().map(|trouble| shown(trouble, now, instant));
+        match self.store.note_trouble(&self.name, shown.as_ref()).await {
+            Ok(()) => self.noted = Some(trouble),
+            Err(error) => self.lane.telemetry.store_failed("note_trouble", &error),
+        }
+    }
+}
+
+/// A breaker's trouble with times that mean something in another process.
+fn shown(trouble: &lane::Trouble, now: Timestamp, instant: Instant) -> Trouble {
+    let ago = instant.saturating_duration_since(trouble.since);
+    let at = |probe: Instant| {
+        let wait = probe.saturating_duration_since(instant);
+        now.checked_add(wait).unwrap_or(Timestamp::MAX)
+    };
+    Trouble {
+        cause: trouble.cause.clone(),
+        since: now.checked_sub(ago).unwrap_or(Timestamp::MIN),
+        next_probe: trouble.next_probe.map(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{OrderId, Pause};
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_772_677_230 + second).expect("a time")
+    }
+
+    fn paused(until: i64) -> Orders {
+        let pause = Pause {
+            reason: "their maintenance".to_owned(),
+            by: "wang".to_owned(),
+            since: at(0),
+            until: at(until),
+        };
+        Orders { pause: Some(pause), probe: None }
+    }
+
+    fn probed(id: i64) -> Orders {
+        Orders { pause: None, probe: Some(OrderId(id)) }
+    }
+
+    #[test]
+    fn nobody_knows_before_the_first_look() {
+        let mut known = Known::default();
+        assert_eq!(known.is_paused(at(0)), None);
+        assert!(!known.learn(Orders::default()));
+        assert_eq!(known.is_paused(at(0)), Some(false));
+    }
+
+    #[test]
+    fn a_pause_holds_until_it_is_over_or_ended() {
+        let mut known = Known::default();
+        known.learn(paused(60));
+        for (second, expected) in [(0, true), (59, true), (60, false), (3600, false)] {
+            assert_eq!(known.is_paused(at(second)), Some(expected), "{second}");
+        }
+        // Another pause takes its place, the clock may be set back, and resuming ends it.
+        known.learn(paused(120));
+        assert_eq!((known.is_paused(at(119)), known.is_paused(at(-9))), (Some(true), Some(true)));
+        known.learn(Orders::default());
+        assert_eq!(known.is_paused(at(0)), Some(false));
+    }
+
+    #[test]
+    fn a_probe_is_done_once_and_not_by_a_later_process() {
+        let mut known = Known::default();
+        let ordered = [probed(4), probed(4), probed(7), probed(7)];
+        assert_eq!(ordered.map(|orders| known.learn(orders)), [false, false, true, false]);
+        let mut known = Known::default();
+        known.learn(Orders::default());
+        assert!(known.learn(probed(1)), "the first ever");
+    }
+
+    #[test]
+    fn instants_become_times() {
+        let instant = Instant::now() + Duration::from_secs(60);
+        let trouble = lane::Trouble {
+            cause: "401".to_owned(),
+            since: instant - Duration::from_secs(30),
+            next_probe: Some(instant + Duration::from_secs(5)),
+        };
+        let shown = shown(&trouble, at(0), instant);
+        assert_eq!((shown.since, shown.next_probe), (at(-30), Some(at(5))));
+    }
+
+    proptest! {
+        #[test]
+        fn every_pause_ends(until in -1000_i64..1000, now in -2000_i64..2000) {
+            let mut known = Known::default();
+            known.learn(paused(until));
+            prop_assert_eq!(known.is_paused(at(now)), Some(now < until));
+        }
+    }
+}
