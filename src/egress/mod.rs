@@ -3,8 +3,8 @@
 //!
 //! A lane's [`driver`] leases records and starts a task for each batch; the task's [`flight`] goes
 //! through [`platform`] and [`verdict`] and is settled. What is decided is decided in pure code
-//! ([`backoff`], [`breaker`], [`flight`], [`verdict`]); nothing here remembers a record that the
-//! store does not hold.
+//! ([`backoff`], [`breaker`], [`flight`], [`pace`], [`verdict`]); nothing here remembers a record
+//! that the store does not hold.
 
 pub mod backoff;
 pub mod breaker;
@@ -16,6 +16,7 @@ pub mod native;
 #[cfg(test)]
 #[path = "../../tests/support/openapi.rs"]
 mod openapi;
+pub mod pace;
 pub mod platform;
 pub mod recordings;
 #[cfg(test)]

@@ -38,6 +38,16 @@ static OLDEST: Metric<Gauge, 1> = Metric::gauge(
 );
 static STATE: Metric<Gauge, 1> =
     Metric::gauge("bridge8890_egress_lane_state", &["lane"], "0 sending, 1 probing, 2 holding.");
+static LIMIT: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_egress_concurrency_limit",
+    &["lane"],
+    "Requests that may be under way at once, as the platform bears them.",
+);
+static RATE_WAITS: Metric<Counter, 1> = Metric::counter(
+    "bridge8890_egress_rate_waits_total",
+    &["lane"],
+    "Times that the next request had to wait for its turn under `destination.rate`.",
+);
 static STORE_FAILURES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_egress_store_failures_total",
     &["lane"],
@@ -53,6 +63,8 @@ pub(super) const TABLE: &[&Row] = &[
     &LOST.row,
     &OLDEST.row,
     &STATE.row,
+    &LIMIT.row,
+    &RATE_WAITS.row,
     &STORE_FAILURES.row,
 ];
 
@@ -143,6 +155,8 @@ pub struct Egress {
     lost: Counter,
     oldest: Gauge,
     state: Gauge,
+    limit: Gauge,
+    rate_waits: Counter,
     store_failures: Counter,
 }
 
@@ -162,6 +176,8 @@ impl Egress {
             lost: metrics.counter(&LOST, [name]),
             oldest: metrics.gauge(&OLDEST, [name]),
             state: metrics.gauge(&STATE, [name]),
+            limit: metrics.gauge(&LIMIT, [name]),
+            rate_waits: metrics.counter(&RATE_WAITS, [name]),
             store_failures: metrics.counter(&STORE_FAILURES, [name]),
             lane: lane.clone(),
         }
@@ -209,6 +225,16 @@ impl Egress {
     /// The lane's state, whether it changed or not.
     pub fn state(&self, state: LaneState) {
         self.state.set(state.shown());
+    }
+
+    /// So many requests may be under way, whether that changed or not.
+    pub fn limit(&self, limit: usize) {
+        self.limit.set(f64::from(u32::try_from(limit).unwrap_or(u32::MAX)));
+    }
+
+    /// The next request had to wait for its turn under the rate.
+    pub fn waited_for_rate(&self) {
+        self.rate_waits.increment(1);
     }
 
     /// The lane stopped sending.
