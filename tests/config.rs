@@ -84,7 +84,8 @@ fn the_shipped_defaults_are_the_documented_ones() {
     assert!(destination.ca.is_none());
     assert_eq!(destination.key_id, "bridge8890");
     assert_eq!(destination.max_batch, 100);
-    assert_eq!(destination.concurrency, 16);
+    assert_eq!((destination.concurrency_min, destination.concurrency), (1, 16));
+    assert_eq!(destination.rate, None);
     assert_eq!(destination.request_timeout, seconds(10));
     assert_eq!(destination.lease, seconds(60));
     assert_eq!(destination.backoff.base, seconds(1));

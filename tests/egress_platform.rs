@@ -97,6 +97,8 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
         secret: Secret::new(secret.to_vec()),
         max_batch: 100,
         concurrency: 4,
+        concurrency_min: 1,
+        rate: None,
         request_timeout: Duration::from_secs(20),
         lease: Duration::from_secs(30),
         backoff: BACKOFF,

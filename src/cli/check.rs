@@ -89,6 +89,9 @@ struct DestinationSummary {
     key_id: String,
     max_batch: usize,
     concurrency: usize,
+    concurrency_min: usize,
+    /// Requests a second, if they are limited.
+    rate: Option<u32>,
     request_timeout: String,
     gives_up_after: String,
 }
@@ -189,6 +192,8 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         key_id: destination.key_id.clone(),
         max_batch: destination.max_batch,
         concurrency: destination.concurrency,
+        concurrency_min: destination.concurrency_min,
+        rate: destination.rate,
         request_timeout: show_duration(destination.request_timeout),
         gives_up_after: format!(
             "{} or {} attempts",
@@ -250,12 +255,15 @@ fn print_destination(
 ) -> std::io::Result<()> {
     let what = if destination.everything { "" } else { ", a selection" };
     writeln!(out, "destination  {} at {}{what}", destination.name, destination.url)?;
+    let rate = destination.rate.map(|rate| format!(", {rate} a second at most"));
     writeln!(
         out,
-        "             {} requests of {} records at once, {} each; gives up after {}",
+        "             {} to {} requests of {} records at once, {} each{}; gives up after {}",
+        destination.concurrency_min,
         destination.concurrency,
         destination.max_batch,
         destination.request_timeout,
+        rate.unwrap_or_default(),
         destination.gives_up_after
     )
 }
@@ -317,7 +325,8 @@ mod tests {
     fn a_right_file_is_summed_up() {
         let (code, out) = check(
             "[accounts.ali]\ncarrier = \"aliyun-sms\"\ndefault_campaign = \"c\"\nallow_http = true\n[campaigns.c]\n\
-             service_numbers = [\"8890*\"]\nscheme = \"desc\"\ntarget = \"call\"",
+             service_numbers = [\"8890*\"]\nscheme = \"desc\"\ntarget = \"call\"\n\
+             [destination]\nrate = 50\nconcurrency_min = 2",
             false,
         );
         assert_eq!(code, ExitCode::SUCCESS, "{out}");
@@ -326,7 +335,7 @@ mod tests {
             "http://127.0.0.1:8890/callback/ACCOUNT",
             "ali: aliyun-sms, 0 secrets, +08, +86, else campaign c",
             "c: 8890* of 8890; 5 levels, 5 is 非常满意; rates a call; channel codes sms none, ivr none",
-            "gives up after 14days or 10000 attempts",
+            "2 to 16 requests of 100 records at once, 10s each, 50 a second at most; gives up after 14days",
             "nothing is wrong",
         ] {
             assert!(out.contains(part), "{part:?} is not in\n{out}");

@@ -52,6 +52,7 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
+    let (concurrency_min, concurrency) = concurrency(section)?;
     Some(Destination {
         name,
         only: section.table("only", selection)?,
@@ -60,7 +61,9 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         key_id: key_id.value,
         secret,
         max_batch: section.count("max_batch", 1..=10_000)?.value,
-        concurrency: section.count("concurrency", 1..=1_000)?.value,
+        concurrency,
+        concurrency_min,
+        rate: section.count("rate", 1..=10_000).map(|rate| rate.value),
         request_timeout,
         lease,
         backoff: section.table("backoff", backoff)?,
@@ -194,6 +197,21 @@ fn lease(section: &mut Section<'_>) -> Option<(Duration, Duration)> {
     Some((request_timeout.value, lease.value))
 }
 
+fn concurrency(section: &mut Section<'_>) -> Option<(usize, usize)> {
+    let most = section.count("concurrency", 1..=1_000);
+    let least = section.count("concurrency_min", 1..=1_000);
+    let (most, least) = (most?, least?);
+    if least.value > most.value {
+        let wrong = format!(
+            "the fewest requests at once ({}) are more than the most ({})",
+            least.value, most.value
+        );
+        let right = "make destination.concurrency_min at most destination.concurrency";
+        section.conflict(&least, &most, Fault::new(wrong, right));
+    }
+    Some((least.value, most.value))
+}
+
 fn too_long_for(
     section: &Section<'_>,
     lease: &At<Duration>,
@@ -294,6 +312,8 @@ mod tests {
             ("[destinations.city.only]\nareas = [\"沈阳\"]", "is not an area code"),
             ("[destinations.city.only]\nchannel = [\"sms\"]", "did you mean `channels`?"),
             ("[destinations.city]\nlease = \"1s\"", "at least \"15s\""),
+            ("[destinations.city]\nconcurrency_min = 17", "are more than the most (16)"),
+            ("[destinations.city]\nrate = 0", "destinations.city.rate: "),
         ] {
             let problems = read(text).expect_err(text).to_string();
             assert!(problems.contains(expected), "{text}\n{problems}");

@@ -366,8 +366,12 @@ pub struct Destination {
     pub secret: Secret,
     /// The most items in one request.
     pub max_batch: usize,
-    /// Requests under way at once.
+    /// The most requests under way at once.
     pub concurrency: usize,
+    /// The fewest that the lane goes down to when the platform fails or is slow.
+    pub concurrency_min: usize,
+    /// The most requests a second, of whatever kind; `None`: no limit.
+    pub rate: Option<u32>,
     /// Deadline of one request.
     pub request_timeout: Duration,
     /// How long a record is ours to send; longer than the deadline by a margin.

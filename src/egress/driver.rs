@@ -72,8 +72,7 @@ pub fn start(
         return Err(EgressError::LeaseTooShort);
     }
     let telemetry = Egress::new(metrics, &destination.name);
-    let lane =
-        Lane::new(destination.concurrency, &destination.breaker, telemetry, entropy.clone())?;
+    let lane = Lane::paced(destination, telemetry, entropy.clone())?;
     let (name, lane) = (destination.name.clone(), Arc::new(lane));
     let watch = Watch::new(name.clone(), Arc::clone(&lane), store.clone(), clock.clone());
     let driver = Arc::new(Driver {
@@ -169,7 +168,7 @@ impl Driver {
     }
 
     /// Leases what fits into `slots` and starts it.
-    async fn look(self: &Arc<Self>, slots: Vec<Slot>) -> Result<Found, StoreError> {
+    async fn look(self: &Arc<Self>, slots: Vec<Slot<Egress>>) -> Result<Found, StoreError> {
         let asked = slots.len().saturating_mul(self.max_batch.get());
         let now = self.clock.now();
         let until = now.checked_add(self.lease).unwrap_or(Timestamp::MAX);
@@ -198,8 +197,7 @@ impl Driver {
     /// Sends a batch and settles it.
     async fn forward(self: Arc<Self>, mut pass: Pass<Egress>, term: Term, batch: Vec<Leased>) {
         let mut flight = Flight::new(batch);
-        // A request is over before its lease is: at no time do two senders have one record.
-        while Instant::now() + self.platform.timeout() < term.ends {
+        while self.may_send(&mut pass, term).await {
             let Some(batch) = flight.next_batch() else { return };
             let sent = self.platform.send(&batch).await;
             let now = self.clock.now();
@@ -220,9 +218,21 @@ impl Driver {
             started_at: self.clock.now(),
             took: Duration::ZERO,
             status: None,
-            answer: "not sent: the lease was nearly over".to_owned(),
+            answer: "not sent: no turn before the lease or the gateway ended".to_owned(),
         };
         self.settle(term, unsent, flight.release()).await;
+    }
+
+    /// Waits for the next request's turn, and says whether it may still be sent.
+    async fn may_send(&self, pass: &mut Pass<Egress>, term: Term) -> bool {
+        tokio::select! {
+            biased;
+            () = pass.turn() => {}
+            // Whoever need not wait is finished.
+            () = self.tasks.stopping() => return false,
+        }
+        // A request is over before its lease is: at no time do two senders have one record.
+        Instant::now() + self.platform.timeout() < term.ends
     }
 
     /// Settles, and asks again while the lease lasts. After that the records are due again by

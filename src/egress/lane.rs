@@ -1,15 +1,14 @@
 //! A lane: how many requests may be under way to one far end, and whether it may be sent to.
 
 use super::breaker::{Admits, BadBreaker, Breaker, Health, State, Ticket};
+use super::pace::{BadPace, Pace, Starts};
 use crate::clock::Entropy;
-use crate::config;
+use crate::config::{self, Destination};
 use crate::telemetry::egress::{Egress, LaneState};
 use crate::telemetry::messages::Messages;
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 /// Whom a lane tells how it fares.
 pub trait Telemetry {
@@ -23,10 +22,14 @@ pub trait Telemetry {
     fn held(&self, cause: &str);
     /// It sends again.
     fn back(&self);
+    /// So many requests may be under way, whether that changed or not.
+    fn limit(&self, _limit: usize) {}
+    /// The next request had to wait for its turn under the rate.
+    fn waited_for_rate(&self) {}
 }
 
 macro_rules! telemetry {
-    ($($name:ty),*) => {$(
+    ($name:ty $({ $($more:tt)* })?) => {
         impl Telemetry for $name {
             fn state(&self, state: LaneState) {
                 self.state(state);
@@ -47,23 +50,46 @@ macro_rules! telemetry {
             fn back(&self) {
                 self.back();
             }
+
+            $($($more)*)?
         }
-    )*};
+    };
 }
 
-telemetry!(Egress, Messages);
+telemetry!(Egress {
+    fn limit(&self, limit: usize) {
+        self.limit(limit);
+    }
+
+    fn waited_for_rate(&self) {
+        self.waited_for_rate();
+    }
+});
+
+// Their limit is fixed and their rate their own.
+telemetry!(Messages);
 
 /// A lane, shared by its driver and its requests under way.
 #[derive(Debug)]
-pub struct Lane<T> {
-    slots: Arc<Semaphore>,
-    breaker: Mutex<Breaker>,
-    /// What opened the breaker; locked after it.
-    trouble: Mutex<Option<Opened>>,
-    paused: AtomicBool,
+pub struct Lane<T: Telemetry> {
+    standing: Mutex<Standing>,
     changed: Notify,
     entropy: Entropy,
     pub(super) telemetry: T,
+}
+
+#[derive(Debug)]
+struct Standing {
+    breaker: Breaker,
+    pace: Pace,
+    /// Slots that are given out.
+    slots: usize,
+    /// Those of them that were begun.
+    under_way: usize,
+    /// What opened the breaker, while it is not closed.
+    opened: Option<Opened>,
+    /// An operator holds it.
+    paused: bool,
 }
 
 /// Why a breaker is not closed, and since when.
@@ -87,9 +113,9 @@ pub struct Trouble {
 /// A lane that could send nothing or never stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLane {
-    /// It could send nothing.
-    #[error("concurrency must be at least 1")]
-    NoConcurrency,
+    /// Its pace makes no sense.
+    #[error(transparent)]
+    Pace(#[from] BadPace),
     /// Its breaker makes no sense.
     #[error(transparent)]
     Breaker(#[from] BadBreaker),
@@ -97,72 +123,77 @@ pub enum BadLane {
 
 /// The right to start one batch.
 #[derive(Debug)]
-pub struct Slot {
-    _permit: OwnedSemaphorePermit,
+pub struct Slot<T: Telemetry> {
+    lane: Arc<Lane<T>>,
 }
 
 /// A batch under way: holds its slot, and tells the lane how its requests fare.
 #[derive(Debug)]
 pub struct Pass<T: Telemetry> {
-    lane: Arc<Lane<T>>,
     ticket: Option<Ticket>,
-    _slot: Slot,
+    /// When its first request may start, until that has.
+    turn: Option<Instant>,
+    /// When its latest request started.
+    started: Instant,
+    slot: Slot<T>,
 }
 
 impl<T: Telemetry> Lane<T> {
-    /// A lane that sends.
+    /// A lane that sends, at the pace that its destination bears.
     ///
     /// # Errors
     /// [`BadLane`] when it could not.
-    pub fn new(
+    pub fn paced(
+        destination: &Destination,
+        telemetry: T,
+        entropy: Entropy,
+    ) -> Result<Lane<T>, BadLane> {
+        Lane::new(Pace::of(destination)?, &destination.breaker, telemetry, entropy)
+    }
+
+    /// A lane that sends so many at once, however they are answered.
+    ///
+    /// # Errors
+    /// [`BadLane`] when it could not.
+    pub fn fixed(
         concurrency: usize,
         breaker: &config::Breaker,
         telemetry: T,
         entropy: Entropy,
     ) -> Result<Lane<T>, BadLane> {
-        let concurrency = NonZeroUsize::new(concurrency).ok_or(BadLane::NoConcurrency)?;
-        let breaker = Breaker::new(breaker)?;
-        telemetry.state(LaneState::Sending);
-        Ok(Lane {
-            slots: Arc::new(Semaphore::new(concurrency.get())),
-            breaker: Mutex::new(breaker),
-            trouble: Mutex::new(None),
-            paused: AtomicBool::new(false),
-            changed: Notify::new(),
-            entropy,
-            telemetry,
-        })
+        Lane::new(Pace::fixed(concurrency)?, breaker, telemetry, entropy)
     }
 
-    /// Waits until something may be started, and returns how much: every free slot, or one when
-    /// the lane is to be tried. There is always at least one.
-    pub async fn slots(&self) -> Vec<Slot> {
+    fn new(
+        pace: Pace,
+        breaker: &config::Breaker,
+        telemetry: T,
+        entropy: Entropy,
+    ) -> Result<Lane<T>, BadLane> {
+        let breaker = Breaker::new(breaker)?;
+        telemetry.state(LaneState::Sending);
+        telemetry.limit(pace.limit());
+        let standing =
+            Standing { breaker, pace, slots: 0, under_way: 0, opened: None, paused: false };
+        let standing = Mutex::new(standing);
+        Ok(Lane { standing, changed: Notify::new(), entropy, telemetry })
+    }
+
+    /// Waits until something may be started, and returns how much: every free slot whose turn comes
+    /// soon, or one when the lane is to be tried. There is always at least one.
+    pub async fn slots(self: &Arc<Self>) -> Vec<Slot<T>> {
         loop {
-            // The semaphore is never closed.
-            let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else {
-                return std::future::pending().await;
-            };
-            let first = Slot { _permit: permit };
-            let admits = if self.paused.load(Ordering::Acquire) {
-                Admits::NoneYet
-            } else {
-                self.breaker().admits(Instant::now())
-            };
-            match admits {
-                Admits::One => return vec![first],
-                Admits::All => {
-                    let more = std::iter::from_fn(|| {
-                        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-                        Some(Slot { _permit: permit })
-                    });
-                    return std::iter::once(first).chain(more).collect();
+            let until = match self.take() {
+                Starts::Now(some) => {
+                    return (0..some).map(|_| Slot { lane: Arc::clone(self) }).collect();
                 }
-                Admits::NoneYet | Admits::NoneUntil(_) => drop(first),
-            }
+                Starts::NoneUntil(until) => Some(until),
+                Starts::NoneYet => None,
+            };
             let time = async {
-                match admits {
-                    Admits::NoneUntil(until) => tokio::time::sleep_until(until).await,
-                    _ => std::future::pending().await,
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -174,104 +205,152 @@ impl<T: Telemetry> Lane<T> {
 
     /// Starts a batch in a slot from [`Lane::slots`].
     #[must_use]
-    pub fn begin(self: &Arc<Self>, slot: Slot) -> Pass<T> {
-        let mut breaker = self.breaker();
-        let ticket = breaker.begin(Instant::now());
-        self.telemetry.state(shown(breaker.state()));
-        drop(breaker);
+    pub fn begin(&self, slot: Slot<T>) -> Pass<T> {
+        let now = Instant::now();
+        let mut standing = self.standing();
+        let ticket = standing.breaker.begin(now);
+        let turn = standing.pace.turn(now);
+        standing.under_way += 1;
+        self.telemetry.state(shown(standing.breaker.state()));
+        drop(standing);
         self.telemetry.took_off();
-        Pass { lane: Arc::clone(self), ticket: Some(ticket), _slot: slot }
+        Pass { ticket: Some(ticket), turn: Some(turn), started: now, slot }
     }
 
-    /// Starts nothing more while `paused`; what is under way goes on.
-    pub fn pause(&self, paused: bool) {
-        if self.paused.swap(paused, Ordering::AcqRel) != paused {
-            self.changed.notify_one();
+    /// Takes the slots that are free now.
+    fn take(&self) -> Starts {
+        let now = Instant::now();
+        let mut standing = self.standing();
+        let starts = match standing.breaker.admits(now) {
+            _ if standing.paused => Starts::NoneYet,
+            Admits::All => standing.pace.starts(standing.slots, now),
+            Admits::One => standing.pace.starts_probe(standing.slots, now),
+            Admits::NoneUntil(until) => Starts::NoneUntil(until),
+            Admits::NoneYet => Starts::NoneYet,
+        };
+        if let Starts::Now(some) = starts {
+            standing.slots += some;
         }
+        starts
+    }
+
+    /// Starts nothing more while `paused`; what is under way goes on. Afterwards it begins slowly.
+    pub fn pause(&self, paused: bool) {
+        let mut standing = self.standing();
+        if standing.paused == paused {
+            return;
+        }
+        standing.paused = paused;
+        if !paused {
+            standing.pace.start_over(Instant::now());
+            self.telemetry.limit(standing.pace.limit());
+        }
+        drop(standing);
+        self.changed.notify_one();
     }
 
     /// Has a breaker that holds the lane try now.
     pub fn release(&self) {
-        self.breaker().release(Instant::now());
+        self.standing().breaker.release(Instant::now());
         self.changed.notify_one();
     }
 
     /// How the breaker stands, unless it is closed.
     pub fn trouble(&self) -> Option<Trouble> {
-        let breaker = self.breaker();
-        let next_probe = match breaker.state() {
+        let standing = self.standing();
+        let next_probe = match standing.breaker.state() {
             State::Closed { .. } => return None,
             State::Open { until } => Some(until),
             State::Probing => None,
         };
-        let opened = self.opened();
-        let Opened { cause, since } = opened.as_ref()?;
+        let Opened { cause, since } = standing.opened.as_ref()?;
         Some(Trouble { cause: cause.clone(), since: *since, next_probe })
     }
 
-    fn report(&self, ticket: Ticket, health: Health, cause: &str) {
-        let mut breaker = self.breaker();
+    fn report(&self, ticket: Ticket, health: Health, started: Instant, cause: &str) {
+        let now = Instant::now();
+        let mut standing = self.standing();
+        let Standing { breaker, pace, under_way, opened, .. } = &mut *standing;
         let was = shown(breaker.state());
-        breaker.end(ticket, health, Instant::now(), self.entropy.fraction());
+        breaker.end(ticket, health, now, self.entropy.fraction());
         let is = shown(breaker.state());
+        pace.ended(health, started, *under_way, now);
         match (was, is) {
-            (LaneState::Sending, LaneState::Sending) => return,
+            (LaneState::Sending, LaneState::Sending) => {}
             (LaneState::Sending, _) => {
                 self.telemetry.held(cause);
-                *self.opened() = Some(Opened { cause: cause.to_owned(), since: Instant::now() });
+                *opened = Some(Opened { cause: cause.to_owned(), since: now });
             }
             (_, LaneState::Sending) => {
+                pace.start_over(now);
                 self.telemetry.back();
-                *self.opened() = None;
+                *opened = None;
             }
             (LaneState::Probing, LaneState::Holding) => {
-                if let Some(opened) = &mut *self.opened() {
+                if let Some(opened) = opened {
                     cause.clone_into(&mut opened.cause);
                 }
             }
             _ => {}
         }
         self.telemetry.state(is);
-        drop(breaker);
+        self.telemetry.limit(pace.limit());
+        drop(standing);
         self.changed.notify_one();
     }
 
     fn give_back(&self, ticket: Ticket) {
-        let mut breaker = self.breaker();
-        breaker.give_back(ticket, Instant::now());
-        self.telemetry.state(shown(breaker.state()));
-        drop(breaker);
+        let mut standing = self.standing();
+        standing.breaker.give_back(ticket, Instant::now());
+        self.telemetry.state(shown(standing.breaker.state()));
+        drop(standing);
         self.changed.notify_one();
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        // Every change of it is one assignment, so a panic leaves nothing half done.
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        // Nothing that changes it can panic half way.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
-        // The same holds here.
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T: Telemetry> Drop for Slot<T> {
+    fn drop(&mut self) {
+        self.lane.standing().slots -= 1;
+        self.lane.changed.notify_one();
     }
 }
 
 impl<T: Telemetry> Pass<T> {
+    /// Waits until the next request may start: each has a turn of its own under the rate.
+    pub async fn turn(&mut self) {
+        let lane = &self.slot.lane;
+        let turn = self.turn.take();
+        let turn = turn.unwrap_or_else(|| lane.standing().pace.turn(Instant::now()));
+        if turn > Instant::now() {
+            lane.telemetry.waited_for_rate();
+            sleep_until(turn).await;
+        }
+        self.started = Instant::now();
+    }
+
     /// Tells what a request said about the destination.
     pub fn report(&mut self, health: Health, cause: &str) {
         // After its first request a probe is one of many.
         let ticket = self.ticket.take().unwrap_or(Ticket::Regular);
-        self.lane.report(ticket, health, cause);
+        self.slot.lane.report(ticket, health, self.started, cause);
     }
 }
 
 impl<T: Telemetry> Drop for Pass<T> {
     fn drop(&mut self) {
+        let lane = &self.slot.lane;
         // A probe that never came to send must not leave the lane waiting for it, and says nothing
         // about the far end.
         if self.ticket == Some(Ticket::Probe) {
-            self.lane.give_back(Ticket::Probe);
+            lane.give_back(Ticket::Probe);
         }
-        self.lane.telemetry.landed();
+        lane.standing().under_way -= 1;
+        lane.telemetry.landed();
     }
 }
 
@@ -293,16 +372,22 @@ mod tests {
     fn lane() -> Arc<Lane<Egress>> {
         let destination = destination();
         let telemetry = Egress::new(&Metrics::new().expect("a registry"), &destination.name);
-        let lane = Lane::new(4, &destination.breaker, telemetry, Entropy::seeded(1));
+        let lane = Lane::fixed(4, &destination.breaker, telemetry, Entropy::seeded(1));
+        Arc::new(lane.expect("sense"))
+    }
+
+    fn paced(destination: &Destination) -> Arc<Lane<Egress>> {
+        let telemetry = Egress::new(&Metrics::new().expect("a registry"), &destination.name);
+        let lane = Lane::paced(destination, telemetry, Entropy::seeded(1));
         Arc::new(lane.expect("sense"))
     }
 
     fn state(lane: &Lane<Egress>) -> LaneState {
-        shown(lane.breaker().state())
+        shown(lane.standing().breaker.state())
     }
 
     fn in_flight(lane: &Lane<Egress>) -> usize {
-        destination().concurrency - lane.slots.available_permits()
+        lane.standing().slots
     }
 
     #[tokio::test(start_paused = true)]
@@ -407,5 +492,39 @@ mod tests {
         let mut probe = lane.begin(slots.pop().expect("a slot"));
         probe.report(Health::Well, "");
         assert_eq!(state(&lane), LaneState::Sending);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn begins_with_the_fewest_and_gives_more_as_they_are_answered() {
+        let lane = paced(&Destination { concurrency: 3, ..destination() });
+        let limit = |lane: &Lane<Egress>| lane.standing().pace.limit();
+        let mut slots = lane.slots().await;
+        assert_eq!(slots.len(), 1);
+        let mut pass = lane.begin(slots.pop().expect("a slot"));
+        // One that waits hears of it, although the batch goes on.
+        let (more, ()) = tokio::join!(lane.slots(), async { pass.report(Health::Well, "") });
+        assert_eq!((more.len(), limit(&lane)), (1, 2));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        pass.report(Health::Failed, "500");
+        drop((pass, more));
+        assert_eq!((limit(&lane), lane.slots().await.len()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_request_of_a_batch_has_a_turn_of_its_own() {
+        let bounds = Destination { concurrency_min: 4, ..destination() };
+        let lane = paced(&Destination { rate: Some(1), ..bounds });
+        let started = Instant::now();
+        let mut slots = lane.slots().await;
+        assert_eq!(slots.len(), 1, "the others have no turn soon");
+        let mut pass = lane.begin(slots.pop().expect("a slot"));
+        for second in 0..3 {
+            pass.turn().await;
+            assert_eq!(started.elapsed().as_secs(), second);
+        }
+        let mut slots = lane.slots().await;
+        assert_eq!((slots.len(), started.elapsed().as_secs()), (1, 2), "a little before its turn");
+        lane.begin(slots.pop().expect("a slot")).turn().await;
+        assert_eq!(started.elapsed().as_secs(), 3);
     }
 }

@@ -3,9 +3,8 @@
 //!
 //! A lane's [`driver`] leases records and starts a task for each batch; the task's [`flight`] goes
 //! through [`platform`] and [`verdict`] and is settled. What is decided is decided in pure code
-//! ([`backoff`], [`breaker`], [`flight`], [`verdict`]). Operators pause and release lanes through the
-//! store (`orders`). Nothing here remembers a record that the
-//! store does not hold.
+//! ([`backoff`], [`breaker`], [`flight`], [`pace`], [`verdict`]). Operators pause and release lanes
+//! through the store (`orders`). Nothing here remembers a record that the store does not hold.
 
 pub mod backoff;
 pub mod breaker;
@@ -18,6 +17,7 @@ pub mod native;
 #[path = "../../tests/support/openapi.rs"]
 mod openapi;
 mod orders;
+pub mod pace;
 pub mod platform;
 pub mod recordings;
 #[cfg(test)]

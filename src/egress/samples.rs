@@ -87,6 +87,8 @@ pub(super) fn destination() -> Destination {
         secret: Secret::new(b"platform-secret".to_vec()),
         max_batch: 100,
         concurrency: 4,
+        concurrency_min: 1,
+        rate: None,
         request_timeout: Duration::from_secs(5),
         lease: Duration::from_secs(30),
         backoff: Backoff {

@@ -43,6 +43,16 @@ static PAUSED: Metric<Gauge, 1> = Metric::gauge(
     &["lane"],
     "1 while an operator's pause holds the lane, else 0.",
 );
+static LIMIT: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_egress_concurrency_limit",
+    &["lane"],
+    "Requests that may be under way at once, as the platform bears them.",
+);
+static RATE_WAITS: Metric<Counter, 1> = Metric::counter(
+    "bridge8890_egress_rate_waits_total",
+    &["lane"],
+    "Times that the next request had to wait for its turn under `destination.rate`.",
+);
 static STORE_FAILURES: Metric<Counter, 1> = Metric::counter(
     "bridge8890_egress_store_failures_total",
     &["lane"],
@@ -59,6 +69,8 @@ pub(super) const TABLE: &[&Row] = &[
     &OLDEST.row,
     &STATE.row,
     &PAUSED.row,
+    &LIMIT.row,
+    &RATE_WAITS.row,
     &STORE_FAILURES.row,
 ];
 
@@ -150,6 +162,8 @@ pub struct Egress {
     oldest: Gauge,
     state: Gauge,
     paused: Gauge,
+    limit: Gauge,
+    rate_waits: Counter,
     store_failures: Counter,
 }
 
@@ -170,6 +184,8 @@ impl Egress {
             oldest: metrics.gauge(&OLDEST, [name]),
             state: metrics.gauge(&STATE, [name]),
             paused: metrics.gauge(&PAUSED, [name]),
+            limit: metrics.gauge(&LIMIT, [name]),
+            rate_waits: metrics.counter(&RATE_WAITS, [name]),
             store_failures: metrics.counter(&STORE_FAILURES, [name]),
             lane: lane.clone(),
         }
@@ -228,6 +244,16 @@ impl Egress {
         } else {
             tracing::info!(lane, "the lane's pause is over");
         }
+    }
+
+    /// So many requests may be under way, whether that changed or not.
+    pub fn limit(&self, limit: usize) {
+        self.limit.set(f64::from(u32::try_from(limit).unwrap_or(u32::MAX)));
+    }
+
+    /// The next request had to wait for its turn under the rate.
+    pub fn waited_for_rate(&self) {
+        self.rate_waits.increment(1);
     }
 
     /// The lane stopped sending.

@@ -60,7 +60,7 @@ pub fn start(
     tasks: &Tasks,
 ) -> Result<(), MessagesError> {
     let telemetry = Messages::new(metrics, &sending.account);
-    let lane = Lane::new(sending.concurrency, &sending.breaker, telemetry, entropy.clone())?;
+    let lane = Lane::fixed(sending.concurrency, &sending.breaker, telemetry, entropy.clone())?;
     let driver = Driver {
         lane: Arc::new(lane),
         queue,
@@ -133,7 +133,7 @@ impl<Q: Queue> Driver<Q> {
     /// Leases what fits into `slots` and starts it. Returns how much that was.
     async fn look(
         self: &Arc<Self>,
-        slots: Vec<Slot>,
+        slots: Vec<Slot<Messages>>,
         pace: &mut Pace,
     ) -> Result<usize, StoreError> {
         let lasts =
