@@ -6,6 +6,7 @@
 
 mod callback;
 pub mod data_key;
+mod dead;
 mod health;
 pub mod housekeeping;
 mod inbox;
@@ -24,13 +25,17 @@ mod seal;
 mod sqlite;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
+pub use dead::{
+    Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
+    Replayed,
+};
 use health::Health;
 pub use health::Unwell;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
 pub use lanes::{LaneOptions, MOST_LANES};
 pub use look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
-    Matched, QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
+    QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{

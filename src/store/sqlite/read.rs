@@ -6,8 +6,8 @@ use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
-    Matched, RecordState, Repeat, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
+    RecordState, Repeat, RevisionHistory,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -211,34 +211,6 @@ impl Reader {
             RecordState::NotForLane => 4,
         };
         Ok(rows.iter().map(state).min_by_key(left).unwrap_or(RecordState::NotForLane))
-    }
-
-    /// Dead letters, newest first.
-    pub(in crate::store) async fn dead_letters(
-        &self,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, ReadError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, d.seq, l.name, d.class, d.reason, d.died_at, d.attempts, d.queued_at
-             FROM dead_letter AS d JOIN record AS r ON r.seq = d.seq JOIN lane AS l ON l.id = d.lane
-             ORDER BY d.died_at DESC, d.seq DESC LIMIT ?"
-        )))
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
-        let dead = |row: &SqliteRow| {
-            Ok(DeadLetter {
-                record: self.open(&record_row(row, 0))?,
-                seq: RecordSeq(row.get(5)),
-                lane: row.get(6),
-                class: row.get(7),
-                reason: row.get(8),
-                died_at: timestamp(row.get(9)),
-                attempts: row.get(10),
-                queued_at: timestamp(row.get(11)),
-            })
-        };
-        rows.iter().map(dead).collect()
     }
 
     /// What stands in each lane.
