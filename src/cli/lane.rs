@@ -59,8 +59,14 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     for lane in &report.lanes {
         writeln!(
             out,
-            "{}: {} pending ({} complaints, {} being sent, {} waiting to retry), {} dead",
-            lane.name, lane.pending, lane.complaints, lane.leased, lane.waiting_to_retry, lane.dead
+            "{}: {} pending ({} complaints, {} being sent, {} waiting to retry), {} dead ({} of them theirs)",
+            lane.name,
+            lane.pending,
+            lane.complaints,
+            lane.leased,
+            lane.waiting_to_retry,
+            lane.dead,
+            lane.dead_theirs
         )?;
         if let Some(oldest) = lane.oldest {
             writeln!(out, "  oldest waits since {}", time(oldest))?;

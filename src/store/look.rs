@@ -217,7 +217,7 @@ pub struct LaneStatus {
     pub name: String,
     /// Records to send.
     pub pending: i64,
-    /// Complaints among them.
+    /// Complaints among them, without those that were replayed.
     pub complaints: i64,
     /// Under way.
     pub leased: i64,
@@ -229,6 +229,8 @@ pub struct LaneStatus {
     pub next_due: Option<Timestamp>,
     /// Dead letters.
     pub dead: i64,
+    /// Of them in the bin of theirs: the platform refused them.
+    pub dead_theirs: i64,
 }
 
 /// What became of records in a lane.

@@ -429,8 +429,10 @@ impl Store {
         );
         let pending = quiet.map_or_else(|newer| newer, |_| counted);
         let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
-        let dead = lanes.iter().map(|lane| lane.dead).sum();
-        self.shared.metrics.counted(pending, self.age(oldest), dead);
+        let dead: i64 = lanes.iter().map(|lane| lane.dead).sum();
+        let theirs = lanes.iter().map(|lane| lane.dead_theirs).sum();
+        self.shared.metrics.counted(pending, self.age(oldest));
+        self.shared.metrics.dead(dead - theirs, theirs);
         let (held, oldest) = self.reader.inbox_depth().await?;
         self.shared.metrics.held(held, self.age(oldest.map(rows::timestamp)));
         Ok(())

@@ -51,6 +51,8 @@ async fn letters_are_found_by_what_they_died_of() {
             "{condition:?}"
         );
     }
+    let lanes = bench.store().lanes().await.expect("it reads");
+    assert_eq!((lanes[0].dead, lanes[0].dead_theirs), (4, 2));
     let both = [DeadCondition::Bin(Bin::Theirs), DeadCondition::Since(second)];
     let letters = bench.dead(&both).await;
     assert_eq!(seqs(&letters), [4]);

@@ -8,6 +8,7 @@ use bridge8890::store::{Matched, OpenError, Operator};
 const TO_FIRST: &str = "
     DROP TABLE dead_replay;
     DROP INDEX dead_letter_died;
+    DROP INDEX dead_letter_class;
     ALTER TABLE lane DROP COLUMN first_seq;
     DROP TABLE revise;
     DROP INDEX record_callback;

@@ -146,7 +146,7 @@ impl Replay<'_> {
                 self.step(run, step, &mut report).await?;
                 bar.inc(step.len() as u64);
             }
-            if page.last().is_some_and(|letter| letter.place > self.last) {
+            if page.last().is_some_and(|letter| letter.place >= self.last) {
                 break;
             }
         }

@@ -91,6 +91,12 @@ impl Reader {
     }
 }
 
+/// The classes in the bin of theirs, as a JSON array.
+pub(super) fn theirs() -> Result<String, sqlx::Error> {
+    let theirs = DeadClass::ALL.into_iter().filter(|class| class.bin() == Bin::Theirs);
+    super::json(&theirs.map(DeadClass::name).collect::<Vec<_>>())
+}
+
 fn ask(query: &mut QueryBuilder<Sqlite>, condition: &DeadCondition) -> Result<(), sqlx::Error> {
     match condition {
         DeadCondition::Numbered(seqs) => {
@@ -105,20 +111,19 @@ fn ask(query: &mut QueryBuilder<Sqlite>, condition: &DeadCondition) -> Result<()
         }
         // What is not theirs is ours, classes of a newer version too.
         DeadCondition::Bin(bin) => {
-            let theirs = DeadClass::ALL.into_iter().filter(|class| class.bin() == Bin::Theirs);
-            let theirs: Vec<&str> = theirs.map(DeadClass::name).collect();
             query.push(if *bin == Bin::Theirs { " AND d.class" } else { " AND d.class NOT" });
-            query.push(" IN (SELECT value FROM json_each(").push_bind(super::json(&theirs)?);
+            query.push(" IN (SELECT value FROM json_each(").push_bind(theirs()?);
             query.push("))");
         }
         DeadCondition::Reason(part) => {
             query.push(" AND instr(d.reason, ").push_bind(part.clone()).push(") > 0");
         }
         DeadCondition::Since(since) => {
-            query.push(" AND d.died_at >= ").push_bind(since.as_millisecond());
+            // Without the plus the index would be entered here on every page, and not behind the last.
+            query.push(" AND +d.died_at >= ").push_bind(since.as_millisecond());
         }
         DeadCondition::Until(until) => {
-            query.push(" AND d.died_at < ").push_bind(until.as_millisecond());
+            query.push(" AND +d.died_at < ").push_bind(until.as_millisecond());
         }
     }
     Ok(())

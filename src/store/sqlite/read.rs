@@ -1,5 +1,6 @@
 //! Reading: what operators look for, on connections that cannot write.
 
+use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
@@ -218,9 +219,12 @@ impl Reader {
         let rows = sqlx::query(
             "SELECT l.name, count(o.seq), coalesce(sum(o.urgent), 0), coalesce(sum(o.token <> 0), 0),
                     coalesce(sum(o.attempts > 0 AND o.token = 0), 0), min(o.queued_at), min(o.due_at),
-                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id)
+                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id),
+                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id
+                        AND d.class IN (SELECT value FROM json_each(?)))
              FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
         )
+        .bind(theirs()?)
         .fetch_all(&self.pool)
         .await?;
         let status = |row: &SqliteRow| LaneStatus {
@@ -232,6 +236,7 @@ impl Reader {
             oldest: row.get::<Option<i64>, _>(5).map(timestamp),
             next_due: row.get::<Option<i64>, _>(6).map(timestamp),
             dead: row.get(7),
+            dead_theirs: row.get(8),
         };
         Ok(rows.iter().map(status).collect())
     }
