@@ -6,6 +6,8 @@
 mod archive;
 mod carrier;
 mod check;
+mod condition;
+mod confirm;
 mod dead;
 mod demo;
 mod doctor;

@@ -314,6 +314,7 @@ fn record_result(settled: &Settled) -> RecordResult {
         Settled::Retry { .. } => RecordResult::Retried,
         Settled::Released => RecordResult::Released,
         Settled::Dead { class: DeadClass::Rejected, .. } => RecordResult::Rejected,
+        Settled::Dead { class: DeadClass::TooLarge, .. } => RecordResult::TooLarge,
         Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
         Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,
         Settled::Dead { class: DeadClass::Unknown, .. } => RecordResult::Unknown,

@@ -78,11 +78,8 @@ impl Flight {
                 self.halve(batch);
                 Vec::new()
             }
-            Verdict::Refused(reason) => {
-                let dead = Settled::Dead { class: DeadClass::Rejected, reason };
-                batch.iter().map(|leased| (leased.seq, dead.clone())).collect()
-            }
-            Verdict::TooLarge => each_again("too large even alone".to_owned()),
+            Verdict::Refused(reason) => dead(&batch, DeadClass::Rejected, &reason),
+            Verdict::TooLarge => dead(&batch, DeadClass::TooLarge, "too large even alone"),
             Verdict::Failed(reason) | Verdict::Unknown(reason) => {
                 let mut landed: Landed = each_again(reason);
                 landed.extend(self.release());
@@ -111,6 +108,11 @@ impl Flight {
 
 fn released(batch: &[Leased]) -> Landed {
     batch.iter().map(|leased| (leased.seq, Settled::Released)).collect()
+}
+
+fn dead(batch: &[Leased], class: DeadClass, reason: &str) -> Landed {
+    let dead = Settled::Dead { class, reason: reason.to_owned() };
+    batch.iter().map(|leased| (leased.seq, dead.clone())).collect()
 }
 
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
@@ -185,7 +187,10 @@ mod tests {
         assert_eq!(order, (0..100).collect::<Vec<_>>());
         assert_eq!(requests, 7);
         let alone = land(leased(0), Verdict::TooLarge);
-        assert!(matches!(alone, Settled::Retry { .. }), "{alone:?}");
+        assert!(
+            matches!(alone, Settled::Dead { class: DeadClass::TooLarge, .. }),
+            "no waiting makes it smaller: {alone:?}"
+        );
     }
 
     #[test]

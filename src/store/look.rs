@@ -166,27 +166,6 @@ impl AttemptOutcome {
     }
 }
 
-/// A dead letter.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// Its place in the order of arrival.
-    pub seq: RecordSeq,
-    /// The record.
-    pub record: Record,
-    /// The lane that gave it up.
-    pub lane: String,
-    /// Why, by class.
-    pub class: String,
-    /// The last answer.
-    pub reason: String,
-    /// When it was given up.
-    pub died_at: Timestamp,
-    /// After how many attempts.
-    pub attempts: u32,
-    /// Since when it had waited.
-    pub queued_at: Timestamp,
-}
-
 /// A callback that could not be read, or not all of it.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
@@ -238,7 +217,7 @@ pub struct LaneStatus {
     pub name: String,
     /// Records to send.
     pub pending: i64,
-    /// Complaints among them.
+    /// Complaints among them, without those that were replayed.
     pub complaints: i64,
     /// Under way.
     pub leased: i64,
@@ -250,6 +229,8 @@ pub struct LaneStatus {
     pub next_due: Option<Timestamp>,
     /// Dead letters.
     pub dead: i64,
+    /// Of them in the bin of theirs: the platform refused them.
+    pub dead_theirs: i64,
 }
 
 /// What became of records in a lane.

@@ -6,6 +6,7 @@
 
 mod callback;
 pub mod data_key;
+mod dead;
 mod health;
 pub mod housekeeping;
 mod inbox;
@@ -25,13 +26,17 @@ mod seal;
 mod sqlite;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
+pub use dead::{
+    Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
+    Replayed,
+};
 use health::Health;
 pub use health::Unwell;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
 pub use lanes::{LaneOptions, MOST_LANES};
 pub use look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
-    Matched, QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
+    QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{
@@ -439,8 +444,10 @@ impl Store {
         );
         let pending = quiet.map_or_else(|newer| newer, |_| counted);
         let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
-        let dead = lanes.iter().map(|lane| lane.dead).sum();
-        self.shared.metrics.counted(pending, self.age(oldest), dead);
+        let dead: i64 = lanes.iter().map(|lane| lane.dead).sum();
+        let theirs = lanes.iter().map(|lane| lane.dead_theirs).sum();
+        self.shared.metrics.counted(pending, self.age(oldest));
+        self.shared.metrics.dead(dead - theirs, theirs);
         let (held, oldest) = self.reader.inbox_depth().await?;
         self.shared.metrics.held(held, self.age(oldest.map(rows::timestamp)));
         Ok(())

@@ -2,15 +2,15 @@
 
 use super::callback::Opaque;
 use super::look::{
-    Counts, DeadLetter, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
+    Counts, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
     RevisionHistory,
 };
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite::{self, Reader};
-use super::{KeyRing, OpenError, ReadError, SendReport, StoredCallback};
-use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordSeq, RecordingId};
+use super::{KeyRing, OpenError, ReadError, StoredCallback};
+use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordingId};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,14 +71,6 @@ impl Operator {
     /// [`ReadError`].
     pub async fn callback(&self, seq: CallbackSeq) -> Result<Option<StoredCallback>, ReadError> {
         self.reader.callback(seq).await
-    }
-
-    /// Dead letters, newest first.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, ReadError> {
-        self.reader.dead_letters(limit).await
     }
 
     /// Callbacks that could not be read, newest first.
@@ -194,21 +186,6 @@ impl Operator {
         now: Timestamp,
     ) -> Result<u64, OpenError> {
         sqlite::retry_recordings(&self.directory, ids, now).await
-    }
-
-    /// Puts dead letters back into their queue; a serving gateway finds them within a second.
-    /// Returns how many.
-    ///
-    /// # Errors
-    /// [`ReadError`]; nothing is put back.
-    pub async fn replay(&self, seqs: &[RecordSeq], now: Timestamp) -> Result<u64, OpenError> {
-        let report = SendReport {
-            started_at: now,
-            took: Duration::ZERO,
-            status: None,
-            answer: "replayed by an operator".to_owned(),
-        };
-        sqlite::replay(&self.directory, seqs, &report).await
     }
 
     /// Asks for another reading of quarantined callbacks, by whoever serves or opens the store. What

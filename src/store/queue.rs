@@ -95,6 +95,8 @@ pub enum Settled {
 pub enum DeadClass {
     /// The platform refused it for good.
     Rejected,
+    /// The platform finds it too large even alone.
+    TooLarge,
     /// It ran out of attempts.
     Attempts,
     /// It ran out of time.
@@ -104,11 +106,21 @@ pub enum DeadClass {
 }
 
 impl DeadClass {
+    /// All of them.
+    pub const ALL: [DeadClass; 5] = [
+        DeadClass::Rejected,
+        DeadClass::TooLarge,
+        DeadClass::Attempts,
+        DeadClass::Age,
+        DeadClass::Unknown,
+    ];
+
     /// The name, as lists and metrics show it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             DeadClass::Rejected => "rejected",
+            DeadClass::TooLarge => "too_large",
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
             DeadClass::Unknown => "unknown",

@@ -119,6 +119,8 @@ labels! {
         Released = "released",
         /// A dead letter: refused for good.
         Rejected = "dead_rejected",
+        /// A dead letter: too large even alone.
+        TooLarge = "dead_too_large",
         /// A dead letter: out of attempts.
         Attempts = "dead_attempts",
         /// A dead letter: out of time.

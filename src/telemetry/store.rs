@@ -39,10 +39,10 @@ static OLDEST: Metric<Gauge, 0> = Metric::gauge(
     &[],
     "Age of the oldest record revision in the outbox; counted every 15 s.",
 );
-static DEAD: Metric<Gauge, 0> = Metric::gauge(
+static DEAD: Metric<Gauge, 1> = Metric::gauge(
     "bridge8890_store_dead_letters",
-    &[],
-    "Dead letters not yet replayed; counted every 15 s.",
+    &["bin"],
+    "Dead letters not yet replayed, by who must mend something: ours or theirs; counted every 15 s.",
 );
 static HELD: Metric<Gauge, 0> = Metric::gauge(
     "bridge8890_store_held_events",
@@ -84,7 +84,8 @@ pub struct StoreMetrics {
     commit_seconds: Histogram,
     pending: Gauge,
     oldest: Gauge,
-    dead: Gauge,
+    ours: Gauge,
+    theirs: Gauge,
     held: Gauge,
     oldest_held: Gauge,
     disk_free: Gauge,
@@ -116,7 +117,8 @@ impl StoreMetrics {
             commit_seconds: metrics.histogram(&COMMIT_SECONDS, []),
             pending: metrics.gauge(&PENDING, []),
             oldest: metrics.gauge(&OLDEST, []),
-            dead: metrics.gauge(&DEAD, []),
+            ours: metrics.gauge(&DEAD, ["ours"]),
+            theirs: metrics.gauge(&DEAD, ["theirs"]),
             held: metrics.gauge(&HELD, []),
             oldest_held: metrics.gauge(&OLDEST_HELD, []),
             disk_free: metrics.gauge(&DISK_FREE, []),
@@ -143,12 +145,17 @@ impl StoreMetrics {
         self.pending.set(records as f64);
     }
 
-    /// The queue was counted: so many records, the oldest of this age, so many dead letters.
-    #[expect(clippy::cast_precision_loss, reason = "2^53 dead letters are not reached")]
-    pub fn counted(&self, pending: i64, oldest: Duration, dead: i64) {
+    /// The queue was counted: so many records, the oldest of this age.
+    pub fn counted(&self, pending: i64, oldest: Duration) {
         self.pending(pending);
         self.oldest.set(oldest.as_secs_f64());
-        self.dead.set(dead as f64);
+    }
+
+    /// Dead letters were counted, by their bin.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 dead letters are not reached")]
+    pub fn dead(&self, ours: i64, theirs: i64) {
+        self.ours.set(ours as f64);
+        self.theirs.set(theirs as f64);
     }
 
     /// The inbox was counted: so many events, the oldest of this age.

@@ -44,7 +44,7 @@ async fn nowhere_but_at_the_platform() {
     platform.set_faults(Faults { mishap: Some(refuse), ..Faults::default() });
     gateway.drained().await;
     platform.set_faults(Faults { reject_every: NonZeroU64::new(2), ..Faults::default() });
-    assert_eq!(gateway.site.run("dead replay --all").await.code, Some(0));
+    assert_eq!(gateway.site.run("dead replay --all --apply --yes").await.code, Some(0));
     gateway.drained().await;
 
     let mut places = vec![("metrics".to_owned(), gateway.look("/metrics").await.body.to_vec())];
@@ -55,6 +55,9 @@ async fn nowhere_but_at_the_platform() {
         "records find --quarantined --json",
         "dead list",
         "dead list --json",
+        "dead replay --all",
+        "dead replay --all --json",
+        "dead replays",
         "lane status",
     ] {
         let done = gateway.site.run(command).await;

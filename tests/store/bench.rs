@@ -8,9 +8,10 @@ use bridge8890::model::{
     Scheme, Secret, ServiceNumber, Target, TargetType,
 };
 use bridge8890::store::{
-    Callback, Concluded, ConcludedEntry, Conclusion, Entry, KEY_LEN, KeyRing, LaneOptions, Lease,
-    MemoryChange, MessageLane, NewMessage, Opaque, Operator, Options, RawRequest, RecordState,
-    Remembered, Retention, SendReport, Settled, Settlement, Share, Store,
+    Callback, Concluded, ConcludedEntry, Conclusion, DeadClass, DeadCondition, DeadLetter,
+    DeadOrder, DeadPage, Entry, KEY_LEN, KeyRing, LaneOptions, Lease, MemoryChange, MessageLane,
+    NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered, Replayed,
+    Retention, SendReport, Settled, Settlement, Share, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -247,6 +248,26 @@ impl Bench {
     pub(crate) async fn settle_all(&self, lease: &Lease, verdict: Settled) -> usize {
         let items = lease.items.iter().map(|item| (item.seq, verdict.clone())).collect();
         self.settle(lease, items).await
+    }
+
+    /// Gives up all that is due.
+    pub(crate) async fn bury(&self, class: DeadClass, reason: &str) {
+        let lease = self.lease(100).await;
+        self.settle_all(&lease, Settled::Dead { class, reason: reason.to_owned() }).await;
+    }
+
+    /// Dead letters of which all of this holds, the first to die first.
+    pub(crate) async fn dead(&self, conditions: &[DeadCondition]) -> Vec<DeadLetter> {
+        let page = DeadPage { order: DeadOrder::Oldest, behind: None, limit: 100 };
+        self.operator().await.dead_letters(conditions, page).await.expect("it reads")
+    }
+
+    /// Puts dead letters back, in a run of its own.
+    pub(crate) async fn replay(&self, letters: &[DeadLetter]) -> Replayed {
+        let places: Vec<_> = letters.iter().map(|letter| letter.place).collect();
+        let (operator, now) = (self.operator().await, self.clock.now());
+        let run = operator.begin_replay("li", "all", now).await.expect("it begins");
+        operator.replay(run, &places, now).await.expect("it replays")
     }
 
     pub(crate) async fn operator(&self) -> Operator {

@@ -131,10 +131,9 @@ async fn each_verdict_puts_a_record_where_it_belongs() {
     assert_eq!((messages(&retried), retried.items[0].attempt), (vec!["retry".to_owned()], 2));
 
     let operator = bench.operator().await;
-    let dead = operator.dead_letters(10).await.expect("it reads");
+    let dead = bench.dead(&[]).await;
     assert_eq!((dead.len(), dead[0].reason.as_str()), (1, "no such case"));
-    let replayed = operator.replay(&[dead[0].seq], bench.clock.now()).await;
-    assert_eq!(replayed.expect("it replays"), 1);
+    assert_eq!(bench.replay(&dead).await.queued, 1);
     let last = bench.lease(10).await;
     assert_eq!((messages(&last), last.items[0].attempt), (vec!["dead".to_owned()], 1));
     bench.settle_all(&last, Settled::Delivered).await;

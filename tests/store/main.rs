@@ -5,6 +5,7 @@
 mod bench;
 mod concluded;
 mod contract;
+mod dead;
 mod dialogues;
 mod lanes;
 mod messages;

@@ -6,6 +6,9 @@ use bridge8890::store::{Matched, OpenError, Operator};
 
 /// What the migrations after the first have added, taken back.
 const TO_FIRST: &str = "
+    DROP TABLE dead_replay;
+    DROP INDEX dead_letter_died;
+    DROP INDEX dead_letter_class;
     DROP TABLE lane_order;
     DROP TABLE lane_trouble;
     ALTER TABLE lane DROP COLUMN first_seq;

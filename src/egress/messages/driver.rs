@@ -316,7 +316,9 @@ fn counted(became: &Became) -> MessageResult {
         Became::Retry { .. } => MessageResult::Retried,
         Became::Released => MessageResult::Released,
         Became::Dropped { .. } => MessageResult::Dropped,
-        Became::Dead { class: DeadClass::Rejected, .. } => MessageResult::Rejected,
+        Became::Dead { class: DeadClass::Rejected | DeadClass::TooLarge, .. } => {
+            MessageResult::Rejected
+        }
         Became::Dead { class: DeadClass::Attempts, .. } => MessageResult::Attempts,
         Became::Dead { class: DeadClass::Age, .. } => MessageResult::Age,
         Became::Dead { class: DeadClass::Unknown, .. } => MessageResult::Unknown,

@@ -2,6 +2,7 @@
 //! and a checkpointer of its own.
 
 mod checkpoint;
+mod dead;
 mod filed;
 mod group;
 mod inbox;
@@ -30,7 +31,7 @@ pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::{Reader, open_record};
 pub(super) use recording::retry as retry_recordings;
-pub(super) use replay::replay;
+pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
 pub(super) use writer::Writer;
 

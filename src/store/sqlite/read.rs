@@ -1,13 +1,14 @@
 //! Reading: what operators look for, on connections that cannot write.
 
+use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
-    AttemptLine, AttemptOutcome, Counts, DeadLetter, Filter, Found, LaneCounts, LaneStatus,
-    Matched, RecordState, Repeat, RevisionHistory,
+    AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
+    RecordState, Repeat, RevisionHistory,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -213,42 +214,17 @@ impl Reader {
         Ok(rows.iter().map(state).min_by_key(left).unwrap_or(RecordState::NotForLane))
     }
 
-    /// Dead letters, newest first.
-    pub(in crate::store) async fn dead_letters(
-        &self,
-        limit: u32,
-    ) -> Result<Vec<DeadLetter>, ReadError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, d.seq, l.name, d.class, d.reason, d.died_at, d.attempts, d.queued_at
-             FROM dead_letter AS d JOIN record AS r ON r.seq = d.seq JOIN lane AS l ON l.id = d.lane
-             ORDER BY d.died_at DESC, d.seq DESC LIMIT ?"
-        )))
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
-        let dead = |row: &SqliteRow| {
-            Ok(DeadLetter {
-                record: self.open(&record_row(row, 0))?,
-                seq: RecordSeq(row.get(5)),
-                lane: row.get(6),
-                class: row.get(7),
-                reason: row.get(8),
-                died_at: timestamp(row.get(9)),
-                attempts: row.get(10),
-                queued_at: timestamp(row.get(11)),
-            })
-        };
-        rows.iter().map(dead).collect()
-    }
-
     /// What stands in each lane.
     pub(in crate::store) async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
         let rows = sqlx::query(
             "SELECT l.name, count(o.seq), coalesce(sum(o.urgent), 0), coalesce(sum(o.token <> 0), 0),
                     coalesce(sum(o.attempts > 0 AND o.token = 0), 0), min(o.queued_at), min(o.due_at),
-                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id)
+                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id),
+                    (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id
+                        AND d.class IN (SELECT value FROM json_each(?)))
              FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
         )
+        .bind(theirs()?)
         .fetch_all(&self.pool)
         .await?;
         let status = |row: &SqliteRow| LaneStatus {
@@ -260,6 +236,7 @@ impl Reader {
             oldest: row.get::<Option<i64>, _>(5).map(timestamp),
             next_due: row.get::<Option<i64>, _>(6).map(timestamp),
             dead: row.get(7),
+            dead_theirs: row.get(8),
         };
         Ok(rows.iter().map(status).collect())
     }

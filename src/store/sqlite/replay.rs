@@ -2,52 +2,169 @@
 
 use super::lease::happened;
 use super::open::open_operator;
-use super::script::{Place, Script};
-use crate::model::RecordSeq;
+use super::script::Script;
+use crate::store::dead::{DeadPlace, ReplayRun, Replayed};
 use crate::store::{OpenError, SendReport};
-use sqlx::Connection;
+use jiff::Timestamp;
+use sqlx::{Connection, SqliteConnection};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
-/// Puts dead letters back with their attempts forgotten. Returns how many there were.
-pub(in crate::store) async fn replay(
+/// Notes who begins a run, and by what the letters are chosen.
+pub(in crate::store) async fn begin_replay(
     directory: &Path,
-    seqs: &[RecordSeq],
-    report: &SendReport,
-) -> Result<u64, OpenError> {
+    (operator, filter): (&str, &str),
+    now: Timestamp,
+) -> Result<ReplayRun, OpenError> {
     let mut connection = open_operator(directory).await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let seqs = super::json_list(seqs.iter().map(|seq| seq.0));
-    let lanes: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM lane").fetch_all(&mut *transaction).await?;
-    let mut moved = 0;
-    for lane in lanes {
-        let mut script = Script::default();
-        let place = replay_lane(&mut script, lane, &seqs, report);
-        moved += script.run(&mut transaction).await?.changes(place);
-    }
-    transaction.commit().await?;
+    let done = sqlx::query(
+        "INSERT INTO dead_replay (operator, filter, started_at, last_at, replayed, superseded)
+         VALUES (?1, ?2, ?3, ?3, 0, 0)",
+    )
+    .bind(operator)
+    .bind(filter)
+    .bind(now.as_millisecond())
+    .execute(&mut connection)
+    .await?;
     connection.close().await?;
-    Ok(moved)
+    Ok(ReplayRun(done.last_insert_rowid()))
 }
 
-fn replay_lane(script: &mut Script, lane: i64, seqs: &str, report: &SendReport) -> Place {
-    let now = report.started_at.as_millisecond();
-    happened(script, lane, report);
-    script.add(
-        "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-         SELECT lane, seq, last_insert_rowid(), attempts, 5 FROM dead_letter
-         WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
-    );
-    script.bind(lane).bind(seqs.to_owned());
-    let place = script.add(
-        "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
-         SELECT d.lane, d.seq, r.urgent, ?, 0, 0, ?
-         FROM dead_letter AS d JOIN record AS r ON r.seq = d.seq
-         WHERE d.lane = ? AND d.seq IN (SELECT value FROM json_each(?))",
-    );
-    script.bind(now).bind(now).bind(lane).bind(seqs.to_owned());
-    script
-        .add("DELETE FROM dead_letter WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))");
-    script.bind(lane).bind(seqs.to_owned());
-    place
+/// Puts dead letters back with their attempts forgotten, and counts them in the run's row.
+pub(in crate::store) async fn replay(
+    directory: &Path,
+    run: ReplayRun,
+    letters: &[DeadPlace],
+    now: Timestamp,
+) -> Result<Replayed, OpenError> {
+    let mut lanes = BTreeMap::<i64, Vec<[i64; 2]>>::new();
+    for DeadPlace { died_at, lane, seq } in letters {
+        lanes.entry(*lane).or_default().push([*seq, *died_at]);
+    }
+    let mut connection = open_operator(directory).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut replayed = Replayed::default();
+    for (id, letters) in lanes {
+        let lane = Lane { id, run, now };
+        let there = lane.still_there(&mut transaction, &letters).await?;
+        let overtaken = lane.overtaken(&mut transaction, &there).await?;
+        let queued: Vec<i64> = there.into_iter().filter(|seq| !overtaken.contains(seq)).collect();
+        let mut script = Script::default();
+        replayed.queued += queued.len() as u64;
+        replayed.superseded += overtaken.len() as u64;
+        lane.queue(&mut script, &queued);
+        lane.end(&mut script, overtaken);
+        script.run(&mut transaction).await?;
+    }
+    sqlx::query(
+        "UPDATE dead_replay SET replayed = replayed + ?, superseded = superseded + ?, last_at = ?
+         WHERE id = ?",
+    )
+    .bind(i64::try_from(replayed.queued).unwrap_or(i64::MAX))
+    .bind(i64::try_from(replayed.superseded).unwrap_or(i64::MAX))
+    .bind(now.as_millisecond())
+    .bind(run.0)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(replayed)
+}
+
+/// One lane in a step of a run.
+struct Lane {
+    id: i64,
+    run: ReplayRun,
+    now: Timestamp,
+}
+
+impl Lane {
+    /// Those that nobody has put back since they were looked at, though they may have died again.
+    async fn still_there(
+        &self,
+        connection: &mut SqliteConnection,
+        letters: &[[i64; 2]],
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT d.seq FROM json_each(?) AS asked CROSS JOIN dead_letter AS d
+                ON d.lane = ? AND d.seq = asked.value ->> 0 AND d.died_at = asked.value ->> 1",
+        )
+        .bind(super::json(letters)?)
+        .bind(self.id)
+        .fetch_all(connection)
+        .await
+    }
+
+    /// Those of which the lane sends or has sent a later revision: the platform must not hear the
+    /// older one after it.
+    async fn overtaken(
+        &self,
+        connection: &mut SqliteConnection,
+        seqs: &[i64],
+    ) -> Result<BTreeSet<i64>, sqlx::Error> {
+        let overtaken: Vec<i64> = sqlx::query_scalar(
+            "SELECT r.seq FROM json_each(?1) AS asked CROSS JOIN record AS r ON r.seq = asked.value
+             WHERE EXISTS (SELECT 1 FROM record AS later
+                WHERE later.id = r.id AND later.revision > r.revision AND (
+                    later.seq IN (SELECT value FROM json_each(?1))
+                    OR EXISTS (SELECT 1 FROM outbox WHERE lane = ?2 AND seq = later.seq)
+                    OR EXISTS (SELECT 1 FROM attempt
+                               WHERE lane = ?2 AND seq = later.seq AND outcome = 1)))",
+        )
+        .bind(super::json_list(seqs.iter().copied()))
+        .bind(self.id)
+        .fetch_all(connection)
+        .await?;
+        Ok(overtaken.into_iter().collect())
+    }
+
+    /// As of now and not urgent, be it a complaint: a fresh complaint goes before all that is replayed.
+    fn queue(&self, script: &mut Script, seqs: &[i64]) {
+        if seqs.is_empty() {
+            return;
+        }
+        let seqs = super::json_list(seqs.iter().copied());
+        let now = self.now.as_millisecond();
+        self.note(script, &seqs, (5, "replayed by an operator"));
+        script.add(
+            "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
+             SELECT lane, seq, 0, ?, 0, 0, ? FROM dead_letter
+             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
+        );
+        script.bind(now).bind(now).bind(self.id).bind(seqs.clone());
+        self.unbury(script, seqs);
+    }
+
+    fn end(&self, script: &mut Script, seqs: BTreeSet<i64>) {
+        if seqs.is_empty() {
+            return;
+        }
+        let seqs = super::json_list(seqs);
+        self.note(script, &seqs, (4, "superseded by a later revision, when it was to be replayed"));
+        self.unbury(script, seqs);
+    }
+
+    fn note(&self, script: &mut Script, seqs: &str, (outcome, said): (i64, &str)) {
+        let report = SendReport {
+            started_at: self.now,
+            took: Duration::ZERO,
+            status: None,
+            answer: format!("{said} (run {})", self.run.0),
+        };
+        happened(script, self.id, &report);
+        script.add(
+            "INSERT INTO attempt (lane, seq, send, attempt, outcome)
+             SELECT lane, seq, last_insert_rowid(), attempts, ? FROM dead_letter
+             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
+        );
+        script.bind(outcome).bind(self.id).bind(seqs.to_owned());
+    }
+
+    fn unbury(&self, script: &mut Script, seqs: String) {
+        script.add(
+            "DELETE FROM dead_letter WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
+        );
+        script.bind(self.id).bind(seqs);
+    }
 }

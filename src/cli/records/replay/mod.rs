@@ -50,7 +50,7 @@ Keys of --where, all of which must hold of what an answer is or would be:
   account    the account whose callback it was
   campaign   the campaign by which it is read
   channel    sms or ivr
-  kind       rating or complaint
+  kind       rating, complaint or not_rated
   level      1 to 5
   outcome    what became of it: rated, complaint, unrecognised, unmatched, ...")]
 pub(super) struct Args {

@@ -4,7 +4,7 @@ use super::Args;
 use super::filter::fits;
 use super::shown::Tally;
 use crate::app;
-use crate::cli::archive;
+use crate::cli::{archive, confirm};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::dialogue::{Review, Rules, Side};
@@ -14,7 +14,7 @@ use crate::store::{Agreement, Operator, Revisable};
 use anyhow::bail;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// The callbacks of which answers are to be revised, and what each of those was shown as.
 type Wanted = Vec<(CallbackSeq, Vec<Agreement>)>;
@@ -25,9 +25,8 @@ pub(super) async fn run(
     args: &Args,
     out: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    let can_ask = !args.json && std::io::stdin().is_terminal();
-    if args.apply && !args.yes && !can_ask {
-        bail!("--apply asks before it records anything; say --yes where nobody can answer");
+    if args.apply && !args.yes {
+        confirm::check_somebody_answers(args.json)?;
     }
     let operator = archive::open(&config.store, &config.store.directory).await?;
     let reader = Reader { config, args, entropy: Entropy::system(), now: Clock::system().now() };
@@ -35,21 +34,14 @@ pub(super) async fn run(
     if !args.apply || wanted.is_empty() {
         return Ok(!wanted.is_empty());
     }
-    if !args.yes && !is_confirmed(out)? {
+    let question = "Record these differences, and send them to the platform?";
+    if !args.yes && !confirm::is_confirmed(question, out)? {
         writeln!(out, "nothing is recorded")?;
         return Ok(false);
     }
     operator.request_revisions(&wanted, reader.now).await?;
     apply(config, &operator, wanted.len() as u64, args.json, out).await?;
     reader.report(&operator, &wanted, out).await
-}
-
-fn is_confirmed(out: &mut impl Write) -> anyhow::Result<bool> {
-    write!(out, "Record these differences, and send them to the platform? [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Has what was asked for recorded, by the gateway that serves or else by this process.
