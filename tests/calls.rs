@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken fixture must stop the test")]
 
+#[path = "support/request.rs"]
+mod request;
 #[path = "support/transcript.rs"]
 mod transcript;
 
@@ -17,12 +19,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use quick_xml::escape::unescape;
 use quick_xml::events::Event as Part;
+use request::Request;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
-use transcript::{Exchange, FLOW, Request, Transcript};
+use transcript::{Exchange, FLOW, Transcript};
 
 /// The moment at which every recorded signature is fresh: 2026-03-05T02:20:30Z.
 const CLOCK: jiff::Timestamp = jiff::Timestamp::constant(1_772_677_230, 0);

@@ -49,6 +49,9 @@ mod exchange;
 #[path = "../support/openapi.rs"]
 mod openapi;
 
-#[expect(dead_code, reason = "the calls' own test uses all of it")]
+mod request {
+    pub(crate) use crate::exchange::Request;
+}
+
 #[path = "../support/transcript.rs"]
 mod transcript;

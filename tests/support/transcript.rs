@@ -6,10 +6,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken fixture must stop the test")]
 
-#[path = "request.rs"]
-mod request;
-
-pub(crate) use request::Request;
+use crate::request::Request;
 use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
