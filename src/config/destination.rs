@@ -7,7 +7,9 @@ use super::raw::{At, Section};
 use super::units::show_duration;
 use super::values::text;
 use super::{Backoff, Breaker, Destination};
-use crate::model::{AreaCode, Channel, LaneName, Level, RecordKind, Secret, Selection};
+use crate::model::{
+    AreaCode, Channel, LaneName, Level, MOST_DESTINATIONS, RecordKind, Secret, Selection,
+};
 use http::Uri;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -23,7 +25,13 @@ pub(super) fn destination(section: &mut Section<'_>) -> Option<Destination> {
 
 /// Reads `[destinations]`: those beside the first, each over the first's defaults.
 pub(super) fn others(root: &mut Section<'_>, first: Option<&Destination>) -> Vec<Destination> {
+    let mut places = 1;
     root.each_over("destinations", "destination", |key, section| {
+        places += 1;
+        if places > MOST_DESTINATIONS {
+            let wrong = format!("there are more than {MOST_DESTINATIONS} destinations");
+            section.reject(&key, Fault::new(wrong, "send some of them through one that passes on"));
+        }
         if let Some(name) = section.text("name", "\"platform\"", lane_name)
             && !name.is_built_in()
         {
@@ -318,5 +326,10 @@ mod tests {
             let problems = read(text).expect_err(text).to_string();
             assert!(problems.contains(expected), "{text}\n{problems}");
         }
+        let many: String = (0..MOST_DESTINATIONS)
+            .map(|number| format!("[destinations.d{number}]\nurl = \"https://c.example/\"\n"))
+            .collect();
+        let problems = read(&many).expect_err("too many");
+        assert!(problems.len() == 1 && problems.to_string().contains("more than 32"), "{problems}");
     }
 }

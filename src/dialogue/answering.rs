@@ -49,6 +49,7 @@ impl Course<'_> {
         let invited_by = found.as_ref().and_then(|(_, it)| self.campaign(&it.invitation.campaign));
         let Some(campaign) = invited_by.map(|campaign| &**campaign).or(asked_by) else {
             self.because(Because::Unclaimed);
+            self.note_answer(&heard, Outcome::Unmatched);
             return self.conclude(Some(heard.origin), Outcome::Unmatched, Vec::new());
         };
         let conversation = match &campaign.conversation {
@@ -64,6 +65,7 @@ impl Course<'_> {
         let heard = &heard;
         let answered = Answered { heard, number, channel, campaign, conversation, found, marks };
         let (outcome, mut records) = self.answered(&answered, reading);
+        self.note_answer(heard, outcome);
         self.complained(heard, &mut records);
         self.conclude(Some(heard.origin.clone()), outcome, records);
     }

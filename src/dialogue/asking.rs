@@ -155,7 +155,13 @@ impl Course<'_> {
     /// A message will not be sent.
     pub(super) fn not_sent(&mut self, message: &Message) {
         self.known.change_caller(&message.to, |caller| {
-            caller.messages.retain(|told| told.message != message.key || told.sent);
+            // A call that was put without us was put all the same.
+            let put = message.kind == MessageKind::Call
+                && caller.invitations.iter().any(|asked| {
+                    Some(&asked.invitation.id) == message.invitation.as_ref()
+                        && asked.invitation.attempted_at.is_some()
+                });
+            caller.messages.retain(|told| told.message != message.key || told.sent || put);
             caller.talks.retain(|talk| talk.message != message.key || talk.asked_at.is_some());
         });
         if let (MessageKind::Invite | MessageKind::Call, Some(id)) =

@@ -146,7 +146,7 @@ impl Course<'_> {
         }
     }
 
-    fn take_keys(&mut self, account: &AccountName, call: &MessageId) -> Vec<Heard> {
+    pub(super) fn take_keys(&mut self, account: &AccountName, call: &MessageId) -> Vec<Heard> {
         if self.known.call(account, call).is_none() {
             return Vec::new();
         }

@@ -144,6 +144,10 @@ fn said_by(heard: &Heard, known: &Known, keys: &mut Vec<MemoryKey>) {
     if let Some(call) = calls::call_of(event) {
         keys.push(MemoryKey::Call { account: account.clone(), call: call.clone() });
         keys.push(MemoryKey::Asking { account: account.clone(), call: call.clone() });
+        if let Some(number) = known.asking(account, call).and_then(|it| it.caller.clone()) {
+            keys.extend(matters(known, &number));
+            keys.push(MemoryKey::Caller(number));
+        }
         keys.push(MemoryKey::Voice { account: account.clone(), call: call.clone() });
     }
     if let Some(named) = &event.pass_through {

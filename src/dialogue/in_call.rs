@@ -8,8 +8,9 @@ use super::matching::later;
 use super::memory::{AskingMemory, Heard, Memory, MemoryKey, Rated};
 use crate::config::{CallFlow, Campaign};
 use crate::model::{
-    AccountName, Caller, Channel, Comment, Context, EventBody, Mark, Matter, Meaning, MessageId,
-    Outcome, Question, Record, RecordId, Revision, Rule, Step, Target, TargetType, Unrated,
+    AccountName, Caller, Channel, Comment, Context, EventBody, InvitationState, Mark, Matter,
+    Meaning, MessageId, Msisdn, Outcome, Question, Record, RecordId, Revision, Rule, Step, Target,
+    TargetType, Unrated,
 };
 use std::time::Duration;
 
@@ -20,13 +21,20 @@ impl Course<'_> {
     /// Something was said in a call whose next step is ours.
     pub(super) fn in_call(&mut self, heard: Heard, step: Option<Step>) {
         let asked = self.campaign_of(&heard).and_then(|it| Some((&**it, it.call.as_ref()?)));
+        let question = step.map(|step| step.question);
         let (Some((campaign, flow)), Some(call)) = (asked, call_of(&heard.event).cloned()) else {
-            return self.said(heard);
+            // The campaign asks no more: what answers a later question is no rating all the same.
+            let rates = question.is_none_or(|question| question == Question::Rating);
+            return match heard.event.body {
+                EventBody::Keypad { .. } if !rates => {
+                    self.conclude(Some(heard.origin), Outcome::Noted, Vec::new());
+                }
+                _ => self.said(heard),
+            };
         };
         let account = heard.origin.account.clone();
         let next = flow::next(flow, campaign, step, &heard.event.body);
         self.begin(&heard, &call, campaign, flow);
-        let question = step.map(|step| step.question);
         match (&heard.event.body, question) {
             (EventBody::Keypad { digits }, Some(Question::Reason)) => {
                 self.reason_by_key(&heard, &call, flow, digits);
@@ -34,22 +42,19 @@ impl Course<'_> {
             (EventBody::Keypad { .. }, Some(Question::Offer | Question::Message)) => {
                 self.conclude(Some(heard.origin), Outcome::Noted, Vec::new());
             }
-            _ => self.first_answer(heard, &call),
+            _ => self.said(heard),
         }
         if let Next::End { unrated: Some(why), .. } = next {
             self.over(&account, &call, why);
         }
     }
 
-    /// Whatever answers the first question, or is no answer.
-    fn first_answer(&mut self, heard: Heard, call: &MessageId) {
-        let account = heard.origin.account.clone();
-        let before = self.decision.concluded.len();
-        self.said(heard);
-        let counts =
-            |outcome| matches!(outcome, Outcome::Rated | Outcome::Surplus | Outcome::Unmatched);
-        if self.decision.concluded[before..].iter().any(|it| counts(it.outcome)) {
-            self.known.change_asking(&account, call, |asking| asking.answered = true);
+    /// What became of keys, which may answer the first question of their call.
+    pub(super) fn note_answer(&mut self, heard: &Heard, outcome: Outcome) {
+        let counts = matches!(outcome, Outcome::Rated | Outcome::Surplus | Outcome::Unmatched);
+        if let (true, Some(call)) = (counts, call_of(&heard.event)) {
+            let account = &heard.origin.account;
+            self.known.change_asking(account, call, |asking| asking.answered = true);
         }
     }
 
@@ -64,6 +69,7 @@ impl Course<'_> {
                 service: heard.event.service.clone(),
                 caller: None,
                 until: Some(until),
+                why: None,
                 answered: false,
                 rating: None,
                 ended: None,
@@ -90,8 +96,9 @@ impl Course<'_> {
     pub(super) fn asking_due(&mut self, account: &AccountName, call: &MessageId) {
         let Some(asking) = self.known.asking(account, call) else { return };
         let (until, forget_at) = (asking.until, asking.forget_at);
+        let why = asking.why.unwrap_or(Unrated::HungUp);
         if until.is_some_and(|until| until <= self.now) {
-            self.over(account, call, Unrated::HungUp);
+            self.over(account, call, why);
         } else if until.is_none() && forget_at <= self.now {
             let key = MemoryKey::Asking { account: account.clone(), call: call.clone() };
             self.known.recall(key, None);
@@ -121,6 +128,13 @@ impl Course<'_> {
     /// The key of a reason completes the rating of its call.
     fn reason_by_key(&mut self, heard: &Heard, call: &MessageId, flow: &CallFlow, keys: &str) {
         let account = &heard.origin.account;
+        let number = calls::caller_of(heard, self.known);
+        self.learn(heard, number.as_ref());
+        self.release(heard, number.as_ref());
+        // The rating is not held for a number any longer: its reason is here.
+        for keys in self.take_keys(account, call) {
+            self.answer(keys, None, vec![Mark::NoCaller]);
+        }
         let chosen = flow::reason_key(flow, keys);
         let (Some(key), Some(menu)) = (chosen, &flow.reason) else {
             return self.conclude(Some(heard.origin.clone()), Outcome::Unrecognised, Vec::new());
@@ -168,7 +182,10 @@ impl Course<'_> {
         let held_until = self.known.call(account, call).and_then(|memory| memory.held_until);
         if let Some(held_until) = held_until {
             let until = later(held_until, AFTER_HELD_KEYS);
-            return self.known.change_asking(account, call, |asking| asking.until = Some(until));
+            return self.known.change_asking(account, call, |asking| {
+                asking.until = Some(until);
+                asking.why.get_or_insert(why);
+            });
         }
         let unrated = !asking.answered && asking.rating.is_none();
         let ended = unrated.then(|| self.unrated_call(account, call, &asking, why)).flatten();
@@ -177,8 +194,23 @@ impl Course<'_> {
             (asking.until, asking.ended) = (None, outcome);
         });
         if let Some(record) = ended {
+            self.ended_unrated(asking.caller.as_ref(), &record, why);
             self.conclude(None, Outcome::NotRated, vec![record]);
         }
+    }
+
+    /// What ended a call is recorded of the invitation that it put: a late rating, or the end of its
+    /// validity, is the next revision. Whoever declines is not awaited any more.
+    fn ended_unrated(&mut self, caller: Option<&Msisdn>, record: &Record, why: Unrated) {
+        let (Some(number), Some(id)) = (caller, &record.context.invitation) else { return };
+        self.known.change_caller(number, |caller| {
+            let mut asked = caller.invitations.iter_mut();
+            let Some(asked) = asked.find(|it| it.invitation.id == *id) else { return };
+            asked.ended = Some((record.id, record.revision));
+            if why == Unrated::Declined && asked.is_open() {
+                asked.invitation.state = InvitationState::NotRated(why);
+            }
+        });
     }
 
     /// What is recorded of a call without a rating.
@@ -192,13 +224,18 @@ impl Course<'_> {
         let campaign = self.campaign(&asking.campaign)?;
         let number = asking.caller.clone();
         let invitation = self.known.call(account, call).and_then(|it| it.invitation.clone());
-        let matter = number.as_ref().zip(invitation.as_ref()).and_then(|(number, id)| {
+        let asked = number.as_ref().zip(invitation.as_ref()).and_then(|(number, id)| {
             let mut asked = self.known.caller(number)?.invitations.iter();
-            Some(asked.find(|it| it.invitation.id == *id)?.invitation.matter.clone())
+            asked.find(|it| it.invitation.id == *id).cloned()
         });
+        let (id, revision) = match asked.as_ref().and_then(|asked| asked.ended) {
+            Some((id, Revision(last))) => (id, Revision(last + 1)),
+            None => (self.record_id(), Revision::FIRST),
+        };
+        let matter = asked.map(|asked| asked.invitation.matter);
         Some(Record {
-            id: self.record_id(),
-            revision: Revision::FIRST,
+            id,
+            revision,
             meaning: Meaning::NotRated { why, target: target(campaign, matter.as_ref(), call) },
             account: account.clone(),
             channel: Channel::Ivr,

@@ -5,7 +5,7 @@
 
 use crate::model::{
     AccountName, CallbackSeq, Event, Invitation, InvitationId, InvitationState, MessageId,
-    MessageKey, MessageKind, Msisdn, Record, RecordId, Revision, ServiceNumber,
+    MessageKey, MessageKind, Msisdn, Record, RecordId, Revision, ServiceNumber, Unrated,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -386,6 +386,8 @@ pub struct AskingMemory {
     pub caller: Option<Msisdn>,
     /// When it is over even if nobody says so; `None`: it is over.
     pub until: Option<Timestamp>,
+    /// Why it ended, while keys that wait for its number may still rate.
+    pub why: Option<Unrated>,
     /// The first question was answered.
     pub answered: bool,
     /// The rating that counted.

@@ -22,9 +22,9 @@ use crate::model::{
     RecordingId, Step,
 };
 use crate::store::{
-    Concluded, ConcludedEntry, Conclusion, Held, InboxSeq, MemoryChange, MessageLane, NewMessage,
-    NewRecording, Opaque, ReadError, Remembered, Store, StoreError, Untold, UntoldRecording,
-    UntoldSeq, WakeSeq, Woken,
+    Concluded, ConcludedEntry, Conclusion, FetchedSeq, Held, InboxSeq, MemoryChange, MessageLane,
+    NewMessage, NewRecording, Opaque, ReadError, Remembered, Store, StoreError, Untold,
+    UntoldRecording, UntoldSeq, WakeSeq, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -91,6 +91,7 @@ impl ConcludeError {
 struct Looks {
     held: Passed<InboxSeq>,
     news: Passed<UntoldSeq>,
+    fetched: Passed<FetchedSeq>,
     due: Passed<WakeSeq>,
     said: Seldom,
 }
@@ -146,8 +147,10 @@ impl DialogueWorker {
         let taken = self.conclude_all(inbox.iter().map(Cause::held), looks).await?;
         let places: Vec<_> = inbox.iter().map(|held| held.seq).collect();
         done += looks.held.page(&places, taken, now);
-        let fetched = self.store.untold_recordings(PAGE).await?;
-        done += self.conclude_all(fetched.iter().map(Cause::fetched), looks).await?;
+        let fetched = self.store.untold_recordings(looks.fetched.place(now), PAGE).await?;
+        let taken = self.conclude_all(fetched.iter().map(Cause::fetched), looks).await?;
+        let places: Vec<_> = fetched.iter().map(|fetched| fetched.seq).collect();
+        done += looks.fetched.page(&places, taken, now);
         let woken = self.store.woken(self.clock.now(), looks.due.place(now), PAGE).await?;
         let taken = self.conclude_all(woken.iter().map(Cause::woken), looks).await?;
         let places: Vec<_> = woken.iter().map(|woken| woken.seq).collect();

@@ -8,7 +8,7 @@ use crate::carrier::{self, Answer, Call, Decoded, Denied, Reply, Turn};
 use crate::config::dialect::Steps;
 use crate::config::{Account, CallFlow, Campaign};
 use crate::dialogue::{choose_campaign, flow};
-use crate::model::{Event, EventBody, ServiceNumber};
+use crate::model::{Event, EventBody, Question, ServiceNumber};
 use crate::store::Unwell;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -69,14 +69,16 @@ impl Intake {
     }
 }
 
-/// The turn in which an event was said, if its campaign asks in calls.
+/// The turn in which an event was said, if its campaign asks in calls. The answer to a later question
+/// keeps it even if the campaign asks no more: it is no rating.
 pub(super) fn turn_of(
     event: &Event,
     turn: Option<Turn>,
     campaign: Option<&Campaign>,
 ) -> Option<Turn> {
     let asks = campaign.is_some_and(|campaign| campaign.call.is_some());
-    turn.filter(|_| asks && is_of_call(event))
+    let later = |turn: &Turn| turn.step.is_some_and(|step| step.question != Question::Rating);
+    turn.filter(|turn| is_of_call(event) && (asks || later(turn)))
 }
 
 fn is_of_call(event: &Event) -> bool {

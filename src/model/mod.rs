@@ -39,5 +39,5 @@ pub use recording::{
 pub use scheme::{Direction, NotAScheme, Scheme};
 pub use secret::Secret;
 pub use segments::segments;
-pub use selection::{RecordKind, Selection};
+pub use selection::{MOST_DESTINATIONS, RecordKind, Selection};
 pub use traces::{History, Made, Note, Traces};

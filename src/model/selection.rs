@@ -2,6 +2,9 @@
 
 use super::{AreaCode, Channel, Level, Meaning, Record};
 
+/// The most destinations of one gateway.
+pub const MOST_DESTINATIONS: usize = 32;
+
 /// What a destination wants; whatever is left empty is no condition, so the default is everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {

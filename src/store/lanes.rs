@@ -1,9 +1,9 @@
 //! The lanes of a store, and which records go to which.
 
-use crate::model::{LaneName, Record, Selection};
+use crate::model::{LaneName, MOST_DESTINATIONS, Record, Selection};
 
 /// The most lanes of one store.
-pub const MOST_LANES: usize = 32;
+pub const MOST_LANES: usize = MOST_DESTINATIONS;
 
 /// A lane, and what goes there.
 #[derive(Debug, Clone)]
@@ -29,7 +29,8 @@ pub(super) struct Passed(u32);
 impl Passed {
     /// Those of the lanes that do not take a record.
     pub(super) fn by(lanes: &[LaneOptions], record: &Record) -> Passed {
-        let refusing = lanes.iter().enumerate().filter(|(_, lane)| !lane.only.takes(record));
+        let refusing =
+            lanes.iter().take(MOST_LANES).enumerate().filter(|(_, lane)| !lane.only.takes(record));
         Passed(refusing.fold(0, |bits, (place, _)| bits | 1 << place))
     }
 

@@ -47,7 +47,8 @@ pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
 pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
-    AudioError, LeasedRecording, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
+    AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
+    UntoldRecording,
 };
 pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
@@ -115,11 +116,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// Notes by how much the queue changed, and wakes the lanes when it grew.
-    fn pending(&self, change: i64) {
+    /// Notes by how much the queue changed, and wakes the lanes when something was queued, whatever left
+    /// it meanwhile.
+    fn pending(&self, change: i64, queued: bool) {
         let pending = self.pending.fetch_add(change, Ordering::Relaxed) + change;
         self.metrics.pending(pending);
-        if change > 0 {
+        if queued {
             self.committed.send_replace(());
         }
     }
@@ -434,15 +436,21 @@ impl Store {
         let before = self.pending();
         let lanes = self.lanes().await?;
         let counted = lanes.iter().map(|lane| lane.pending).sum();
-        // What was committed while we counted is in neither number for certain; the next count,
-        // at a quieter moment, decides.
+        // What was committed while we counted is in neither number for certain: then the difference is
+        // put right, and the next count, at a quieter moment, decides.
         let quiet = self.shared.pending.compare_exchange(
             before,
             counted,
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
-        let pending = quiet.map_or_else(|newer| newer, |_| counted);
+        let pending = quiet.map_or_else(
+            |_| {
+                self.shared.pending.fetch_add(counted - before, Ordering::Relaxed) + counted
+                    - before
+            },
+            |_| counted,
+        );
         let oldest = lanes.iter().filter_map(|lane| lane.oldest).min();
         let dead: i64 = lanes.iter().map(|lane| lane.dead).sum();
         let theirs = lanes.iter().map(|lane| lane.dead_theirs).sum();

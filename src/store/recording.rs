@@ -62,9 +62,18 @@ pub enum RecordingSettled {
     },
 }
 
+/// The place of what became of a recording, in the order in which that was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchedSeq {
+    pub(super) ended_at: i64,
+    pub(super) id: RecordingId,
+}
+
 /// What became of a recording and no conclusion has taken in yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntoldRecording {
+    /// Its place.
+    pub seq: FetchedSeq,
     /// The recording.
     pub id: RecordingId,
     /// What became of it, as its settlement said; `None`: it cannot be opened.
@@ -158,8 +167,12 @@ impl Store {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn untold_recordings(&self, limit: u32) -> Result<Vec<UntoldRecording>, ReadError> {
-        self.reader.untold_recordings(limit).await
+    pub async fn untold_recordings(
+        &self,
+        behind: Option<FetchedSeq>,
+        limit: u32,
+    ) -> Result<Vec<UntoldRecording>, ReadError> {
+        self.reader.untold_recordings(behind, limit).await
     }
 
     /// Keeps the bytes of a recording, sealed, and returns once they are on disk. What was kept under
@@ -227,6 +240,11 @@ impl AudioFiles {
         self.0.join(format!("{id}.sealed"))
     }
 
+    /// Where it is written before it is whole.
+    fn part(&self, id: RecordingId) -> PathBuf {
+        self.0.join(format!("{id}.part"))
+    }
+
     async fn write(
         &self,
         id: RecordingId,
@@ -235,7 +253,7 @@ impl AudioFiles {
     ) -> io::Result<()> {
         let sealed = ring.seal(&rows::audio_place(id), bytes, entropy);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let (path, part) = (self.path(id), self.0.join(format!("{id}.part")));
+        let (path, part) = (self.path(id), self.part(id));
         let mut open = File::options();
         let open = open.write(true).create(true).truncate(true).mode(0o600);
         let mut file = open.open(&part).await?;
@@ -260,10 +278,13 @@ impl AudioFiles {
     }
 
     async fn erase(&self, id: RecordingId) -> io::Result<()> {
-        match fs::remove_file(self.path(id)).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for path in [self.path(id), self.part(id)] {
+            match fs::remove_file(path).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 }
 

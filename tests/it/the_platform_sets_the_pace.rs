@@ -37,7 +37,7 @@ async fn a_rate_is_held_over_the_whole_run_by_first_tries_halves_retries_and_rep
     assert!(rejected > 0 && platform.requests() > 80 / 2, "it was refused and halved");
 
     platform.set_faults(Faults { reject_every: None, ..failing });
-    let replayed = site.run("dead replay --class rejected --json").await.json();
+    let replayed = site.run("dead replay --where class=rejected --apply --yes --json").await.json();
     assert_eq!(replayed["replayed"], rejected);
     gateway.drained().await;
     let (requests, took) = (platform.requests(), begun.elapsed());

@@ -108,3 +108,22 @@ async fn a_lane_that_comes_later_is_held_to_account_from_then_on() {
     let by_lane = counts(&bench).await;
     assert_eq!((by_lane[0].records, by_lane[1].records), (2, 1));
 }
+
+#[tokio::test]
+async fn a_lane_that_goes_and_comes_back_adds_up_all_the_while() {
+    let mut bench = two().await;
+    commit(&bench, bench.rating("m-1", Level::VeryDissatisfied)).await;
+    assert_eq!(deliver(&bench, &city()).await, 1);
+    let both = bench.lanes.clone();
+    bench.lanes.truncate(1);
+    bench.reopen().await;
+    commit(&bench, bench.rating("m-2", Level::VeryDissatisfied)).await;
+    let gone = counts(&bench).await;
+    assert_eq!((gone[0].records, gone[1].records), (2, 1));
+    bench.lanes = both;
+    bench.reopen().await;
+    commit(&bench, bench.rating("m-3", Level::VeryDissatisfied)).await;
+    assert_eq!(deliver(&bench, &city()).await, 1, "what came meanwhile is not for it");
+    let back = counts(&bench).await;
+    assert_eq!((back[1].records, back[1].delivered, back[1].not_for_it), (3, 2, 1));
+}

@@ -12,6 +12,7 @@ const TO_FIRST: &str = "
     DROP TABLE lane_order;
     DROP TABLE lane_trouble;
     ALTER TABLE lane DROP COLUMN first_seq;
+    ALTER TABLE lane DROP COLUMN last_seq;
     DROP TABLE revise;
     DROP INDEX record_callback;
     DROP TABLE inbox;

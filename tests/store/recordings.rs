@@ -31,7 +31,7 @@ async fn settle(bench: &Bench, number: u128, settled: RecordingSettled) {
 }
 
 async fn untold(bench: &Bench) -> usize {
-    bench.store().untold_recordings(10).await.expect("it reads").len()
+    bench.store().untold_recordings(None, 10).await.expect("it reads").len()
 }
 
 async fn states(bench: &Bench) -> Vec<&'static str> {

@@ -5,13 +5,18 @@ use super::{Amendment, Kept, Reader, Review, Side};
 use crate::config::Campaign;
 use crate::dialogue::calls;
 use crate::model::{
-    Caller, Context, Event, History, Mark, Meaning, Record, RecordId, Revision, differences,
+    Caller, Context, Event, EventBody, History, Mark, Meaning, Record, RecordId, Revision,
+    differences,
 };
 
 impl<'a> Reader<'a> {
     /// An event that made records.
     pub(super) fn recorded(&mut self, event: &Event, group: &Group<'_>) -> Review {
         let before = group.side();
+        // What was said aloud is not read.
+        if matches!(event.body, EventBody::Recording { .. }) {
+            return Review::same(before);
+        }
         let Some(main) = group.main().filter(|main| self.is_read_from(main)) else {
             return Review::same(before);
         };

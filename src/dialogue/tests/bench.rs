@@ -150,6 +150,12 @@ impl Bench {
         }
     }
 
+    /// The campaign is reloaded without what it asks in calls.
+    pub(super) fn asks_no_more(&mut self) {
+        let campaign = Campaign { call: None, ..(*self.campaigns[0]).clone() };
+        self.campaigns = vec![Arc::new(campaign)];
+    }
+
     pub(super) fn campaign(&self) -> Arc<Campaign> {
         Arc::clone(&self.campaigns[0])
     }

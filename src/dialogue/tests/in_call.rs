@@ -259,3 +259,71 @@ fn a_call_that_asks_for_the_reason_sends_no_message_for_it() {
     call.bench.after(Duration::from_hours(1));
     assert!(call.bench.sent.is_empty());
 }
+
+#[test]
+fn a_key_for_a_later_question_is_no_rating_even_if_the_campaign_asks_no_more() {
+    let mut call = Call::begin();
+    call.does("5");
+    let step = call.step;
+    call.bench.asks_no_more();
+    let heard = Box::new(call.bench.heard(of_call(EventBody::Keypad { digits: "1".to_owned() })));
+    call.bench.happens(Happening::InCall { heard, step });
+    let levels = call.bench.records().filter_map(|record| match &record.meaning {
+        Meaning::Rating { level, .. } => Some(*level),
+        _ => None,
+    });
+    assert_eq!(levels.collect::<Vec<_>>(), [Level::VeryDissatisfied]);
+}
+
+#[test]
+fn without_a_number_the_reason_is_the_ratings_and_the_end_is_what_it_was() {
+    let nameless = |body| Event { caller: None, ..of_call(body) };
+    let key = |digits: &str| nameless(EventBody::Keypad { digits: digits.to_owned() });
+    let mut call = Call::begin();
+    call.bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00").recording();
+    call.hears(key("5"), call.step);
+    call.hears(key("1"), call.step);
+    call.bench.after(Duration::from_hours(1));
+    let end = End::Rated { level: 1, chosen: Some("115"), spoke: false };
+    assert_eq!(call.came_to(), [end]);
+
+    let mut declined = Call::begin();
+    declined.bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00").recording();
+    declined.hears(key("0"), declined.step);
+    declined.bench.after(Duration::from_hours(1));
+    assert_eq!(declined.came_to(), [End::Not(Unrated::Declined)]);
+}
+
+#[test]
+fn the_end_of_a_call_and_of_its_invitation_are_one_record() {
+    let begins = "2026-03-05T10:00:00+08:00";
+    let put = |bench: &mut Bench| {
+        let mut asked =
+            super::bench::invitation("i-1", "024-8890", moment("2026-03-06T10:00:00+08:00"));
+        asked.channel = crate::model::Channel::Ivr;
+        bench.invite(asked);
+    };
+    let of_it = |event| Event { pass_through: Some("i-1".to_owned()), ..event };
+    let mut call = Call::begin();
+    call.bench = Bench::asking(flow(), begins).recording();
+    put(&mut call.bench);
+    call.hears(of_it(answered(CALL)), None);
+    call.hangs_up();
+    call.bench.after(Duration::from_hours(24 * 5));
+    let records: Vec<_> = call.bench.records().collect();
+    let whys = records.iter().map(|record| match &record.meaning {
+        Meaning::NotRated { why, .. } => *why,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(whys.collect::<Vec<_>>(), [Unrated::HungUp, Unrated::Expired]);
+    assert!(records.iter().all(|record| record.id == records[0].id), "{records:?}");
+
+    let mut declined = Call::begin();
+    declined.bench = Bench::asking(flow(), begins).recording();
+    put(&mut declined.bench);
+    declined.hears(of_it(answered(CALL)), None);
+    let zero = of_it(of_call(EventBody::Keypad { digits: "0".to_owned() }));
+    declined.hears(zero, declined.step);
+    declined.bench.after(Duration::from_hours(24 * 5));
+    assert_eq!(declined.bench.records().count(), 1, "whoever declines is not awaited");
+}

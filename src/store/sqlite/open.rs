@@ -210,9 +210,46 @@ async fn lane_ids(
             .bind(lane.to_string())
             .fetch_one(&mut *connection)
             .await?;
+        take_back(connection, id).await?;
         ids.push((lane.clone(), id));
     }
+    leave(connection, &ids).await?;
     Ok(ids)
+}
+
+/// What came while a lane was not configured is not for it.
+async fn take_back(connection: &mut SqliteConnection, lane: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT OR IGNORE INTO attempt (lane, seq, send, attempt, outcome)
+         SELECT l.id, r.seq, 0, 0, 6 FROM lane AS l JOIN record AS r ON r.seq > l.last_seq
+         WHERE l.id = ?",
+    )
+    .bind(lane)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("UPDATE lane SET last_seq = NULL WHERE id = ?")
+        .bind(lane)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lanes that are configured no more are held to account up to the last record that they had.
+async fn leave(
+    connection: &mut SqliteConnection,
+    configured: &[(LaneName, i64)],
+) -> Result<(), sqlx::Error> {
+    let configured = super::json_list(configured.iter().map(|(_, id)| *id));
+    sqlx::query(
+        "UPDATE lane SET last_seq = max(first_seq - 1,
+            coalesce((SELECT max(seq) FROM outbox WHERE lane = lane.id), 0),
+            coalesce((SELECT max(seq) FROM attempt WHERE lane = lane.id), 0))
+         WHERE last_seq IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
+    )
+    .bind(configured)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Reads what the writer keeps in memory: the next places, the unfiled keys, the filters.

@@ -189,7 +189,8 @@ impl Reader {
                     (SELECT class FROM dead_letter WHERE lane = l.id AND seq = ?1),
                     (SELECT outcome FROM attempt WHERE lane = l.id AND seq = ?1
                      ORDER BY send DESC LIMIT 1)
-             FROM lane AS l WHERE l.first_seq <= ?1 ORDER BY l.id",
+             FROM lane AS l
+             WHERE l.first_seq <= ?1 AND (l.last_seq IS NULL OR l.last_seq >= ?1) ORDER BY l.id",
         )
         .bind(seq.0)
         .fetch_all(&self.pool)
@@ -270,7 +271,8 @@ impl Reader {
 
     async fn lane_counts(&self) -> Result<Vec<LaneCounts>, ReadError> {
         let rows = sqlx::query(
-            "SELECT l.name, (SELECT count(*) FROM record WHERE seq >= l.first_seq),
+            "SELECT l.name, (SELECT count(*) FROM record
+                     WHERE seq >= l.first_seq AND (l.last_seq IS NULL OR seq <= l.last_seq)),
                     (SELECT count(*) FROM outbox WHERE lane = l.id),
                     (SELECT count(*) FROM dead_letter WHERE lane = l.id),
                     (SELECT count(*) FROM attempt WHERE lane = l.id AND outcome = 1),

@@ -7,7 +7,9 @@ use super::script::Script;
 use crate::model::{AccountName, RecordingId};
 use crate::store::callback::Opaque;
 use crate::store::job::{Answer, LeasedRecordingRow, RecordingJob};
-use crate::store::recording::{NewRecording, RecordingSettled, StoredRecording, UntoldRecording};
+use crate::store::recording::{
+    FetchedSeq, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
+};
 use crate::store::rows::{self, timestamp};
 use crate::store::{OpenError, ReadError, StoreError};
 use jiff::Timestamp;
@@ -150,10 +152,13 @@ async fn settle(
 
 /// Erases the rows of recordings whose files are gone.
 async fn erase(connection: &mut SqliteConnection, ids: &[RecordingId]) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM recording WHERE id IN (SELECT unhex(value) FROM json_each(?))")
-        .bind(json_ids(ids)?)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "DELETE FROM recording
+         WHERE state <> 0 AND id IN (SELECT unhex(value) FROM json_each(?))",
+    )
+    .bind(json_ids(ids)?)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -204,22 +209,28 @@ impl Reader {
         Ok(next.bind(account).fetch_one(&self.pool).await?)
     }
 
-    /// What became of recordings, oldest first.
+    /// What became of recordings behind a place, oldest first.
     pub(in crate::store) async fn untold_recordings(
         &self,
+        behind: Option<FetchedSeq>,
         limit: u32,
     ) -> Result<Vec<UntoldRecording>, ReadError> {
+        let from = behind.map_or(i64::MIN, |seq| seq.ended_at);
+        let last = behind.map_or(Vec::new(), |seq| seq.id.0.as_bytes().to_vec());
         let rows = sqlx::query(
-            "SELECT id, became FROM recording INDEXED BY recording_untold
-             WHERE became IS NOT NULL AND told = 0 ORDER BY ended_at LIMIT ?",
+            "SELECT id, became, ended_at FROM recording INDEXED BY recording_untold
+             WHERE became IS NOT NULL AND told = 0 AND (ended_at, id) > (?, ?)
+             ORDER BY ended_at, id LIMIT ?",
         )
+        .bind(from)
+        .bind(last)
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
         let untold = |row: &SqliteRow| {
             let id = id(row);
             let bytes = self.ring.open(&rows::became_place(id), row.get(1)).ok().map(Opaque);
-            UntoldRecording { id, bytes }
+            UntoldRecording { seq: FetchedSeq { ended_at: row.get(2), id }, id, bytes }
         };
         Ok(rows.iter().map(untold).collect())
     }

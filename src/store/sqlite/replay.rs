@@ -133,7 +133,29 @@ impl Lane {
              WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
         );
         script.bind(now).bind(now).bind(self.id).bind(seqs.clone());
+        self.supersede(script, &seqs);
         self.unbury(script, seqs);
+    }
+
+    /// Takes earlier revisions of these that nobody is sending out of the queue, as a commit does.
+    fn supersede(&self, script: &mut Script, seqs: &str) {
+        const EARLIER: &str = "lane = ? AND token = 0 AND seq IN (
+            SELECT e.seq FROM json_each(?) AS put CROSS JOIN record AS r ON r.seq = put.value
+            JOIN record AS e ON e.id = r.id AND e.revision < r.revision)";
+        let report = SendReport {
+            started_at: self.now,
+            took: Duration::ZERO,
+            status: None,
+            answer: format!("superseded by a replayed revision (run {})", self.run.0),
+        };
+        happened(script, self.id, &report);
+        script.add(&format!(
+            "INSERT INTO attempt (lane, seq, send, attempt, outcome)
+             SELECT lane, seq, last_insert_rowid(), attempts, 4 FROM outbox WHERE {EARLIER}"
+        ));
+        script.bind(self.id).bind(seqs.to_owned());
+        script.add(&format!("DELETE FROM outbox WHERE {EARLIER}"));
+        script.bind(self.id).bind(seqs.to_owned());
     }
 
     fn end(&self, script: &mut Script, seqs: BTreeSet<i64>) {

@@ -54,11 +54,12 @@ pub(super) fn end(
             happened(script, *lane, &report);
             script.add(
                 "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-                 SELECT ?, r.seq, last_insert_rowid(), 0, 5
+                 SELECT o.lane, r.seq, last_insert_rowid(), 0, 5
                  FROM json_each(?) AS made CROSS JOIN record AS r
-                    ON r.id = unhex(made.value ->> 0) AND r.revision = made.value ->> 1",
+                    ON r.id = unhex(made.value ->> 0) AND r.revision = made.value ->> 1
+                 JOIN outbox AS o ON o.lane = ? AND o.seq = r.seq",
             );
-            script.bind(*lane).bind(records.clone());
+            script.bind(records.clone()).bind(*lane);
         }
     }
     Ok(())

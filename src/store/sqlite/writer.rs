@@ -167,7 +167,7 @@ impl Writer {
                 Ok(written) => {
                     self.shared.health.succeeded();
                     self.shared.metrics.committed(written.measured(started.elapsed()));
-                    self.shared.pending(written.queued);
+                    self.shared.pending(written.queued, written.records > 0);
                     self.shared.grown(written.arrived, written.messages);
                     group.tell(written);
                 }
@@ -182,6 +182,13 @@ impl Writer {
             self.serve_reread(job).await;
         }
         for job in recordings {
+            // Not within what a failed group left open.
+            if self.stale
+                && let Err(error) = self.recover().await
+            {
+                job.refuse(StoreError::Database(error.to_string()));
+                continue;
+            }
             match recording::serve(&mut self.connection, job).await {
                 Ok(news) => self.shared.grown(news, false),
                 Err(error) => self.fail(&error),
@@ -292,7 +299,7 @@ impl Writer {
                     repeats: 0,
                     records: u64::try_from(done.added.records).unwrap_or(0),
                 });
-                self.shared.pending(done.queued);
+                self.shared.pending(done.queued, done.added.records > 0);
                 self.shared.grown(done.added.held, false);
                 Ok(Committed { seq: job.seq, fresh: done.fresh })
             }
