@@ -191,6 +191,11 @@ async fn the_reason_that_was_asked_for_becomes_the_comment_of_the_rating() {
     let mut gateway = Gateway::with(&platform, &own).await;
     says(&gateway, "m-1", "不满意").await;
     told(&carrier, &["请问哪里不满意？"]).await;
+    until("it is known that it was sent", async || {
+        let sent = "bridge8890_messages_settled_total{account=\"kannel\",result=\"sent\"}";
+        gateway.metric(sent).await == 1.0
+    })
+    .await;
     // What was asked outlives the process that asked.
     gateway.kill9().await;
     gateway.restart().await;

@@ -1,10 +1,12 @@
 //! Callbacks that are read again: what is left of them, and revisions that an operator asked for, once.
 
 use crate::bench::{Bench, account, record};
-use bridge8890::model::{CallbackSeq, Level, Outcome, Record, RecordId, Revision};
+use bridge8890::model::{
+    CallbackSeq, LaneName, Level, Outcome, Record, RecordId, Revision, Selection,
+};
 use bridge8890::store::{
-    AttemptOutcome, Callback, Concluded, ConcludedEntry, Conclusion, MemoryChange, Opaque,
-    RecordState, Remembered, Revisable, Settled,
+    AttemptOutcome, Callback, Concluded, ConcludedEntry, Conclusion, LaneOptions, MemoryChange,
+    Opaque, RecordState, Remembered, Revisable, Settled, Share,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -193,4 +195,29 @@ async fn requests_are_withdrawn_and_outlive_what_they_are_about() {
     bench.purge(DAY).await;
     let asked = bench.store().revisions(10).await.expect("it reads");
     assert!(asked[0].revisable.is_none(), "its time was over");
+}
+
+#[tokio::test]
+async fn a_revision_for_an_operator_tells_no_lane_of_what_is_not_for_it() {
+    let mut bench = Bench::new().await;
+    let city = LaneName::new("city").expect("a name");
+    let only = Selection { levels: vec![Level::VeryDissatisfied], ..Selection::default() };
+    bench.lanes.push(LaneOptions { name: city.clone(), only });
+    bench.reopen().await;
+    let rating = bench.rating("a", Level::Fair);
+    let first = record(&rating).clone();
+    let seq = commit(&bench, rating).await;
+    ask(&bench, seq, b"read again").await;
+    bench.conclude(&revision(seq, &first)).await;
+    let mut later = bench.rating("b", Level::Fair);
+    let mut third = record(&later).clone();
+    (third.id, third.revision) = (first.id, Revision(3));
+    later.entries[0].share = Share::Decided { outcome: Outcome::Rated, records: vec![third] };
+    commit(&bench, later).await;
+    let until = bench.clock.now() + DAY;
+    let lease = bench.store().lease(&city, 10, until).await.expect("it leases");
+    assert_eq!(lease.items.len(), 0, "the city was never told of it");
+    let counts = bench.store().counts().await.expect("counts");
+    assert!(counts.add_up(), "{counts:?}");
+    assert_eq!(counts.by_lane[1].not_for_it, 3);
 }
