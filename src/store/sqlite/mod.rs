@@ -4,6 +4,7 @@
 mod checkpoint;
 mod dead;
 mod filed;
+mod gathered;
 mod group;
 mod inbox;
 mod lease;
