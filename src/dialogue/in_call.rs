@@ -34,7 +34,10 @@ impl Course<'_> {
         };
         let account = heard.origin.account.clone();
         let next = flow::next(flow, campaign, step, &heard.event.body);
-        self.begin(&heard, &call, campaign, flow);
+        // A call that nobody answered was never asked anything.
+        if !matches!(heard.event.body, EventBody::CallStatus { status, .. } if is_over(status)) {
+            self.begin(&heard, &call, campaign, flow);
+        }
         match (&heard.event.body, question) {
             (EventBody::Keypad { digits }, Some(Question::Reason)) => {
                 self.reason_by_key(&heard, &call, flow, digits);

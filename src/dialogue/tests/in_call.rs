@@ -327,3 +327,14 @@ fn the_end_of_a_call_and_of_its_invitation_are_one_record() {
     declined.bench.after(Duration::from_hours(24 * 5));
     assert_eq!(declined.bench.records().count(), 1, "whoever declines is not awaited");
 }
+
+#[test]
+fn a_call_that_nobody_answered_was_not_asked_and_comes_to_nothing() {
+    let mut call = Call::begin();
+    call.bench = Bench::asking(flow(), "2026-03-05T10:00:00+08:00").recording();
+    let status = CallStatus::Busy;
+    let busy = EventBody::CallStatus { status, raw: String::new(), digits: None };
+    call.hears(of_call(busy), None);
+    call.bench.after(Duration::from_hours(1));
+    assert_eq!(call.bench.records().count(), 0);
+}
