@@ -34,15 +34,15 @@ const LONGEST_COUNT: Duration = Duration::from_mins(10);
 
 /// Keeps house until the soft stop: three workers, none of which waits for another.
 pub fn start(store: &Store, house: &Arc<House>, tasks: &Tasks) {
-    chore(Progress::new("disk watch"), (store, house, tasks), watch_disk);
+    chore(&Progress::new("disk watch"), (store, house, tasks), watch_disk);
     let progress = Progress::new("queue count").bearing(LONGEST_COUNT);
-    chore(progress, (store, house, tasks), recount);
-    chore(Progress::new("purge"), (store, house, tasks), purge);
+    chore(&progress, (store, house, tasks), recount);
+    chore(&Progress::new("purge"), (store, house, tasks), purge);
 }
 
 /// Starts one that goes on until the soft stop. Dropped at any await it loses nothing: it keeps nothing.
 fn chore<F>(
-    progress: Progress,
+    progress: &Progress,
     (store, house, tasks): (&Store, &Arc<House>, &Tasks),
     run: impl Fn(Store, Arc<House>, Progress) -> F + Send + 'static,
 ) where
@@ -50,7 +50,7 @@ fn chore<F>(
 {
     let (store, house, stop) = (store.clone(), Arc::clone(house), tasks.clone());
     let winding = progress.clone();
-    tasks.spawn_watched(&progress, move || {
+    tasks.spawn_watched(progress, move || {
         let endless = run(store.clone(), Arc::clone(&house), winding.clone());
         let stop = stop.clone();
         async move {
