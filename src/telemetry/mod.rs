@@ -18,6 +18,7 @@ pub mod recordings;
 pub mod reload;
 pub mod seldom;
 pub mod store;
+pub mod workers;
 
 pub use health::{Health, Progress};
 pub use metrics::Metrics;
@@ -37,6 +38,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Forwarding", egress::TABLE),
     ("Messages", messages::TABLE),
     ("Recordings", recordings::TABLE),
+    ("Workers", workers::TABLE),
 ];
 
 #[cfg(test)]
