@@ -298,7 +298,10 @@ mod tests {
     /// The expected value comes from `openssl dgst -sm3`, by the same recipe.
     #[test]
     fn signs_with_sm3_as_documented() {
-        assert_eq!(OUTLINE.sign(&sm3(b"platform-secret")), "v1-sm3=aa09f0dc01c0e0f68be143a2f5131947ccb5c7cf5f794e3456bddc6784f78366");
+        assert_eq!(
+            OUTLINE.sign(&sm3(b"platform-secret")),
+            "v1-sm3=aa09f0dc01c0e0f68be143a2f5131947ccb5c7cf5f794e3456bddc6784f78366"
+        );
     }
 
     #[test]

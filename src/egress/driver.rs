@@ -15,6 +15,7 @@ use crate::store::{
     DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement, Store, StoreError,
 };
 use crate::telemetry::egress::{Egress, RecordResult, RequestResult};
+use crate::telemetry::identity::Identity;
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
@@ -79,7 +80,11 @@ pub fn start(
         name,
         lane,
         store,
-        platform: Platform::new(destination, clock.clone(), entropy.clone())?,
+        platform: Platform::new(
+            destination,
+            (clock.clone(), entropy.clone()),
+            Identity::new(metrics, &destination.name),
+        )?,
         backoff: Backoff::new(&destination.backoff)?,
         max_batch,
         lease: destination.lease,

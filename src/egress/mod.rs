@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod driver;
 pub mod flight;
+pub mod identity;
 pub mod lane;
 pub mod messages;
 pub mod native;
@@ -23,6 +24,7 @@ pub mod recordings;
 #[cfg(test)]
 mod samples;
 pub mod verdict;
+mod way;
 
 pub use driver::{EgressError, start};
 pub use lane::Lane;

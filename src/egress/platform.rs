@@ -1,11 +1,13 @@
 //! One request to the platform: written, signed, sent, and its answer as it came.
 
+use super::identity::{Identity, IdentityError, SendError};
 use super::native;
+use super::way;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
-use crate::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
-use crate::signature::Signer;
+use crate::net::client::{Answer, ClientError};
 use crate::store::Leased;
+use crate::telemetry::identity::Identity as Telemetry;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
 use jiff::Timestamp;
@@ -16,18 +18,13 @@ use tokio::time::Instant;
 /// The largest answer that is read. A verdict takes about 100 bytes.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// The longest wait for a connection, within the request's deadline.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// The platform as a destination of requests. Cloning shares its connections.
 #[derive(Debug, Clone)]
 pub struct Platform {
-    client: Client,
+    identity: Identity,
     url: Uri,
-    signer: Signer,
     timeout: Duration,
     clock: Clock,
-    entropy: Entropy,
 }
 
 /// Why no request can be made to this destination.
@@ -36,11 +33,11 @@ pub enum PlatformError {
     /// The URL cannot be called.
     #[error("destination.url must be http:// or https:// with a host")]
     BadUrl,
-    /// The key id cannot be put into a header.
-    #[error("destination.key_id must be visible ASCII characters")]
-    BadKeyId,
+    /// No request can be made ours.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// No client.
-    #[error("destination.ca: {0}")]
+    #[error("destination: {0}")]
     Client(#[from] ClientError),
 }
 
@@ -52,7 +49,7 @@ pub struct Sent {
     /// How long it took.
     pub took: Duration,
     /// What came back.
-    pub answer: Result<Answer, CallError>,
+    pub answer: Result<Answer, SendError>,
 }
 
 impl Platform {
@@ -62,25 +59,13 @@ impl Platform {
     /// [`PlatformError`] when the destination cannot be called.
     pub fn new(
         destination: &Destination,
-        clock: Clock,
-        entropy: Entropy,
+        (clock, entropy): (Clock, Entropy),
+        telemetry: Telemetry,
     ) -> Result<Platform, PlatformError> {
-        let trust = match (destination.url.scheme_str(), &destination.ca) {
-            (Some("http"), _) => Trust::Plain,
-            (Some("https"), None) => Trust::System,
-            (Some("https"), Some(ca)) => Trust::Roots(ca.clone()),
-            _ => return Err(PlatformError::BadUrl),
-        };
-        let client = Client::new(&Options {
-            reach: Reach::Anywhere,
-            trust,
-            connect_timeout: CONNECT.min(destination.request_timeout),
-            max_idle: destination.concurrency,
-        })?;
         let url = endpoint(&destination.url).ok_or(PlatformError::BadUrl)?;
-        let signer = Signer::new(&destination.key_id, &destination.secret)
-            .map_err(|_| PlatformError::BadKeyId)?;
-        Ok(Platform { client, url, signer, timeout: destination.request_timeout, clock, entropy })
+        let client = way::client(destination, telemetry.clone())?;
+        let identity = Identity::new(destination, client, (clock.clone(), entropy), telemetry)?;
+        Ok(Platform { identity, url, timeout: destination.request_timeout, clock })
     }
 
     /// The deadline of a request.
@@ -93,19 +78,18 @@ impl Platform {
     pub async fn send(&self, batch: &[Leased]) -> Sent {
         let started = Instant::now();
         let started_at = self.clock.now();
-        let request = self.request(batch, started_at);
-        let answer = self.client.call(request, started + self.timeout, MAX_ANSWER).await;
+        let request = self.request(batch);
+        let answer = self.identity.send(request, (started, started_at), MAX_ANSWER).await;
         Sent { started_at, took: started.elapsed(), answer }
     }
 
-    fn request(&self, batch: &[Leased], now: Timestamp) -> Request<Bytes> {
+    fn request(&self, batch: &[Leased]) -> Request<Bytes> {
         let mut request = Request::new(Bytes::from(native::write(batch)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("idempotency-key", ascii(batch_key(batch)));
-        self.signer.sign(&mut request, now, self.entropy.bytes());
         request
     }
 }

@@ -3,6 +3,7 @@
 //! No status is final by default: a record is rejected only where the platform names it alone.
 
 use super::breaker::Health;
+use super::identity::SendError;
 use super::native::{self, ItemResult, ItemStatus, Key};
 use crate::net::client::{Answer, CallError};
 use crate::store::Leased;
@@ -63,12 +64,19 @@ pub enum ItemVerdict {
 impl Verdict {
     /// The verdict on a request with `batch`.
     #[must_use]
-    pub fn of(answer: &Result<Answer, CallError>, batch: &[Leased], now: Timestamp) -> Verdict {
+    pub fn of(answer: &Result<Answer, SendError>, batch: &[Leased], now: Timestamp) -> Verdict {
         match answer {
             Ok(answer) => of_answer(answer, batch, now),
-            Err(error @ CallError::Unreachable(_)) => Verdict::Fault(chain(error)),
-            Err(error @ (CallError::TimedOut | CallError::Broken(_))) => {
+            Err(error @ (SendError::NoToken(_) | SendError::Call(CallError::Unreachable(_)))) => {
+                Verdict::Fault(chain(error))
+            }
+            Err(SendError::Call(error @ (CallError::TimedOut | CallError::Broken(_)))) => {
                 Verdict::Unknown(chain(error))
+            }
+            // The platform works, and so does the lane.
+            Err(error @ SendError::TokenEnded) => {
+                let again = ItemVerdict::Retry { reason: error.to_string(), asked: None };
+                Verdict::Each(vec![again; batch.len()])
             }
         }
     }
@@ -215,7 +223,7 @@ fn number_at(text: &str) -> (usize, usize) {
 }
 
 /// An error and its sources on one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
