@@ -20,6 +20,7 @@ mod environment;
 pub mod identity;
 mod invitations;
 mod problem;
+mod profile;
 mod raw;
 mod recordings;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
+pub use profile::Profile;
 pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
@@ -369,6 +371,10 @@ pub struct Destination {
     pub identity: identity::Identity,
     /// By which way it is reached.
     pub way: identity::Way,
+    /// How it is spoken to.
+    pub profile: Profile,
+    /// The statuses by which it refuses a record for good.
+    pub final_statuses: Vec<http::StatusCode>,
     /// The most items in one request.
     pub max_batch: usize,
     /// The most requests under way at once.
