@@ -1,7 +1,8 @@
 //! The signature of requests between the gateway and the platform, whichever of them asks: over
-//! the request's outline (`docs/platform-api.yaml`), with HMAC-SHA256 or HMAC-SM3. Pure.
+//! the request's outline (`docs/platform-api.yaml`), with HMAC-SHA256, HMAC-SM3 or SM2. Pure.
 
 use crate::model::Secret;
+use crate::sm2::{self, SignatureForm, SigningKey};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::InvalidHeaderValue;
@@ -32,6 +33,9 @@ pub enum Key {
     HmacSha256(ring::hmac::Key),
     /// HMAC (RFC 2104) with SM3 (GB/T 32905), which also digests the body; `v1-sm3`.
     HmacSm3(Hmac<Sm3>),
+    /// SM2 (GB/T 32918.2) with the usual signer's id, `r` and `s` of 32 bytes each; SM3 digests the
+    /// body; `v1-sm2`.
+    Sm2(Box<SigningKey>),
 }
 
 impl fmt::Debug for Key {
@@ -54,17 +58,26 @@ impl Key {
         Key::HmacSm3(Hmac::new_from_slice(secret.reveal()).expect("a key of any length"))
     }
 
+    /// SM2.
+    ///
+    /// # Errors
+    /// When it is no private key.
+    pub fn sm2(secret: &Secret) -> Result<Key, sm2::KeyError> {
+        Ok(Key::Sm2(Box::new(SigningKey::read(secret, sm2::DEFAULT_ID)?)))
+    }
+
     fn tag(&self) -> &'static str {
         match self {
             Key::HmacSha256(_) => "v1",
             Key::HmacSm3(_) => "v1-sm3",
+            Key::Sm2(_) => "v1-sm2",
         }
     }
 
     fn digest(&self, body: &[u8]) -> String {
         match self {
             Key::HmacSha256(_) => hex::encode(digest::digest(&digest::SHA256, body)),
-            Key::HmacSm3(_) => hex::encode(Sm3::digest(body)),
+            Key::HmacSm3(_) | Key::Sm2(_) => hex::encode(Sm3::digest(body)),
         }
     }
 
@@ -72,14 +85,17 @@ impl Key {
         match self {
             Key::HmacSha256(key) => ring::hmac::sign(key, text).as_ref().to_vec(),
             Key::HmacSm3(key) => key.clone().chain_update(text).finalize().into_bytes().to_vec(),
+            Key::Sm2(key) => key.sign(text).write(SignatureForm::Raw),
         }
     }
 
-    /// In constant time.
+    /// In constant time where the key is secret on both sides.
     fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
         match self {
             Key::HmacSha256(key) => ring::hmac::verify(key, text, signature).is_ok(),
             Key::HmacSm3(key) => key.clone().chain_update(text).verify_slice(signature).is_ok(),
+            Key::Sm2(key) => sm2::Signature::read(signature, SignatureForm::Raw)
+                .is_some_and(|signature| key.verifying_key().verify(text, &signature)),
         }
     }
 }
@@ -304,19 +320,27 @@ mod tests {
         );
     }
 
+    fn sm2() -> Key {
+        let private = b"3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8";
+        Key::sm2(&Secret::new(private.to_vec())).expect("a key")
+    }
+
     #[test]
     fn a_signature_of_one_scheme_is_none_of_another() {
-        let (one, other) = (key(b"platform-secret"), sm3(b"platform-secret"));
-        let (of_one, of_other) = (OUTLINE.sign(&one), OUTLINE.sign(&other));
-        assert!(OUTLINE.verify(&other, &of_other));
-        assert!(!OUTLINE.verify(&one, &of_other) && !OUTLINE.verify(&other, &of_one));
+        let keys = [key(b"platform-secret"), sm3(b"platform-secret"), sm2()];
+        for (signer, verifier) in keys.iter().flat_map(|one| keys.iter().map(move |it| (one, it))) {
+            let is_same = signer.tag() == verifier.tag();
+            assert_eq!(OUTLINE.verify(verifier, &OUTLINE.sign(signer)), is_same, "{signer:?}");
+        }
+        let [one, other, _] = keys;
+        let of_other = OUTLINE.sign(&other);
         let disguised = of_other.replace("v1-sm3", "v1");
         assert!(!OUTLINE.verify(&one, &disguised) && !OUTLINE.verify(&other, &disguised));
     }
 
     #[test]
     fn every_part_is_covered() {
-        for key in [key(b"platform-secret"), sm3(b"platform-secret")] {
+        for key in [key(b"platform-secret"), sm3(b"platform-secret"), sm2()] {
             is_covered(&key);
         }
     }

@@ -61,7 +61,7 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let identity = section.table("identity", |it| identity::identity(it, &url))?;
     let secret = secret(section, &identity);
     let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
-    identity::demand_name(section, &identity, &key_id);
+    identity::fits(section, &identity, (&key_id, &secret));
     let way = identity::way(section)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;

@@ -5,6 +5,7 @@ use super::problem::{Fault, one_of};
 use super::raw::{At, Section};
 use super::values::text;
 use crate::model::Secret;
+use crate::signature::Key;
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -25,6 +26,8 @@ pub enum Identity {
     HmacSha256,
     /// Requests are signed with HMAC-SM3.
     HmacSm3,
+    /// Requests are signed with SM2; the secret is its private key.
+    Sm2,
     /// A token is fetched and sent along.
     Token(Box<Grant>),
 }
@@ -175,15 +178,17 @@ enum Scheme {
     Bearer,
     HmacSha256,
     HmacSm3,
+    Sm2,
     ClientCredentials,
     Md5Token,
 }
 
-const SCHEMES: [(&str, Scheme); 6] = [
+const SCHEMES: [(&str, Scheme); 7] = [
     ("none", Scheme::Nobody),
     ("bearer", Scheme::Bearer),
     ("hmac-sha256", Scheme::HmacSha256),
     ("hmac-sm3", Scheme::HmacSm3),
+    ("sm2", Scheme::Sm2),
     ("client-credentials", Scheme::ClientCredentials),
     ("md5-token", Scheme::Md5Token),
 ];
@@ -209,6 +214,7 @@ pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<I
         Scheme::Bearer => Some(Identity::Bearer),
         Scheme::HmacSha256 => Some(Identity::HmacSha256),
         Scheme::HmacSm3 => Some(Identity::HmacSm3),
+        Scheme::Sm2 => Some(Identity::Sm2),
         Scheme::ClientCredentials => {
             section.demand("token_url", TOKEN_URL);
             let kind = GrantKind::ClientCredentials { scope, in_body: in_body?.value };
@@ -223,8 +229,19 @@ pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<I
 
 const TOKEN_URL: &str = "write token_url = \"https://…\", where tokens are given out";
 
-/// By which name a destination knows us must be said where it gives out tokens for it.
-pub(super) fn demand_name(section: &Section<'_>, identity: &Identity, key_id: &At<String>) {
+/// Notes that name or secret are none that this identity could have.
+pub(super) fn fits(
+    section: &Section<'_>,
+    identity: &Identity,
+    (key_id, secret): (&At<String>, &Secret),
+) {
+    if *identity == Identity::Sm2
+        && !secret.reveal().is_empty()
+        && let Err(error) = Key::sm2(secret)
+    {
+        let right = "have `secret` lead to the key agreed with the platform";
+        section.leave_open(&section.here(), Fault::new(format!("`secret` {error}"), right));
+    }
     if matches!(identity, Identity::Token(_)) && key_id.is_built_in() {
         let right = "write key_id = \"…\", the client id or app key that the platform gave you";
         section.reject(&section.here(), Fault::new("`key_id` is missing", right));
@@ -390,6 +407,7 @@ mod tests {
         assert_eq!(gaps(""), 1);
         assert_eq!(gaps("identity.scheme = \"bearer\""), 1);
         assert_eq!(gaps("identity.scheme = \"none\""), 0);
+        assert_eq!(gaps("identity.scheme = \"sm2\"\nsecret = \"env:S\""), 1, "it is no key");
     }
 
     #[test]

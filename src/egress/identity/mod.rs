@@ -15,6 +15,7 @@ use crate::config::{self, Destination, identity::TokenPlace};
 use crate::model::Secret;
 use crate::net::client::{Answer, CallError, Client};
 use crate::signature::{Key, Signer};
+use crate::sm2::KeyError;
 use crate::telemetry::identity::Identity as Telemetry;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -52,6 +53,9 @@ pub enum IdentityError {
         "the secret of destination.secret must be visible ASCII characters to be a bearer token"
     )]
     BadToken,
+    /// The secret is no private key.
+    #[error("the secret of destination.secret {0}")]
+    BadKey(#[from] KeyError),
 }
 
 /// Why a request has no answer that says what became of it.
@@ -91,6 +95,7 @@ impl Identity {
             }
             config::identity::Identity::HmacSha256 => signed(Key::hmac_sha256(secret))?,
             config::identity::Identity::HmacSm3 => signed(Key::hmac_sm3(secret))?,
+            config::identity::Identity::Sm2 => signed(Key::sm2(secret)?)?,
             config::identity::Identity::Token(grant) => {
                 let client = client.clone();
                 let grant = grant::Asking::new((**grant).clone(), key_id.clone(), secret.clone());
