@@ -19,6 +19,7 @@
 //! | 0 | [`model`] | the field's words as types |
 //! | 0 | [`clock`] | time, randomness and ids, the only place that asks the system |
 //! | 0 | [`signature`] | how the gateway and the platform sign what they ask of each other |
+//! | 0 | [`sm2`] | signing and encrypting on the SM2 curve |
 //! | 1 | [`config`] | one file over built-in defaults, checked; the carriers' dialects as data |
 //! | 1 | [`normalize`] | how an answer is read: text or keys in, level and comment out |
 //! | 1 | [`dialogue`] | which campaign asked, and what the answer becomes |
@@ -52,6 +53,7 @@ pub mod net;
 pub mod normalize;
 pub mod session;
 pub mod signature;
+pub mod sm2;
 pub mod standin;
 pub mod store;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules by layer. A layer imports lower ones only.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "model", "signature"],
+    &["clock", "model", "signature", "sm2"],
     &["config", "dialogue", "lifecycle", "normalize", "telemetry"],
     &["carrier", "net", "store"],
     &["egress", "intake"],
@@ -23,6 +23,8 @@ const LAYERS: &[&[&str]] = &[
 const NEIGHBOURS: &[(&str, &str)] = &[
     ("clock", "model"),
     ("signature", "model"),
+    ("signature", "sm2"),
+    ("sm2", "model"),
     ("dialogue", "config"),
     ("dialogue", "normalize"),
     ("lifecycle", "telemetry"),
@@ -46,7 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that translate and decide, and so do nothing by themselves.
-const PURE: &[&str] = &["carrier", "dialogue", "model", "normalize", "signature"];
+const PURE: &[&str] = &["carrier", "dialogue", "model", "normalize", "signature", "sm2"];
 
 /// Nobody reads more than this at a sitting.
 const MOST_LINES: usize = 800;

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
 use bridge8890::clock::{Clock, Entropy};
+use bridge8890::config::identity::{Identity, Way};
 use bridge8890::config::{self, Backoff, Breaker, Destination};
 use bridge8890::egress::backoff;
 use bridge8890::egress::flight::{Flight, Landed};
@@ -18,6 +19,7 @@ use bridge8890::model::{
 use bridge8890::standin::faults::{Faults, Mishap};
 use bridge8890::standin::platform::{OnRecord, Options, StandIn};
 use bridge8890::store::{DeadClass, Leased, Settled};
+use bridge8890::telemetry::{self, Metrics};
 use http::StatusCode;
 use jiff::Timestamp;
 use std::num::NonZeroU64;
@@ -94,6 +96,8 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
         ca: None,
         key_id: "k1".to_owned(),
         secret: Secret::new(secret.to_vec()),
+        identity: Identity::default(),
+        way: Way::default(),
         max_batch: 100,
         profile: config::Profile::Native,
         final_statuses: vec![StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY],
@@ -108,7 +112,9 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
 }
 
 fn platform(destination: &Destination, clock: &Clock) -> Platform {
-    Platform::new(destination, clock.clone(), Entropy::seeded(1)).expect("a platform")
+    let telemetry =
+        telemetry::identity::Identity::new(&Metrics::new().expect("a registry"), &destination.name);
+    Platform::new(destination, (clock.clone(), Entropy::seeded(1)), telemetry).expect("a platform")
 }
 
 fn native() -> Native {

@@ -1,7 +1,7 @@
 //! What differs between two configurations, key by key, and what of it may change while serving.
 
-use super::Config;
 use super::raw::Document;
+use super::{Config, Destination};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -37,18 +37,27 @@ impl Config {
                 changed.insert(format!("accounts.{name}.secrets"));
             }
         }
-        if self.destination.secret != newer.destination.secret {
-            changed.insert("destination.secret".to_owned());
-        }
+        let said = |key: &'static str| format!("destination.{key}");
+        changed.extend(secrets_changed(&self.destination, &newer.destination).map(said));
         for other in &self.others {
-            let mut newer = newer.others.iter();
-            if newer.any(|it| it.name == other.name && it.secret != other.secret) {
-                changed.insert(format!("destinations.{}.secret", other.name));
-            }
+            let newer = newer.others.iter().find(|newer| newer.name == other.name);
+            let keys = newer.into_iter().flat_map(|newer| secrets_changed(other, newer));
+            changed.extend(keys.map(|key| format!("destinations.{}.{key}", other.name)));
         }
         let (live, restart) = changed.into_iter().partition(|key| is_live(key));
         Changes { live, restart }
     }
+}
+
+/// The keys of a destination whose secrets are others than they were.
+fn secrets_changed<'d>(
+    old: &'d Destination,
+    new: &'d Destination,
+) -> impl Iterator<Item = &'static str> {
+    let of_proxy = |it: &Destination| it.way.proxy.clone().and_then(|proxy| proxy.credentials);
+    let secret = (old.secret != new.secret).then_some("secret");
+    let proxy_secret = (of_proxy(old) != of_proxy(new)).then_some("proxy_secret");
+    secret.into_iter().chain(proxy_secret)
 }
 
 fn is_live(key: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use super::accounts;
 use super::check::{KEEPING, WAIT};
+use super::identity::{self, Identity};
 use super::problem::{Fault, one_of};
 use super::profile;
 use super::raw::{At, Section};
@@ -57,8 +58,11 @@ fn lane_name(name: &str) -> Result<LaneName, Fault> {
 
 fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let url = url(section)?;
-    let secret = secret(section);
+    let identity = section.table("identity", |it| identity::identity(it, &url))?;
+    let secret = secret(section, &identity);
     let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
+    identity::fits(section, &identity, (&key_id, &secret));
+    let way = identity::way(section)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
@@ -72,6 +76,8 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         ca,
         key_id: key_id.value,
         secret,
+        identity,
+        way,
         profile,
         final_statuses,
         max_batch: section.count("max_batch", 1..=10_000)?.value,
@@ -182,10 +188,10 @@ fn base_url(text: &str, allow_http: bool) -> Result<Uri, Fault> {
 }
 
 /// The signing key, or nothing: only a gateway that serves needs one.
-fn secret(section: &mut Section<'_>) -> Secret {
+fn secret(section: &mut Section<'_>, identity: &Identity) -> Secret {
     let unset = Secret::new(Vec::new());
     let Some(reference) = section.reference("secret") else {
-        if !section.has("secret") {
+        if identity.has_secret() && !section.has("secret") {
             let fault = Fault::new(
                 "`secret` is missing, so that nothing can be signed",
                 "write secret = \"env:BRIDGE8890_PLATFORM_SECRET\" under [destination] of your file, \

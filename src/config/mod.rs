@@ -17,6 +17,7 @@ pub mod conversation;
 mod destination;
 pub mod dialect;
 mod environment;
+pub mod identity;
 mod invitations;
 mod problem;
 mod profile;
@@ -366,8 +367,12 @@ pub struct Destination {
     pub ca: Option<PathBuf>,
     /// The id of the signing key, sent along.
     pub key_id: String,
-    /// The HMAC-SHA256 signing key.
+    /// The secret that goes with it: the signing key, unless `identity` says otherwise.
     pub secret: Secret,
+    /// How it knows that a request is ours.
+    pub identity: identity::Identity,
+    /// By which way it is reached.
+    pub way: identity::Way,
     /// How it is spoken to.
     pub profile: Profile,
     /// The statuses by which it refuses a record for good.

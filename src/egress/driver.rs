@@ -16,6 +16,7 @@ use crate::store::{
     DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement, Store, StoreError,
 };
 use crate::telemetry::egress::{Egress, RecordResult, RequestResult};
+use crate::telemetry::identity::Identity;
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use std::num::NonZeroUsize;
@@ -89,7 +90,11 @@ pub fn start(
         lane,
         store,
         profile,
-        platform: Platform::new(destination, clock.clone(), entropy.clone())?,
+        platform: Platform::new(
+            destination,
+            (clock.clone(), entropy.clone()),
+            Identity::new(metrics, &destination.name),
+        )?,
         backoff: Backoff::new(&destination.backoff)?,
         max_batch,
         lease: destination.lease,
@@ -317,7 +322,7 @@ fn oldest(items: &[Leased], now: Timestamp) -> Duration {
 fn result(verdict: &Verdict) -> RequestResult {
     match verdict {
         Verdict::Each(_) => RequestResult::Answered,
-        Verdict::Refused(_) => RequestResult::Refused,
+        Verdict::Refused(_) | Verdict::Again(_) => RequestResult::Refused,
         Verdict::RefusedIn200(_) => RequestResult::RefusedIn200,
         Verdict::TooLarge => RequestResult::TooLarge,
         Verdict::Throttled(_) => RequestResult::Throttled,

@@ -95,7 +95,7 @@ impl Flight {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 batch.iter().map(again).collect()
             }
-            Verdict::Failed(reason) | Verdict::Unknown(reason) => {
+            Verdict::Again(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) => {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 let mut landed: Landed = batch.iter().map(again).collect();
                 landed.extend(self.release());
@@ -291,6 +291,7 @@ mod tests {
             3 => any::<bool>().prop_map(|is_final| Verdict::RefusedIn200(refusal(is_final))),
             3 => Just(Verdict::TooLarge),
             1 => Just(Verdict::Throttled(Duration::from_secs(1))),
+            1 => Just(Verdict::Again(String::new())),
             1 => Just(Verdict::Failed(String::new())),
             1 => Just(Verdict::Unknown(String::new())),
             1 => Just(Verdict::Fault(String::new())),

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod driver;
 pub mod flight;
+pub mod identity;
 pub mod lane;
 pub mod messages;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub mod recordings;
 #[cfg(test)]
 mod samples;
 pub mod verdict;
+mod way;
 
 pub use driver::{EgressError, start};
 pub use lane::Lane;

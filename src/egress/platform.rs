@@ -1,9 +1,11 @@
 //! One request to the platform: placed below its address, signed, sent, and its answer as it came.
 
+use super::identity::{Identity, IdentityError, SendError};
+use super::way;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
-use crate::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
-use crate::signature::Signer;
+use crate::net::client::{Answer, ClientError};
+use crate::telemetry::identity::Identity as Telemetry;
 use bytes::Bytes;
 use http::{Request, Uri, uri::PathAndQuery};
 use jiff::Timestamp;
@@ -13,18 +15,13 @@ use tokio::time::Instant;
 /// The largest answer that is read. A verdict takes about 100 bytes.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// The longest wait for a connection, within the request's deadline.
-const CONNECT: Duration = Duration::from_secs(5);
-
 /// The platform as a destination of requests. Cloning shares its connections.
 #[derive(Debug, Clone)]
 pub struct Platform {
-    client: Client,
+    identity: Identity,
     url: Uri,
-    signer: Signer,
     timeout: Duration,
     clock: Clock,
-    entropy: Entropy,
 }
 
 /// Why no request can be made to this destination.
@@ -33,11 +30,11 @@ pub enum PlatformError {
     /// The URL cannot be called.
     #[error("destination.url must be http:// or https:// with a host")]
     BadUrl,
-    /// The key id cannot be put into a header.
-    #[error("destination.key_id must be visible ASCII characters")]
-    BadKeyId,
+    /// No request can be made ours.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// No client.
-    #[error("destination.ca: {0}")]
+    #[error("destination: {0}")]
     Client(#[from] ClientError),
 }
 
@@ -49,7 +46,7 @@ pub struct Sent {
     /// How long it took.
     pub took: Duration,
     /// What came back.
-    pub answer: Result<Answer, CallError>,
+    pub answer: Result<Answer, SendError>,
 }
 
 impl Platform {
@@ -59,25 +56,13 @@ impl Platform {
     /// [`PlatformError`] when the destination cannot be called.
     pub fn new(
         destination: &Destination,
-        clock: Clock,
-        entropy: Entropy,
+        (clock, entropy): (Clock, Entropy),
+        telemetry: Telemetry,
     ) -> Result<Platform, PlatformError> {
-        let trust = match (destination.url.scheme_str(), &destination.ca) {
-            (Some("http"), _) => Trust::Plain,
-            (Some("https"), None) => Trust::System,
-            (Some("https"), Some(ca)) => Trust::Roots(ca.clone()),
-            _ => return Err(PlatformError::BadUrl),
-        };
-        let client = Client::new(&Options {
-            reach: Reach::Anywhere,
-            trust,
-            connect_timeout: CONNECT.min(destination.request_timeout),
-            max_idle: destination.concurrency,
-        })?;
-        let signer = Signer::new(&destination.key_id, &destination.secret)
-            .map_err(|_| PlatformError::BadKeyId)?;
+        let client = way::client(destination, telemetry.clone())?;
+        let identity = Identity::new(destination, client, (clock.clone(), entropy), telemetry)?;
         let (url, timeout) = (destination.url.clone(), destination.request_timeout);
-        Ok(Platform { client, url, signer, timeout, clock, entropy })
+        Ok(Platform { identity, url, timeout, clock })
     }
 
     /// The deadline of a request.
@@ -92,8 +77,7 @@ impl Platform {
         let started_at = self.clock.now();
         *request.uri_mut() = below(&self.url, request.uri());
         // Whatever proves who we are is made over the finished request.
-        self.signer.sign(&mut request, started_at, self.entropy.bytes());
-        let answer = self.client.call(request, started + self.timeout, MAX_ANSWER).await;
+        let answer = self.identity.send(request, (started, started_at), MAX_ANSWER).await;
         Sent { started_at, took: started.elapsed(), answer }
     }
 }

@@ -1,5 +1,6 @@
 //! Records and a destination for the tests of this folder.
 
+use crate::config::identity::{Identity, Way};
 use crate::config::{self, Backoff, Breaker, Destination};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
@@ -85,6 +86,8 @@ pub(super) fn destination() -> Destination {
         ca: None,
         key_id: "k1".to_owned(),
         secret: Secret::new(b"platform-secret".to_vec()),
+        identity: Identity::default(),
+        way: Way::default(),
         profile: config::Profile::Native,
         final_statuses: vec![http::StatusCode::BAD_REQUEST, http::StatusCode::UNPROCESSABLE_ENTITY],
         max_batch: 100,

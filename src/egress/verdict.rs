@@ -5,6 +5,7 @@
 //! that refuses is a class of its own: "200 but refused".
 
 use super::breaker::Health;
+use super::identity::SendError;
 use crate::model::Record;
 use crate::net::client::{Answer, CallError};
 use http::{HeaderMap, StatusCode, header};
@@ -36,6 +37,8 @@ pub enum Verdict {
     TooLarge,
     /// The platform wants to be left alone for so long.
     Throttled(Duration),
+    /// Nothing was done, and nothing is wrong: the same again will do.
+    Again(String),
     /// The platform failed; whether it did the work first is not known.
     Failed(String),
     /// Nothing is known of any record.
@@ -77,15 +80,18 @@ impl Verdict {
     /// The verdict on a request; `read` reads its answer, if there is one.
     #[must_use]
     pub fn of(
-        answer: &Result<Answer, CallError>,
+        answer: &Result<Answer, SendError>,
         read: impl FnOnce(&Answer) -> Verdict,
     ) -> Verdict {
         match answer {
             Ok(answer) => read(answer),
-            Err(error @ CallError::Unreachable(_)) => Verdict::Fault(chain(error)),
-            Err(error @ (CallError::TimedOut | CallError::Broken(_))) => {
+            Err(error @ (SendError::NoToken(_) | SendError::Call(CallError::Unreachable(_)))) => {
+                Verdict::Fault(chain(error))
+            }
+            Err(SendError::Call(error @ (CallError::TimedOut | CallError::Broken(_)))) => {
                 Verdict::Unknown(chain(error))
             }
+            Err(error @ SendError::TokenEnded) => Verdict::Again(error.to_string()),
         }
     }
 
@@ -94,7 +100,7 @@ impl Verdict {
     #[must_use]
     pub fn health(&self) -> Health {
         match self {
-            Verdict::Each(_) | Verdict::TooLarge => Health::Well,
+            Verdict::Each(_) | Verdict::TooLarge | Verdict::Again(_) => Health::Well,
             Verdict::Refused(refusal) | Verdict::RefusedIn200(refusal) if refusal.is_final => {
                 Health::Well
             }
@@ -116,6 +122,7 @@ impl Verdict {
             }
             Verdict::Refused(Refusal { reason, .. })
             | Verdict::RefusedIn200(Refusal { reason, .. })
+            | Verdict::Again(reason)
             | Verdict::Failed(reason)
             | Verdict::Unknown(reason)
             | Verdict::Fault(reason) => Cow::Borrowed(reason),
@@ -223,7 +230,7 @@ fn number_at(text: &str) -> (usize, usize) {
 }
 
 /// An error and its sources on one line.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -237,6 +244,7 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::identity::TokenError;
     use crate::egress::samples::now;
     use bytes::Bytes;
     use proptest::prelude::*;
@@ -286,13 +294,22 @@ mod tests {
 
     #[test]
     fn no_answer_is_no_knowledge_and_no_connection_is_a_fault() {
-        let of = |error| Verdict::of(&Err(error), |_| unreachable!());
+        let of = |error: CallError| Verdict::of(&Err(error.into()), |_| unreachable!());
         assert!(matches!(of(CallError::TimedOut), Verdict::Unknown(_)));
         assert!(matches!(of(CallError::Broken("reset".into())), Verdict::Unknown(_)));
         let Verdict::Fault(cause) = of(CallError::Unreachable("no such host".into())) else {
             panic!("a destination that cannot be reached is a fault");
         };
         assert!(cause.ends_with("certificates: no such host"), "{cause}");
+    }
+
+    #[test]
+    fn a_token_that_ends_costs_a_try_and_one_that_cannot_be_had_holds_the_lane() {
+        let of = |error| Verdict::of(&Err(error), |_| unreachable!());
+        let ended = of(SendError::TokenEnded);
+        assert!(matches!(ended, Verdict::Again(_)) && ended.health() == Health::Well);
+        let none = of(SendError::NoToken(TokenError::TooEarly("the server is down".to_owned())));
+        assert_eq!(none, Verdict::Fault("no token: the server is down".to_owned()));
     }
 
     proptest! {

@@ -1,27 +1,22 @@
 //! Calling others over HTTP(S): pooled connections, no redirects, a deadline and a bound on every
 //! call.
 
-use super::tls::roots;
+pub use super::connect::{Proxy, Reach};
+pub use super::secured::ClientCertificate;
+
+use super::connect::{Connect, Line, OutOfReach};
+use super::secured::Secured;
+use crate::telemetry::identity::Identity as Telemetry;
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
-use std::fmt;
-use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
-use tower_service::Service;
 
 /// How long an unused connection is kept: shorter than servers commonly keep theirs, so that it
 /// is mostly we who close.
@@ -41,34 +36,6 @@ pub enum Trust {
     Roots(PathBuf),
 }
 
-/// To which addresses a client connects.
-#[derive(Clone)]
-pub enum Reach {
-    /// To any: whoever configured the URL knows where it leads.
-    Anywhere,
-    /// Only to those for which this holds, asked of each address to which a name leads, at each
-    /// connection.
-    Where(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>),
-}
-
-impl fmt::Debug for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reach::Anywhere => "Anywhere",
-            Reach::Where(_) => "Where(…)",
-        })
-    }
-}
-
-impl Reach {
-    fn admits(&self, address: IpAddr) -> bool {
-        match self {
-            Reach::Anywhere => true,
-            Reach::Where(holds) => holds(address),
-        }
-    }
-}
-
 /// How the client connects.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -80,6 +47,17 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Unused connections kept to one server.
     pub max_idle: usize,
+}
+
+/// What a client has on its way beside that: nothing, unless it is said.
+#[derive(Debug, Clone, Default)]
+pub struct Passage {
+    /// What shows servers who we are; `None`: nothing.
+    pub certificate: Option<ClientCertificate>,
+    /// The proxy in between.
+    pub proxy: Option<Proxy>,
+    /// Who is told when files of certificates are replaced.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Why there is no client.
@@ -98,6 +76,16 @@ pub enum ClientError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// The certificate that shows who we are cannot be used.
+    #[error(
+        "cannot use the client certificate {path}: {problem}; it must be PEM, leaf first, and its key belong to it"
+    )]
+    BadCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, or with its key.
         problem: String,
     },
     /// The TLS library refuses its own defaults.
@@ -155,7 +143,7 @@ pub struct Answer {
 /// A pool of connections. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pool: legacy::Client<Timed<HttpsConnector<HttpConnector<Resolver>>>, Full<Bytes>>,
+    pool: legacy::Client<Connect, Full<Bytes>>,
 }
 
 impl Client {
@@ -167,19 +155,20 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when there are no roots to trust.
     pub fn new(options: &Options) -> Result<Client, ClientError> {
-        let resolver = Resolver { inner: GaiResolver::new(), reach: options.reach.clone() };
-        let mut tcp = HttpConnector::new_with_resolver(resolver);
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(IDLE));
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls(&options.trust)?);
-        let https = match options.trust {
-            Trust::System | Trust::Roots(_) => https.https_only(),
-            Trust::Plain => https.https_or_http(),
-        };
-        let connector = Timed {
-            inner: https.enable_http1().wrap_connector(tcp),
-            reach: options.reach.clone(),
+        Client::on(options, Passage::default())
+    }
+
+    /// The same with a certificate or through a proxy. Roots and certificate are read again at each
+    /// connection; what is unusable then leaves the old ones in force.
+    ///
+    /// # Errors
+    /// [`ClientError`] when there are no roots to trust, or the certificate cannot be used.
+    pub fn on(options: &Options, passage: Passage) -> Result<Client, ClientError> {
+        let Passage { certificate, proxy, telemetry } = passage;
+        let connector = Connect {
+            line: Line::new(&options.reach, proxy.as_ref(), IDLE),
+            secured: Arc::new(Secured::new(options.trust.clone(), certificate, telemetry)?),
+            plain: options.trust == Trust::Plain,
             timeout: options.connect_timeout,
         };
         // The pool's own tasks only move the bytes of connections; they end with the pool.
@@ -215,99 +204,5 @@ impl Client {
             Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
         };
         tokio::time::timeout_at(deadline, call).await.unwrap_or(Err(CallError::TimedOut))
-    }
-}
-
-/// How to shake hands as a client with whom `trust` believes.
-pub(super) fn tls(trust: &Trust) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let trusting = match trust {
-        Trust::Plain => builder.with_root_certificates(RootCertStore::empty()),
-        Trust::System => builder.with_native_roots().map_err(ClientError::NoSystemRoots)?,
-        Trust::Roots(path) => {
-            let bad = |problem| ClientError::BadRoots { path: path.clone(), problem };
-            builder.with_root_certificates(roots(path).map_err(bad)?)
-        }
-    };
-    Ok(trusting.with_no_client_auth())
-}
-
-/// A connector that must be done in time, with the name and the handshake too.
-#[derive(Debug, Clone)]
-struct Timed<C> {
-    inner: C,
-    reach: Reach,
-    timeout: Duration,
-}
-
-/// Name, TCP and TLS took too long.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection within {0:?}")]
-struct ConnectTimeout(Duration);
-
-impl<C> Service<Uri> for Timed<C>
-where
-    C: Service<Uri>,
-    C::Error: Into<BoxError>,
-    C::Future: Send + 'static,
-{
-    type Response = C::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, server: Uri) -> Self::Future {
-        let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
-        if let Ok(address) = host.parse()
-            && !self.reach.admits(address)
-        {
-            return Box::pin(async { Err(OutOfReach.into()) });
-        }
-        let timeout = self.timeout;
-        let connecting = self.inner.call(server);
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, connecting).await {
-                Ok(connected) => connected.map_err(Into::into),
-                Err(_) => Err(ConnectTimeout(timeout).into()),
-            }
-        })
-    }
-}
-
-/// The host has no address that may be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("the host has no address that may be reached")]
-struct OutOfReach;
-
-/// The system's resolver, without the addresses that are out of reach. What it gives is what is
-/// connected to, so a name that leads elsewhere the next moment changes nothing.
-#[derive(Debug, Clone)]
-struct Resolver {
-    inner: GaiResolver,
-    reach: Reach,
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let (found, reach) = (self.inner.call(name), self.reach.clone());
-        Box::pin(async move {
-            let found: GaiAddrs = found.await?;
-            let within: Vec<SocketAddr> =
-                found.filter(|address| reach.admits(address.ip())).collect();
-            if within.is_empty() { Err(OutOfReach.into()) } else { Ok(within.into_iter()) }
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! Opens WebSockets: name, TCP, TLS and the upgrade within one time.
 
-use super::client::{self, ClientError, Trust};
+use super::client::{ClientError, Trust};
+use super::secured;
 use super::websocket::{WebSocket, bounded};
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{StatusCode, Uri};
@@ -90,7 +91,7 @@ impl Dialer {
         let tls = match secure {
             true => {
                 let name = ServerName::try_from(host.clone())?;
-                Some((TlsConnector::from(Arc::new(client::tls(trust)?)), name))
+                Some((TlsConnector::from(Arc::new(secured::tls(trust)?)), name))
             }
             false => None,
         };

@@ -4,10 +4,12 @@
 //! Who answers is not known here; the carriers' and the operators' listeners both stand on this.
 
 pub mod client;
+mod connect;
 pub mod dialer;
 pub mod http;
 pub mod listener;
 mod peer;
+mod secured;
 pub mod socket;
 pub mod timeouts;
 pub mod tls;

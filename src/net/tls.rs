@@ -95,13 +95,39 @@ fn client_verifier(
 ///
 /// # Errors
 /// What is wrong with the file.
-pub(super) fn roots(path: &Path) -> Result<RootCertStore, String> {
+fn roots(path: &Path) -> Result<RootCertStore, String> {
+    roots_of(&std::fs::read(path).map_err(|error| error.to_string())?)
+}
+
+/// The root certificates of a PEM file, at least one.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn roots_of(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| error.to_string())?;
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(roots) }
+}
+
+/// A chain, at least one certificate, and its key, each a PEM file.
+///
+/// # Errors
+/// What is wrong with them; nothing of the key is repeated.
+pub(super) fn key_and_chain(
+    chain: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    if chain.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "its key is no PEM key".to_owned())?;
+    Ok((chain, key))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod distribution;
 pub mod egress;
 pub mod health;
+pub mod identity;
 pub mod ingress;
 pub mod intake;
 pub mod invitations;
@@ -36,6 +37,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
     ("Forwarding", egress::TABLE),
+    ("Identity", identity::TABLE),
     ("Messages", messages::TABLE),
     ("Recordings", recordings::TABLE),
     ("Workers", workers::TABLE),

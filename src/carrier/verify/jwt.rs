@@ -96,7 +96,7 @@ fn object(part: &[u8]) -> Option<Map<String, Value>> {
 fn is_hashed(claims: &Map<String, Value>, body_hash: &str, body: &[u8]) -> bool {
     let Some(claim) = claims.get(body_hash) else { return body.is_empty() };
     let claimed = claim.as_str().and_then(|text| hex::decode(text).ok());
-    claimed.is_some_and(|claimed| Sha256::digest(body).ct_eq(&claimed).into())
+    claimed.is_some_and(|claimed| Sha256::digest(body).as_slice().ct_eq(&claimed).into())
 }
 
 /// Seconds since 1970, possibly with a fraction (RFC 7519, 2).

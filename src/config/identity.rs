@@ -1,0 +1,486 @@
+//! From the file as written to the checked types: who we are to a destination, and by which way it
+//! is reached.
+
+use super::problem::{Fault, one_of};
+use super::raw::{At, Section};
+use super::values::text;
+use crate::model::Secret;
+use crate::signature::Key;
+use http::{HeaderName, Uri};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// How a destination knows that a request is ours. Name and secret are those of the destination
+/// itself, `key_id` and `secret`, whatever the scheme calls them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// It does not: there is a network in between that only we are on, or a client certificate.
+    Nobody,
+    /// The secret itself is sent along (RFC 6750).
+    Bearer,
+    /// Requests are signed with HMAC-SHA256.
+    #[default]
+    HmacSha256,
+    /// Requests are signed with HMAC-SM3.
+    HmacSm3,
+    /// Requests are signed with SM2; the secret is its private key.
+    Sm2,
+    /// A token is fetched and sent along.
+    Token(Box<Grant>),
+}
+
+/// How a token is come by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Where it is asked for.
+    pub url: Uri,
+    /// By which words.
+    pub kind: GrantKind,
+    /// How long one lasts whose answer does not say it.
+    pub lifetime: Duration,
+    /// Where it stands in a request.
+    pub place: TokenPlace,
+}
+
+/// What is said to come by a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantKind {
+    /// OAuth 2.0, client credentials (RFC 6749, 4.4).
+    ClientCredentials {
+        /// What is asked for.
+        scope: Option<String>,
+        /// Whether id and secret stand in the body, and not in a header (RFC 6749, 2.3.1).
+        in_body: bool,
+    },
+    /// The name, the time, and the MD5 of secret and time, as Fujian's platform wants them. Its
+    /// refresh token is left alone: signing anew gives as much.
+    Md5(Md5Words),
+}
+
+/// What is what in a request for a token that is signed with MD5, and in its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Md5Words {
+    /// How the request is written.
+    pub form: TokenRequest,
+    /// The field with our name.
+    pub app_key: String,
+    /// The field with the time.
+    pub timestamp: String,
+    /// How the time is written.
+    pub time_format: TimeFormat,
+    /// The field with the digest, in lower-case hex.
+    pub sign: String,
+    /// The answer's field with the token; a dot leads into an object.
+    pub token: String,
+    /// The answer's field with the seconds that it lasts.
+    pub expires: String,
+}
+
+/// How a request for a token is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRequest {
+    /// POST with a form.
+    Form,
+    /// POST with JSON.
+    Json,
+    /// GET with a query.
+    Query,
+}
+
+/// How a time is written; texts are Beijing time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// `yyyyMMddHHmmss`.
+    Compact,
+    /// `yyyy-MM-dd HH:mm:ss`.
+    Spaced,
+}
+
+/// Where a token stands in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// In `Authorization: Bearer` (RFC 6750, 2.1).
+    Bearer,
+    /// In a header of its own.
+    Header(HeaderName),
+    /// In a field of the query.
+    Query(String),
+}
+
+/// By which way a destination is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Chain and key of the certificate that we show it, PEM.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The only addresses that are connected to; none: any but those that lead nowhere good.
+    pub addresses: Vec<IpNet>,
+    /// The proxy in between, whose address is then the one that is looked at.
+    pub proxy: Option<Proxy>,
+}
+
+/// A proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its address, `http://HOST:PORT`.
+    pub url: Uri,
+    /// User and password, if it demands them.
+    pub credentials: Option<(String, Secret)>,
+}
+
+impl Identity {
+    /// Whether it needs a secret.
+    pub(super) fn has_secret(&self) -> bool {
+        *self != Identity::Nobody
+    }
+}
+
+impl Way {
+    /// Whether this address may be connected to.
+    #[must_use]
+    pub fn reaches(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        if self.addresses.is_empty() {
+            return !leads_nowhere_good(address);
+        }
+        self.addresses.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Whether an address is no server's that a name of the platform could rightly lead to: unspecified,
+/// multicast, broadcast, link-local (RFC 3927, RFC 4291), and the metadata services of clouds, of
+/// which those of AWS and Alibaba Cloud have addresses beside the link-local ones.
+fn leads_nowhere_good(address: IpAddr) -> bool {
+    const APART: [&str; 8] = [
+        "0.0.0.0/8",
+        "100.100.100.200/32",
+        "169.254.0.0/16",
+        "224.0.0.0/3",
+        "::/128",
+        "fd00:ec2::254/128",
+        "fe80::/10",
+        "ff00::/8",
+    ];
+    static NETWORKS: LazyLock<Vec<IpNet>> =
+        LazyLock::new(|| APART.iter().filter_map(|network| network.parse().ok()).collect());
+    NETWORKS.iter().any(|network| network.contains(&address))
+}
+
+#[derive(Clone, Copy)]
+enum Scheme {
+    Nobody,
+    Bearer,
+    HmacSha256,
+    HmacSm3,
+    Sm2,
+    ClientCredentials,
+    Md5Token,
+}
+
+const SCHEMES: [(&str, Scheme); 7] = [
+    ("none", Scheme::Nobody),
+    ("bearer", Scheme::Bearer),
+    ("hmac-sha256", Scheme::HmacSha256),
+    ("hmac-sm3", Scheme::HmacSm3),
+    ("sm2", Scheme::Sm2),
+    ("client-credentials", Scheme::ClientCredentials),
+    ("md5-token", Scheme::Md5Token),
+];
+
+/// Reads `identity` of a destination with this URL.
+pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<Identity> {
+    let scheme =
+        section.text("scheme", "\"hmac-sha256\"", |word| one_of(word, "a scheme", &SCHEMES));
+    // All are read, so that what is wrong with one is said whatever the scheme.
+    let url = token_url(section, destination);
+    let lifetime = section.duration("lifetime", Duration::from_secs(1)..=Duration::from_hours(24));
+    let scope = section.text("scope", "\"records.write\"", word).map(|it| it.value);
+    let in_body = section.text("credentials_in", "\"header\"", |place| {
+        one_of(place, "a place", &[("header", false), ("body", true)])
+    });
+    let words = section.table("md5", md5_words);
+    let place = section.table("token", place);
+    let grant = |kind| {
+        Some(Box::new(Grant { url: url.clone()?, kind, lifetime: lifetime?.value, place: place? }))
+    };
+    match scheme?.value {
+        Scheme::Nobody => Some(Identity::Nobody),
+        Scheme::Bearer => Some(Identity::Bearer),
+        Scheme::HmacSha256 => Some(Identity::HmacSha256),
+        Scheme::HmacSm3 => Some(Identity::HmacSm3),
+        Scheme::Sm2 => Some(Identity::Sm2),
+        Scheme::ClientCredentials => {
+            section.demand("token_url", TOKEN_URL);
+            let kind = GrantKind::ClientCredentials { scope, in_body: in_body?.value };
+            grant(kind).map(Identity::Token)
+        }
+        Scheme::Md5Token => {
+            section.demand("token_url", TOKEN_URL);
+            grant(GrantKind::Md5(words?)).map(Identity::Token)
+        }
+    }
+}
+
+const TOKEN_URL: &str = "write token_url = \"https://…\", where tokens are given out";
+
+/// Notes that name or secret are none that this identity could have.
+pub(super) fn fits(
+    section: &Section<'_>,
+    identity: &Identity,
+    (key_id, secret): (&At<String>, &Secret),
+) {
+    if *identity == Identity::Sm2
+        && !secret.reveal().is_empty()
+        && let Err(error) = Key::sm2(secret)
+    {
+        let right = "have `secret` lead to the key agreed with the platform";
+        section.leave_open(&section.here(), Fault::new(format!("`secret` {error}"), right));
+    }
+    if matches!(identity, Identity::Token(_)) && key_id.is_built_in() {
+        let right = "write key_id = \"…\", the client id or app key that the platform gave you";
+        section.reject(&section.here(), Fault::new("`key_id` is missing", right));
+    }
+}
+
+fn token_url(section: &mut Section<'_>, destination: &Uri) -> Option<Uri> {
+    let scheme = destination.scheme_str().unwrap_or("https");
+    section
+        .text("token_url", "\"https://platform.ln.example/token\"", |url| {
+            let right = format!("write {scheme}://HOST/PATH, with the scheme of destination.url");
+            let fault = |wrong: &str| Err(Fault::new(wrong, right.as_str()));
+            let Ok(url) = url.parse::<Uri>() else { return fault("is not a URL") };
+            let userinfo = url.authority().is_some_and(|it| it.as_str().contains('@'));
+            match url.scheme_str() {
+                _ if userinfo => fault("holds a user or password"),
+                Some(found) if found == scheme && url.host().is_some() => Ok(url),
+                _ => fault("is not reached like the destination"),
+            }
+        })
+        .map(|url| url.value)
+}
+
+fn md5_words(section: &mut Section<'_>) -> Option<Md5Words> {
+    let forms = [
+        ("form", TokenRequest::Form),
+        ("json", TokenRequest::Json),
+        ("query", TokenRequest::Query),
+    ];
+    let formats = [
+        ("seconds", TimeFormat::Seconds),
+        ("milliseconds", TimeFormat::Milliseconds),
+        ("yyyyMMddHHmmss", TimeFormat::Compact),
+        ("yyyy-MM-dd HH:mm:ss", TimeFormat::Spaced),
+    ];
+    let form = section.text("request", "\"form\"", |it| one_of(it, "a way of asking", &forms));
+    let time = section
+        .text("time_format", "\"yyyyMMddHHmmss\"", |it| one_of(it, "a form of time", &formats));
+    let mut field = |key| section.text(key, "\"sign\"", word).map(|it| it.value);
+    let (app_key, timestamp, sign) = (field("app_key"), field("timestamp"), field("sign"));
+    let (token, expires) = (field("token"), field("expires"));
+    Some(Md5Words {
+        form: form?.value,
+        app_key: app_key?,
+        timestamp: timestamp?,
+        time_format: time?.value,
+        sign: sign?,
+        token: token?,
+        expires: expires?,
+    })
+}
+
+/// Reads `token`: where a token stands in a request.
+fn place(section: &mut Section<'_>) -> Option<TokenPlace> {
+    let header = section.text("header", "\"Authorization\"", |name| {
+        name.parse::<HeaderName>()
+            .map_err(|_| Fault::new("is no name of a header", "write header = \"Authorization\""))
+    });
+    let query = section.text("query", "\"access_token\"", word);
+    Some(match (header, query) {
+        (_, Some(query)) => TokenPlace::Query(query.value),
+        (Some(header), None) if header.value != http::header::AUTHORIZATION => {
+            TokenPlace::Header(header.value)
+        }
+        _ => TokenPlace::Bearer,
+    })
+}
+
+fn word(text: &str) -> Result<String, Fault> {
+    match text.is_empty() || text.chars().any(char::is_control) {
+        true => Err(Fault::new("is no name", "write the name that the platform documents")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Reads the keys of a destination that say by which way it is reached.
+pub(super) fn way(section: &mut Section<'_>) -> Option<Way> {
+    const NETWORK: &str = "\"10.1.0.0/16\"";
+    let chain = section.path("client_cert").map(|path| path.value);
+    let key = section.path("client_key").map(|path| path.value);
+    if chain.is_some() != key.is_some() {
+        let right = "write both client_cert = \"…\" and client_key = \"…\", or neither";
+        let wrong = "`client_cert` and `client_key` go together";
+        section.reject(&section.here(), Fault::new(wrong, right));
+    }
+    section.demand_items("addresses", &format!("write [{NETWORK}], or leave it out"));
+    let addresses = section.list("addresses", &format!("[{NETWORK}]"), |item| {
+        let network = text(item, NETWORK)?;
+        let address = network.parse::<IpAddr>().map(IpNet::from);
+        address.or_else(|_| network.parse::<IpNet>()).map_err(|_| {
+            let right = format!("write \"10.1.2.3\" or {NETWORK}");
+            Fault::new(format!("{network:?} is no address or network"), right)
+        })
+    });
+    let values = |list: Vec<At<IpNet>>| list.into_iter().map(|it| it.value).collect();
+    Some(Way {
+        certificate: chain.zip(key),
+        addresses: addresses.map(|list| values(list.value)).unwrap_or_default(),
+        proxy: proxy(section),
+    })
+}
+
+fn proxy(section: &mut Section<'_>) -> Option<Proxy> {
+    let url = section.text("proxy", "\"http://proxy:3128\"", |url| {
+        let right = "write \"http://HOST:PORT\"; user and password are proxy_user and proxy_secret";
+        let fault = |wrong: &str| Err(Fault::new(wrong, right));
+        let Ok(url) = url.parse::<Uri>() else { return fault("is not a URL") };
+        let userinfo = url.authority().is_some_and(|it| it.as_str().contains('@'));
+        match url.scheme_str() {
+            Some("http") if !userinfo && url.host().is_some() => Ok(url),
+            _ => fault("is no proxy's address"),
+        }
+    });
+    let user = section.text("proxy_user", "\"bridge8890\"", |user| match user.contains(':') {
+        true => Err(Fault::new("holds a colon, which Basic cannot carry", "write it without one")),
+        false => Ok(user.to_owned()),
+    });
+    let reference = section.reference("proxy_secret");
+    let secret = reference.and_then(|reference| match section.secret(&reference) {
+        Ok(secret) => Some(secret),
+        Err(fault) => {
+            section.leave_open(&reference, fault);
+            None
+        }
+    });
+    if section.has("proxy_user") != section.has("proxy_secret") {
+        let right = "write both proxy_user = \"…\" and proxy_secret = \"env:NAME\", or neither";
+        let wrong = "`proxy_user` and `proxy_secret` go together";
+        section.reject(&section.here(), Fault::new(wrong, right));
+    }
+    let credentials = user.map(|user| user.value).zip(secret);
+    Some(Proxy { url: url?.value, credentials })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Environment, Problems, parse};
+    use super::*;
+    use std::path::Path;
+
+    fn read(text: &str) -> Result<Config, Problems> {
+        parse(text, "f", &Environment::given(Path::new(""), &[("S", "secret")]))
+    }
+
+    fn identity(lines: &str) -> Identity {
+        let config = read(&format!("[destination]\nkey_id = \"us\"\n{lines}"));
+        config.unwrap_or_else(|problems| panic!("{problems}")).destination.identity
+    }
+
+    #[test]
+    fn what_says_nothing_of_it_is_signed_as_ever() {
+        assert_eq!(identity(""), Identity::HmacSha256);
+        assert_eq!(identity("identity.scheme = \"bearer\""), Identity::Bearer);
+        assert_eq!(identity("identity = { scheme = \"hmac-sm3\" }"), Identity::HmacSm3);
+    }
+
+    #[test]
+    fn only_who_says_in_plain_words_to_be_nobody_needs_no_secret() {
+        let gaps = |scheme: &str| {
+            let text = format!("[destination]\nurl = \"https://p.ln.example\"\n{scheme}");
+            read(&text).unwrap_or_else(|problems| panic!("{problems}")).gaps.len()
+        };
+        assert_eq!(gaps(""), 1);
+        assert_eq!(gaps("identity.scheme = \"bearer\""), 1);
+        assert_eq!(gaps("identity.scheme = \"none\""), 0);
+        assert_eq!(gaps("identity.scheme = \"sm2\"\nsecret = \"env:S\""), 1, "it is no key");
+    }
+
+    #[test]
+    fn tokens_are_come_by_in_the_words_of_the_platform() {
+        let oauth = identity(
+            "identity = { scheme = \"client-credentials\", token_url = \"https://p/token\", scope = \"w\" }",
+        );
+        let Identity::Token(oauth) = oauth else { panic!("{oauth:?}") };
+        let kind = GrantKind::ClientCredentials { scope: Some("w".to_owned()), in_body: false };
+        assert_eq!((oauth.kind, oauth.place), (kind, TokenPlace::Bearer));
+
+        let fujian = identity(
+            "identity = { scheme = \"md5-token\", token_url = \"https://p/token\", token.query = \"t\", \
+             md5 = { sign = \"signature\", time_format = \"seconds\" } }",
+        );
+        let Identity::Token(fujian) = fujian else { panic!("{fujian:?}") };
+        assert_eq!(fujian.place, TokenPlace::Query("t".to_owned()));
+        let GrantKind::Md5(words) = fujian.kind else { panic!("{:?}", fujian.kind) };
+        let said = (words.app_key.as_str(), words.sign.as_str(), words.time_format);
+        assert_eq!(said, ("app_key", "signature", TimeFormat::Seconds));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_at_its_line() {
+        for (lines, expected) in [
+            ("identity.scheme = \"hmac\"", "f:2: destination.identity.scheme: "),
+            ("identity.scheme = \"md5-token\"", "`token_url` is missing"),
+            ("identity.token_url = \"http://p/token\"", "is not reached like the destination"),
+            ("identity.token_url = \"https://u:p@p/token\"", "holds a user or password"),
+            (
+                "identity = { scheme = \"client-credentials\", token_url = \"https://p/t\" }",
+                "`key_id` is missing",
+            ),
+            ("identity.md5.time_format = \"ISO\"", "is not a form of time"),
+            ("client_cert = \"a.pem\"", "go together"),
+            ("addresses = []", "destination.addresses: is empty"),
+            ("addresses = [\"10\"]", "is no address or network"),
+            ("proxy = \"https://p:1\"", "is no proxy's address"),
+            ("proxy = \"http://u:hunter2@p:1\"", "is no proxy's address"),
+            ("proxy_user = \"u\"", "go together"),
+        ] {
+            let problems = read(&format!("[destination]\n{lines}")).expect_err(lines).to_string();
+            assert!(problems.contains(expected), "{lines}\n{problems}");
+            assert!(!problems.contains("hunter2"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_good_must_be_listed() {
+        let way = |addresses: &[&str]| Way {
+            addresses: addresses.iter().map(|it| it.parse().expect("a network")).collect(),
+            ..Way::default()
+        };
+        let open = way(&[]);
+        let pinned = way(&["10.1.2.3/32", "169.254.0.0/16"]);
+        for (address, by_default, when_listed) in [
+            ("10.1.2.3", true, true),
+            ("::ffff:10.1.2.3", true, true),
+            ("10.1.2.4", true, false),
+            ("127.0.0.1", true, false),
+            ("2400:3200::1", true, false),
+            ("169.254.169.254", false, true),
+            ("::ffff:169.254.169.254", false, true),
+            ("0.0.0.0", false, false),
+            ("::", false, false),
+            ("224.0.0.1", false, false),
+            ("255.255.255.255", false, false),
+            ("fe80::1", false, false),
+            ("100.100.100.200", false, false),
+        ] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(open.reaches(address), by_default, "{address}");
+            assert_eq!(pinned.reaches(address), when_listed, "{address}");
+        }
+    }
+}
