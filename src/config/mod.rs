@@ -19,7 +19,7 @@ pub mod dialect;
 mod environment;
 mod invitations;
 mod problem;
-mod profile;
+pub mod profile;
 mod raw;
 mod recordings;
 #[cfg(test)]
