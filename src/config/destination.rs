@@ -63,8 +63,12 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
     let only = section.table("only", selection)?;
-    let profile = profile::profile(section, &only)?;
-    let final_statuses = profile::final_statuses(section, &profile);
+    let profile = profile::profile(section, &only);
+    let final_statuses = profile::final_statuses(section, profile.as_ref());
+    let max_batch = section.count("max_batch", 1..=10_000);
+    let rate = section.count("rate", 1..=10_000);
+    let backoff = section.table("backoff", backoff);
+    let breaker = section.table("breaker", breaker);
     Some(Destination {
         name,
         only,
@@ -72,16 +76,16 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         ca,
         key_id: key_id.value,
         secret,
-        profile,
+        profile: profile?,
         final_statuses,
-        max_batch: section.count("max_batch", 1..=10_000)?.value,
+        max_batch: max_batch?.value,
         concurrency,
         concurrency_min,
-        rate: section.count("rate", 1..=10_000).map(|rate| rate.value),
+        rate: rate.map(|rate| rate.value),
         request_timeout,
         lease,
-        backoff: section.table("backoff", backoff)?,
-        breaker: section.table("breaker", breaker)?,
+        backoff: backoff?,
+        breaker: breaker?,
     })
 }
 

@@ -75,12 +75,15 @@ pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Pro
 
 /// Reads `final_statuses`: those by which a record is refused for good. Where nothing is said, none
 /// is but by the interface that we document ourselves.
-pub(super) fn final_statuses(section: &mut Section<'_>, profile: &Profile) -> Vec<StatusCode> {
+pub(super) fn final_statuses(
+    section: &mut Section<'_>,
+    profile: Option<&Profile>,
+) -> Vec<StatusCode> {
     let list = section.list("final_statuses", "[422]", final_status);
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
-        (None, Profile::Native) => NATIVE_FINALS.to_vec(),
-        (None, Profile::Template(_)) => Vec::new(),
+        (None, Some(Profile::Native)) => NATIVE_FINALS.to_vec(),
+        (None, _) => Vec::new(),
     }
 }
 
@@ -101,3 +104,6 @@ fn final_status(value: &DeValue<'_>) -> Result<StatusCode, Fault> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;
