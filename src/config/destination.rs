@@ -65,10 +65,6 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let only = section.table("only", selection)?;
     let profile = profile::profile(section, &only);
     let final_statuses = profile::final_statuses(section, profile.as_ref());
-    let max_batch = section.count("max_batch", 1..=10_000);
-    let rate = section.count("rate", 1..=10_000);
-    let backoff = section.table("backoff", backoff);
-    let breaker = section.table("breaker", breaker);
     Some(Destination {
         name,
         only,
@@ -76,16 +72,17 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         ca,
         key_id: key_id.value,
         secret,
-        profile: profile?,
         final_statuses,
-        max_batch: max_batch?.value,
+        max_batch: section.count("max_batch", 1..=10_000)?.value,
         concurrency,
         concurrency_min,
-        rate: rate.map(|rate| rate.value),
+        rate: section.count("rate", 1..=10_000).map(|rate| rate.value),
         request_timeout,
         lease,
-        backoff: backoff?,
-        breaker: breaker?,
+        backoff: section.table("backoff", backoff)?,
+        breaker: section.table("breaker", breaker)?,
+        // Last, so that what is wrong with it does not make strangers of the keys beside it.
+        profile: profile?,
     })
 }
 
