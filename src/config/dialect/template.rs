@@ -72,6 +72,17 @@ impl Filter {
         ("gb18030", Filter::Gb18030),
         ("utf-16be", Filter::Utf16Be),
     ];
+
+    /// Whether what comes of a text through these filters is bytes, and no text any more.
+    #[must_use]
+    pub fn end_in_bytes<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> bool {
+        filters.into_iter().fold(false, |bytes, filter| match filter {
+            Filter::Md5 | Filter::Sha1 | Filter::Sha256 | Filter::Sha512 | Filter::Sm3 => true,
+            Filter::Gb18030 | Filter::Utf16Be => true,
+            Filter::Hex | Filter::Base64 | Filter::Percent => false,
+            _ => bytes,
+        })
+    }
 }
 
 /// A text that is no template.

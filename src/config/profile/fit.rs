@@ -16,8 +16,20 @@ pub(super) fn a_path(text: &RecordText) -> Result<(), Fault> {
     Err(Fault::new("is no path with a query", right))
 }
 
+/// Whether it is a text, which a header, JSON and XML are.
+pub(super) fn a_text(text: &RecordText) -> Result<(), Fault> {
+    match text.fields().find(|piece| piece.is_bytes()) {
+        None => Ok(()),
+        Some(piece) => {
+            let wrong = format!("what comes of `{}` is bytes, not text", piece.field.name());
+            Err(Fault::new(wrong, "add `|hex` or `|base64` behind it"))
+        }
+    }
+}
+
 /// Whether it is JSON whatever the values are.
 pub(super) fn a_json(text: &RecordText) -> Result<(), Fault> {
+    a_text(text)?;
     for sample in text.samples() {
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&sample) {
             return Err(Fault::new(
@@ -32,6 +44,7 @@ pub(super) fn a_json(text: &RecordText) -> Result<(), Fault> {
 
 /// Whether it is XML whatever the values are.
 pub(super) fn an_xml(text: &RecordText) -> Result<(), Fault> {
+    a_text(text)?;
     for sample in text.samples() {
         well_formed(&sample).map_err(|error| {
             Fault::new(

@@ -1,7 +1,7 @@
 //! The profile `template`: a destination's own interface, as configuration.
 
 use super::answer::{AnswerRule, answer};
-use super::fit::{a_json, a_path, an_xml};
+use super::fit::{a_json, a_path, a_text, an_xml};
 use super::text::{CodeTable, CodeTables, RecordText};
 use crate::config::dialect::{Filter, named};
 use crate::config::problem::{Fault, listed, one_of};
@@ -131,7 +131,7 @@ fn shape(section: &mut Section<'_>, kind: RecordKind, shared: &Shared) -> Option
     let inherited = shared.headers.iter().filter(|header| !own(&header.value.0));
     let headers = inherited.chain(&headers).map(|header| {
         let (name, value) = &header.value;
-        Some((name.clone(), filled(&header.with(value.clone()), &|_| Ok(()))?))
+        Some((name.clone(), filled(&header.with(value.clone()), &a_text)?))
     });
     let headers: Option<Vec<_>> = headers.collect();
     let shape = Shape { method, path: path?, headers: headers?, body };

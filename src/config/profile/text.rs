@@ -112,6 +112,17 @@ impl RecordText {
 }
 
 impl FieldPiece {
+    /// Whether its steps end in bytes, which only a URL or a form can carry.
+    pub(super) fn is_bytes(&self) -> bool {
+        let since_code = self.steps.rsplit(|step| matches!(step, TextStep::Code(_))).next();
+        let filter = |step: &'_ TextStep| match step {
+            TextStep::Filter(filter) => Some(*filter),
+            TextStep::Code(_) => None,
+        };
+        let filters: Vec<Filter> = since_code.into_iter().flatten().filter_map(filter).collect();
+        Filter::end_in_bytes(&filters)
+    }
+
     fn is_number(&self) -> bool {
         let is_number = |code: &String| code.parse::<u64>().is_ok_and(|it| it.to_string() == *code);
         match self.steps.as_slice() {

@@ -100,6 +100,19 @@ fn a_page_of_something_in_between_says_nothing_and_is_not_kept() {
 }
 
 #[test]
+fn words_of_another_encoding_are_read_where_it_is_declared() {
+    let words = "<?xml version=\"1.0\" encoding=\"GBK\"?><r><code>9</code><msg>记录重复</msg></r>";
+    let body = Bytes::from(encoding_rs::GBK.encode(words).0.into_owned());
+    let rule = AnswerRule {
+        duplicate: vec![Code::Part("重复".to_owned())],
+        ..rule(AnswerFormat::Xml, path("code"))
+    };
+    let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body };
+    let verdict = read(&rule, &[], &answer, &leased(1).record, now());
+    assert_eq!(verdict, Verdict::Each(vec![ItemVerdict::Duplicate]));
+}
+
+#[test]
 fn what_is_kept_names_nobody() {
     let Verdict::RefusedIn200(refusal) =
         json(200, r#"{"code":"9","msg":"13940000001: 等了\n两个小时 is too short"}"#)
