@@ -259,7 +259,8 @@ fn print_destination(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let what = if destination.everything { "" } else { ", a selection" };
-    writeln!(out, "destination  {} at {}{what}", destination.name, destination.url)?;
+    let DestinationSummary { name, url, profile, .. } = destination;
+    writeln!(out, "destination  {name} at {url}, {profile}{what}")?;
     let rate = destination.rate.map(|rate| format!(", {rate} a second at most"));
     writeln!(
         out,

@@ -91,7 +91,8 @@ pub(in crate::carrier) fn answer(format: AnswerFormat, body: &[u8]) -> Option<Do
     let (body, headers) = (Cow::Borrowed(body), HeaderMap::new());
     match format {
         AnswerFormat::Json => json(body, Charset::Utf8, &headers, "answer").ok(),
-        AnswerFormat::Xml => xml(body, Charset::Utf8, &headers, "answer").ok(),
+        // The platforms of some cities declare GBK.
+        AnswerFormat::Xml => xml(body, Charset::Announced, &headers, "answer").ok(),
         AnswerFormat::Text => Some(Document::Text(body)),
     }
 }

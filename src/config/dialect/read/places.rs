@@ -157,13 +157,7 @@ fn suits(source: &Source, of: Use) -> Result<(), Fault> {
 
 /// Whether filters end in a text.
 pub(super) fn written(source: &Source, filters: &[Filter]) -> Result<(), Fault> {
-    let bytes = filters.iter().fold(false, |bytes, filter| match filter {
-        Filter::Md5 | Filter::Sha1 | Filter::Sha256 | Filter::Sha512 | Filter::Sm3 => true,
-        Filter::Gb18030 | Filter::Utf16Be => true,
-        Filter::Hex | Filter::Base64 | Filter::Percent => false,
-        _ => bytes,
-    });
-    if !bytes {
+    if !Filter::end_in_bytes(filters) {
         return Ok(());
     }
     let wrong = format!("the digest of `{source}` is bytes, not text");
