@@ -64,6 +64,7 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let (concurrency_min, concurrency) = concurrency(section)?;
     let only = section.table("only", selection);
     let profile = profile::profile(section)?;
+    only.iter().for_each(|only| profile::suits(section, &profile, only));
     let final_statuses = profile::final_statuses(section, &profile);
     Some(Destination {
         name,

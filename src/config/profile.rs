@@ -1,8 +1,11 @@
 //! From the file as written to the checked types: how a destination is spoken to.
 
+use super::National;
+use super::national::{self, national};
 use super::problem::{Fault, one_of};
 use super::raw::Section;
 use super::values::{kind, wrong_kind};
+use crate::model::Selection;
 use http::StatusCode;
 use toml::de::DeValue;
 
@@ -11,6 +14,8 @@ use toml::de::DeValue;
 pub enum Profile {
     /// In our own documented JSON (`docs/platform-api.yaml`).
     Native,
+    /// In the field family of the national interface, signed and encrypted with SM2.
+    National(Box<National>),
 }
 
 impl Profile {
@@ -19,16 +24,18 @@ impl Profile {
     pub fn name(&self) -> &'static str {
         match self {
             Profile::Native => "native",
+            Profile::National(_) => "national",
         }
     }
 }
 
 /// The profiles by name; each but `native` has a table of its own under its name.
-const NAMES: [(&str, Name); 1] = [("native", Name::Native)];
+const NAMES: [(&str, Name); 2] = [("native", Name::Native), ("national", Name::National)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Native,
+    National,
 }
 
 /// What the native interface documents as the refusal of a record.
@@ -41,7 +48,32 @@ const NEVER_FINAL: [u16; 5] = [401, 403, 407, 413, 429];
 pub(super) fn profile(section: &mut Section<'_>) -> Option<Profile> {
     let name = section.text("profile", "\"native\"", |it| one_of(it, "a profile", &NAMES))?;
     match name.value {
-        Name::Native => Some(Profile::Native),
+        Name::National if !section.has("national") => {
+            let right = format!(
+                "write [{}.national] with the keys that docs/national.md lists",
+                section.here().key
+            );
+            section.reject(&name, Fault::new("needs a table of its own", right));
+            None
+        }
+        Name::National => {
+            section.table("national", national).map(|it| Profile::National(Box::new(it)))
+        }
+        Name::Native => {
+            section.refuse("national", || {
+                let right = "remove it, or write profile = \"national\"";
+                Fault::new("is of a profile that is not chosen", right)
+            });
+            Some(Profile::Native)
+        }
+    }
+}
+
+/// Notes where a lane is sent what its profile cannot write.
+pub(super) fn suits(section: &Section<'_>, profile: &Profile, only: &Selection) {
+    match profile {
+        Profile::Native => {}
+        Profile::National(it) => national::suits(section, it, only),
     }
 }
 
@@ -52,6 +84,7 @@ pub(super) fn final_statuses(section: &mut Section<'_>, profile: &Profile) -> Ve
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
         (None, Profile::Native) => NATIVE_FINALS.to_vec(),
+        (None, Profile::National(_)) => Vec::new(),
     }
 }
 
