@@ -62,18 +62,16 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
-    let only = section.table("only", selection);
-    let profile = profile::profile(section)?;
-    only.iter().for_each(|only| profile::suits(section, &profile, only));
-    let final_statuses = profile::final_statuses(section, &profile);
+    let only = section.table("only", selection)?;
+    let profile = profile::profile(section, &only);
+    let final_statuses = profile::final_statuses(section, profile.as_ref());
     Some(Destination {
         name,
-        only: only?,
+        only,
         url,
         ca,
         key_id: key_id.value,
         secret,
-        profile,
         final_statuses,
         max_batch: section.count("max_batch", 1..=10_000)?.value,
         concurrency,
@@ -83,6 +81,8 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         lease,
         backoff: section.table("backoff", backoff)?,
         breaker: section.table("breaker", breaker)?,
+        // Last, so that what is wrong with it does not make strangers of the keys beside it.
+        profile: profile?,
     })
 }
 

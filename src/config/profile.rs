@@ -44,47 +44,42 @@ const NATIVE_FINALS: [StatusCode; 2] = [StatusCode::BAD_REQUEST, StatusCode::UNP
 /// The statuses that speak of us or of the time, and never of a record.
 const NEVER_FINAL: [u16; 5] = [401, 403, 407, 413, 429];
 
-/// Reads `profile` and the table that belongs to it.
-pub(super) fn profile(section: &mut Section<'_>) -> Option<Profile> {
+/// Reads `profile` and the table that belongs to it; `only` is what the destination is sent.
+pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Profile> {
     let name = section.text("profile", "\"native\"", |it| one_of(it, "a profile", &NAMES))?;
+    if name.value != Name::National {
+        section.refuse("national", || {
+            let wrong = "is the table of another profile";
+            Fault::new(wrong, "write profile = \"national\" beside it, or remove it")
+        });
+    }
     match name.value {
+        Name::Native => Some(Profile::Native),
         Name::National if !section.has("national") => {
-            let right = format!(
-                "write [{}.national] with the keys that docs/national.md lists",
-                section.here().key
-            );
+            let here = section.here().key;
+            let right = format!("write [{here}.national] with the keys of docs/national.md");
             section.reject(&name, Fault::new("needs a table of its own", right));
             None
         }
         Name::National => {
-            section.table("national", national).map(|it| Profile::National(Box::new(it)))
+            let national = section.table("national", national)?;
+            national::suits(section, &national, only);
+            Some(Profile::National(Box::new(national)))
         }
-        Name::Native => {
-            section.refuse("national", || {
-                let right = "remove it, or write profile = \"national\"";
-                Fault::new("is of a profile that is not chosen", right)
-            });
-            Some(Profile::Native)
-        }
-    }
-}
-
-/// Notes where a lane is sent what its profile cannot write.
-pub(super) fn suits(section: &Section<'_>, profile: &Profile, only: &Selection) {
-    match profile {
-        Profile::Native => {}
-        Profile::National(it) => national::suits(section, it, only),
     }
 }
 
 /// Reads `final_statuses`: those by which a record is refused for good. Where nothing is said, none
 /// is but by the interface that we document ourselves.
-pub(super) fn final_statuses(section: &mut Section<'_>, profile: &Profile) -> Vec<StatusCode> {
+pub(super) fn final_statuses(
+    section: &mut Section<'_>,
+    profile: Option<&Profile>,
+) -> Vec<StatusCode> {
     let list = section.list("final_statuses", "[422]", final_status);
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
-        (None, Profile::Native) => NATIVE_FINALS.to_vec(),
-        (None, Profile::National(_)) => Vec::new(),
+        (None, Some(Profile::Native)) => NATIVE_FINALS.to_vec(),
+        (None, Some(Profile::National(_)) | None) => Vec::new(),
     }
 }
 

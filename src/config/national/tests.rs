@@ -119,11 +119,28 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
 }
 
 #[test]
+fn the_documented_example_is_right() {
+    let doc = include_str!("../../../docs/national.md");
+    let example = doc.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example = example.expect("an example").replace("04…", KEY);
+    let environment = Environment::given(Path::new(""), &[]);
+    let config = parse(&example, "f", &environment);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.others[0].profile.name(), "national");
+    for text in DUPLICATES.iter().chain(&PERMANENT) {
+        assert!(doc.contains(text), "{text} is not documented");
+    }
+    for (name, _) in Field::NAMES {
+        assert!(doc.contains(&format!("`{name}`")), "{name} is not documented");
+    }
+}
+
+#[test]
 fn a_profile_and_its_table_stand_together() {
     let environment = Environment::given(Path::new(""), &[]);
     let problem = |text: &str| parse(text, "f", &environment).expect_err(text).to_string();
     let alone = problem("[destination]\nprofile = 'national'");
     assert!(alone.contains("f:2: destination.profile: needs a table of its own"), "{alone}");
     let other = problem("[destination.national]\npath = '/x'");
-    assert!(other.contains("is of a profile that is not chosen"), "{other}");
+    assert!(other.contains("is the table of another profile"), "{other}");
 }

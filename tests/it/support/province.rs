@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// What the province agreed on with the gateway.
 pub(crate) struct Agreed {
@@ -25,7 +25,7 @@ pub(crate) struct Agreed {
     pub(crate) encoding: Encoding,
     /// Who signs, and how; otherwise the sign is encrypted.
     pub(crate) signer: Option<(VerifyingKey, SignatureForm)>,
-    /// What comes before the time, mark and word in no request.
+    /// What follows the time in what is signed.
     pub(crate) mark_and_word: &'static str,
     /// Cases that it has no service record of begin with this.
     pub(crate) unknown: &'static str,
@@ -35,7 +35,7 @@ pub(crate) struct Agreed {
 pub(crate) struct Province {
     address: SocketAddr,
     book: Arc<Mutex<Book>>,
-    server: JoinHandle<()>,
+    _server: JoinSet<()>,
 }
 
 /// What it did.
@@ -56,8 +56,9 @@ impl Province {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let book: Arc<Mutex<Book>> = Arc::default();
-        let server = tokio::spawn(serve(listener, Arc::new(agreed), Arc::clone(&book)));
-        Province { address, book, server }
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, Arc::new(agreed), Arc::clone(&book)));
+        Province { address, book, _server: server }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -85,15 +86,10 @@ impl Province {
     }
 }
 
-impl Drop for Province {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
 async fn serve(listener: TcpListener, agreed: Arc<Agreed>, book: Arc<Mutex<Book>>) {
+    let mut heard = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(hear(stream, Arc::clone(&agreed), Arc::clone(&book)));
+        heard.spawn(hear(stream, Arc::clone(&agreed), Arc::clone(&book)));
     }
 }
 

@@ -70,7 +70,8 @@ fn refuses(within: &Value) -> bool {
 fn is(value: &Value, expected: &str) -> bool {
     match value {
         Value::String(text) => text == expected,
-        Value::Bool(_) | Value::Number(_) => value.to_string() == expected,
+        Value::Bool(flag) => expected.parse() == Ok(*flag),
+        Value::Number(number) => number.as_i64().is_some_and(|it| expected.parse() == Ok(it)),
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
