@@ -20,7 +20,7 @@ mod environment;
 mod invitations;
 pub mod national;
 mod problem;
-mod profile;
+pub mod profile;
 mod raw;
 mod recordings;
 #[cfg(test)]

@@ -184,7 +184,7 @@ async fn what_the_province_did_not_publish_is_asked_for_and_not_guessed() {
         (lane.clone().replace("only = { kinds = ['rating'] }", ""), "would send complaints"),
         (
             lane.replace("[destinations.national.national]", "[destinations.x]"),
-            "needs a table of its own",
+            "destinations.national: `national` is missing",
         ),
     ] {
         let told = Gateway::refuses(&platform, &wrong).await;

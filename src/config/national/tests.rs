@@ -29,7 +29,7 @@ fn read(only: &str, national: &str) -> Result<Config, Problems> {
 fn good(only: &str, national: &str) -> (National, String) {
     let config = read(only, national).unwrap_or_else(|problems| panic!("{problems}"));
     let Profile::National(national) = config.destination.profile else { panic!("another profile") };
-    (*national, config.gaps.to_string())
+    (National::clone(&national), config.gaps.to_string())
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_profile_and_its_table_stand_together() {
     let environment = Environment::given(Path::new(""), &[]);
     let problem = |text: &str| parse(text, "f", &environment).expect_err(text).to_string();
     let alone = problem("[destination]\nprofile = 'national'");
-    assert!(alone.contains("f:2: destination.profile: needs a table of its own"), "{alone}");
+    assert!(alone.contains("destination: `national` is missing"), "{alone}");
     let other = problem("[destination.national]\npath = '/x'");
     assert!(other.contains("is the table of another profile"), "{other}");
 }

@@ -6,6 +6,8 @@
 
 pub mod national;
 pub mod native;
+mod rule;
+mod template;
 
 use super::verdict::Verdict;
 use crate::clock::Entropy;
@@ -19,6 +21,7 @@ use jiff::Timestamp;
 use national::Province;
 use native::Native;
 use std::num::NonZeroUsize;
+pub use template::Template;
 
 /// How a destination is spoken to.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub enum Profile {
     Native(Native),
     /// In the field family of the national interface.
     National(Province),
+    /// In its own words, as the configuration has them.
+    Template(Template),
 }
 
 /// A batch as its profile writes it.
@@ -45,6 +50,20 @@ pub enum Unwritable {
     /// The record has no such field.
     #[error("`{0}` is missing")]
     Missing(String),
+    /// The destination's own codes have none for what stands there.
+    #[error("`codes.{table}` has no code for the value of `{field}`")]
+    NoCode {
+        /// The field.
+        field: &'static str,
+        /// The table of codes.
+        table: String,
+    },
+    /// What came out is none of what can stand there.
+    #[error("what the fields come to cannot stand in {0}")]
+    Misfit(String),
+    /// Nobody said how records of its kind are written.
+    #[error("the profile has no table `{0}`")]
+    NoShape(&'static str),
 }
 
 impl Profile {
@@ -55,7 +74,10 @@ impl Profile {
         match &destination.profile {
             config::Profile::Native => Profile::Native(Native { finals }),
             config::Profile::National(national) => {
-                Profile::National(Province::new(national, finals))
+                Profile::National(Province::new(national.clone(), finals))
+            }
+            config::Profile::Template(template) => {
+                Profile::Template(Template { template: template.clone(), finals })
             }
         }
     }
@@ -65,8 +87,8 @@ impl Profile {
     pub fn most_in_a_batch(&self) -> NonZeroUsize {
         match self {
             Profile::Native(_) => NonZeroUsize::MAX,
-            // Its answer is about the request, and so can be about one record only.
-            Profile::National(_) => NonZeroUsize::MIN,
+            // What they answer is about the request, and so can be about one record only.
+            Profile::National(_) | Profile::Template(_) => NonZeroUsize::MIN,
         }
     }
 
@@ -76,6 +98,7 @@ impl Profile {
         match self {
             Profile::Native(native) => native.write(batch),
             Profile::National(province) => province.write(batch, now, || entropy.bytes()),
+            Profile::Template(template) => template.write(batch, now),
         }
     }
 
@@ -85,6 +108,7 @@ impl Profile {
         match self {
             Profile::Native(native) => native.read(answer, batch, now),
             Profile::National(province) => province.read(answer, batch, now),
+            Profile::Template(template) => template.read(answer, batch, now),
         }
     }
 }

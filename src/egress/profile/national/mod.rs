@@ -33,8 +33,8 @@ pub struct Province {
 impl Province {
     /// As it is configured.
     #[must_use]
-    pub fn new(national: &National, finals: Vec<StatusCode>) -> Province {
-        Province { national: Arc::new(national.clone()), finals }
+    pub fn new(national: Arc<National>, finals: Vec<StatusCode>) -> Province {
+        Province { national, finals }
     }
 
     /// Writes a batch; `seed` draws randomness that was never drawn before.

@@ -89,7 +89,8 @@ fn seeds() -> impl FnMut() -> Seed {
 #[test]
 fn a_rating_leaves_as_shandong_takes_it() {
     let national = national();
-    let written = Province::new(&national, Vec::new()).write(&[counted(0)], now(), seeds());
+    let written =
+        Province::new(national.clone().into(), Vec::new()).write(&[counted(0)], now(), seeds());
     let (body, entries, sign) = opened(&written, &national);
     assert_eq!(sign, b"202603051020408890word");
     let asked = &body["txnBodyCom"];
@@ -125,7 +126,7 @@ fn every_agreed_form_is_written_and_opened() {
                     entry: Entry::Record,
                     ..national()
                 };
-                let province = Province::new(&national, Vec::new());
+                let province = Province::new(national.clone().into(), Vec::new());
                 let written = province.write(&[counted(0)], now(), seeds());
                 let (body, entries, _) = opened(&written, &national);
                 assert_eq!(entries[0]["satisfaction"], "2");
@@ -140,7 +141,7 @@ fn every_agreed_form_is_written_and_opened() {
 #[test]
 fn no_randomness_is_used_twice() {
     let national = national();
-    let province = Province::new(&national, Vec::new());
+    let province = Province::new(national.clone().into(), Vec::new());
     let written = province.write(&[counted(0), counted(0)], now(), seeds());
     let (body, entries, _) = opened(&written, &national);
     assert_eq!(entries[0], entries[1]);
@@ -155,12 +156,12 @@ fn what_cannot_be_written_is_left_out_and_named() {
     let mut batch = batch(3);
     batch[0].record.context.assess_number = 2;
     batch[2].record = bare_complaint();
-    let written = Province::new(&national(), Vec::new()).write(&batch, now(), seeds());
+    let written = Province::new(national().into(), Vec::new()).write(&batch, now(), seeds());
     let missing = |field: &str| Unwritable::Missing(field.to_owned());
     let expected =
         [(RecordSeq(1), missing("assessNumber")), (RecordSeq(2), missing("satisfaction"))];
     assert_eq!(written.unwritable, expected);
     assert_eq!(opened(&written, &national()).1.len(), 1);
-    let none = Province::new(&national(), Vec::new()).write(&batch[1..], now(), seeds());
+    let none = Province::new(national().into(), Vec::new()).write(&batch[1..], now(), seeds());
     assert!(none.request.is_none() && none.unwritable.len() == 2);
 }

@@ -1,12 +1,24 @@
 //! From the file as written to the checked types: how a destination is spoken to.
 
+mod answer;
+mod field;
+mod fit;
+mod template;
+mod text;
+
+pub use answer::AnswerRule;
+pub use field::{Presence, RecordField};
+pub use template::{RecordBody, RecordTemplate, Shape};
+pub use text::{CodeTable, FieldPiece, RecordPiece, RecordText, TextStep};
+
 use super::National;
 use super::national::{self, national};
 use super::problem::{Fault, one_of};
 use super::raw::Section;
-use super::values::{kind, wrong_kind};
+use super::values::wrong_kind;
 use crate::model::Selection;
 use http::StatusCode;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// How a destination is spoken to.
@@ -15,7 +27,9 @@ pub enum Profile {
     /// In our own documented JSON (`docs/platform-api.yaml`).
     Native,
     /// In the field family of the national interface, signed and encrypted with SM2.
-    National(Box<National>),
+    National(Arc<National>),
+    /// In its own words, as the configuration has them.
+    Template(Arc<RecordTemplate>),
 }
 
 impl Profile {
@@ -25,17 +39,20 @@ impl Profile {
         match self {
             Profile::Native => "native",
             Profile::National(_) => "national",
+            Profile::Template(_) => "template",
         }
     }
 }
 
 /// The profiles by name; each but `native` has a table of its own under its name.
-const NAMES: [(&str, Name); 2] = [("native", Name::Native), ("national", Name::National)];
+const NAMES: [(&str, Name); 3] =
+    [("native", Name::Native), ("national", Name::National), ("template", Name::Template)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Native,
     National,
+    Template,
 }
 
 /// What the native interface documents as the refusal of a record.
@@ -47,24 +64,27 @@ const NEVER_FINAL: [u16; 5] = [401, 403, 407, 413, 429];
 /// Reads `profile` and the table that belongs to it; `only` is what the destination is sent.
 pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Profile> {
     let name = section.text("profile", "\"native\"", |it| one_of(it, "a profile", &NAMES))?;
-    if name.value != Name::National {
-        section.refuse("national", || {
-            let wrong = "is the table of another profile";
-            Fault::new(wrong, "write profile = \"national\" beside it, or remove it")
-        });
+    for (table, its) in [("national", Name::National), ("template", Name::Template)] {
+        if name.value != its {
+            section.refuse(table, || {
+                let wrong = "is the table of another profile";
+                Fault::new(wrong, format!("write profile = \"{table}\" beside it, or remove it"))
+            });
+        }
     }
     match name.value {
         Name::Native => Some(Profile::Native),
-        Name::National if !section.has("national") => {
-            let here = section.here().key;
-            let right = format!("write [{here}.national] with the keys of docs/national.md");
-            section.reject(&name, Fault::new("needs a table of its own", right));
-            None
-        }
         Name::National => {
+            let here = section.here().key;
+            section.demand("national", &format!("write [{here}.national], see docs/national.md"));
             let national = section.table("national", national)?;
             national::suits(section, &national, only);
-            Some(Profile::National(Box::new(national)))
+            Some(Profile::National(Arc::new(national)))
+        }
+        Name::Template => {
+            section.demand("template", "say how records are written, [destination.template]");
+            let template = section.table("template", |it| template::template(it, only))?;
+            Some(Profile::Template(Arc::new(template)))
         }
     }
 }
@@ -79,7 +99,7 @@ pub(super) fn final_statuses(
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
         (None, Some(Profile::Native)) => NATIVE_FINALS.to_vec(),
-        (None, Some(Profile::National(_)) | None) => Vec::new(),
+        (None, Some(Profile::National(_) | Profile::Template(_)) | None) => Vec::new(),
     }
 }
 
@@ -95,7 +115,7 @@ fn final_status(value: &DeValue<'_>) -> Result<StatusCode, Fault> {
         )),
         Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
         _ => Err(Fault::new(
-            format!("{} is no status of a refusal", kind(value)),
+            format!("{number} is no status of a refusal"),
             "write statuses from 400 to 599, [422]",
         )),
     }
