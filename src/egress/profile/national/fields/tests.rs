@@ -190,6 +190,7 @@ proptest! {
                     && comment.is_empty();
                 prop_assert!(is_required || no_reason, "{}", field);
             }
+            Err(other) => prop_assert!(false, "{}", other),
         }
     }
 }
