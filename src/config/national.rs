@@ -156,9 +156,11 @@ const PF_SMS: u8 = 6;
 /// The size of the box for words on one rating page of this family.
 const MAX_COMMENT: usize = 150;
 
-/// Reads `[destination.national]`.
-pub(super) fn national(section: &mut Section<'_>) -> Option<National> {
+/// Reads `[destination.national]`; `only` is what the destination is sent.
+pub(super) fn national(section: &mut Section<'_>, only: &Selection) -> Option<National> {
     demand(section);
+    let pf_ivr = pf(section, "pf_ivr");
+    suits(section, only, pf_ivr);
     let path = section.text("path", EXAMPLE_PATH, |text| {
         let path = text.parse::<PathAndQuery>().ok().filter(|_| text.starts_with('/'));
         path.ok_or_else(|| Fault::new("is not a path", format!("write path = {EXAMPLE_PATH}")))
@@ -177,7 +179,7 @@ pub(super) fn national(section: &mut Section<'_>) -> Option<National> {
     Some(National {
         app_word,
         pf_sms: pf(section, "pf_sms").unwrap_or(PF_SMS),
-        pf_ivr: pf(section, "pf_ivr"),
+        pf_ivr,
         project_no_prefix: prefix.map(|prefix| prefix.value).unwrap_or_default(),
         entry: section.text("entry", "\"list\"", entry).map_or(Entry::List, |entry| entry.value),
         eval_detail: options(section),
@@ -195,24 +197,23 @@ pub(super) fn national(section: &mut Section<'_>) -> Option<National> {
     })
 }
 
-/// Notes where a lane is sent what this profile cannot write.
-pub(super) fn suits(section: &Section<'_>, national: &National, only: &Selection) {
+/// Notes where the lane is sent what this profile cannot write.
+fn suits(section: &Section<'_>, only: &Selection, pf_ivr: Option<u8>) {
+    if !section.is_written() {
+        return;
+    }
     if only.kinds != [RecordKind::Rating] {
         let fault = Fault::new(
-            "would send complaints and what was not rated, for which the national interface has no fields",
-            format!("write only = {{ kinds = [\"rating\"] }} under [{}]", section.here().key),
+            "would be sent complaints and what was not rated, for which the interface has no fields",
+            "write only = { kinds = [\"rating\"] } beside profile = \"national\"",
         );
         section.reject(&section.here(), fault);
     }
-    let keys = only.channels.is_empty() || only.channels.contains(&Channel::Ivr);
-    if keys && national.pf_ivr.is_none() {
+    let takes_keys = only.channels.is_empty() || only.channels.contains(&Channel::Ivr);
+    if takes_keys && pf_ivr.is_none() {
         let fault = Fault::new(
-            "would send ratings by telephone keys, for which no channel code (`pf`) is published",
-            format!(
-                "ask the province and write pf_ivr under [{0}.national], or channels = [\"sms\"] \
-                 in {0}.only",
-                section.here().key
-            ),
+            "would be sent ratings by telephone keys, for which no channel code (`pf`) is published",
+            "ask the province and write pf_ivr, or channels = [\"sms\"] in `only`",
         );
         section.reject(&section.here(), fault);
     }

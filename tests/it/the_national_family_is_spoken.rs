@@ -181,7 +181,7 @@ async fn what_the_province_did_not_publish_is_asked_for_and_not_guessed() {
             lane.clone().replace("pf_ivr = 8", "sign = 'encrypted'"),
             "no channel code (`pf`) is published",
         ),
-        (lane.clone().replace("only = { kinds = ['rating'] }", ""), "would send complaints"),
+        (lane.clone().replace("only = { kinds = ['rating'] }", ""), "would be sent complaints"),
         (
             lane.replace("[destinations.national.national]", "[destinations.x]"),
             "destinations.national: `national` is missing",

@@ -90,7 +90,7 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
     for (only, more, expected) in [
         ("", "", "kinds = [\"rating\"]"),
         ("only = { kinds = ['rating', 'complaint'], channels = ['sms'] }", "", "no fields"),
-        ("only = { kinds = ['rating'] }", "", "write pf_ivr under [destination.national]"),
+        ("only = { kinds = ['rating'] }", "", "ask the province and write pf_ivr"),
         (ONLY, "signer_id = 'x'", "has no use, since nothing is signed"),
         (ONLY, "ciphertext = 'c3c2c1'", "is not an order"),
         (ONLY, "eval_detail = ['14']", "is no option code"),

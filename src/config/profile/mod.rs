@@ -12,7 +12,7 @@ pub use template::{RecordBody, RecordTemplate, Shape};
 pub use text::{CodeTable, FieldPiece, RecordPiece, RecordText, TextStep};
 
 use super::National;
-use super::national::{self, national};
+use super::national::national;
 use super::problem::{Fault, one_of};
 use super::raw::Section;
 use super::values::wrong_kind;
@@ -77,8 +77,7 @@ pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Pro
         Name::National => {
             let here = section.here().key;
             section.demand("national", &format!("write [{here}.national], see docs/national.md"));
-            let national = section.table("national", national)?;
-            national::suits(section, &national, only);
+            let national = section.table("national", |it| national(it, only))?;
             Some(Profile::National(Arc::new(national)))
         }
         Name::Template => {
