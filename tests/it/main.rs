@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+mod a_city_is_spoken_to_by_template;
 mod a_lane_is_paused_and_resumed;
 mod bad_input_is_survived;
 mod calls_are_asked;

@@ -98,7 +98,7 @@ pub(super) fn final_statuses(
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
         (None, Some(Profile::Native)) => NATIVE_FINALS.to_vec(),
-        (None, Some(Profile::National(_) | Profile::Template(_)) | None) => Vec::new(),
+        (None, _) => Vec::new(),
     }
 }
 
@@ -119,3 +119,6 @@ fn final_status(value: &DeValue<'_>) -> Result<StatusCode, Fault> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

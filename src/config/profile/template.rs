@@ -111,8 +111,7 @@ fn shape(section: &mut Section<'_>, kind: RecordKind, shared: &Shared) -> Option
     let path = path(section).or_else(|| shared.path.clone());
     let headers = headers(section);
     let body = body(section, kind, &shared.tables)?;
-    let usual = if body == RecordBody::Nothing { Method::GET } else { Method::POST };
-    let method = method.unwrap_or(usual);
+    let method = method.unwrap_or(Method::POST);
     if body == RecordBody::Nothing && method != Method::GET {
         let right = format!("write one of {} below it, or method = \"GET\"", listed(BODIES));
         section.reject(&section.here(), Fault::new("has no body", right));
