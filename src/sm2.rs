@@ -105,7 +105,7 @@ impl Encoding {
 }
 
 /// Signs as one signer.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey(dsa::SigningKey);
 
 impl SigningKey {
@@ -186,7 +186,7 @@ impl Signature {
 }
 
 /// Writes what only the owner of a key can read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptionKey(PublicKey);
 
 impl EncryptionKey {

@@ -69,7 +69,8 @@ pub(crate) async fn said(gateway: &Gateway, id: &str, text: &str) -> Answer {
     said_from(gateway, CITIZEN, id, text).await
 }
 
-async fn said_from(gateway: &Gateway, caller: &str, id: &str, text: &str) -> Answer {
+/// The same of whoever has this number.
+pub(crate) async fn said_from(gateway: &Gateway, caller: &str, id: &str, text: &str) -> Answer {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("from", caller)
         .append_pair("to", "10690088")

@@ -11,6 +11,8 @@ pub use field::{Presence, RecordField};
 pub use template::{RecordBody, RecordTemplate, Shape};
 pub use text::{CodeTable, FieldPiece, RecordPiece, RecordText, TextStep};
 
+use super::National;
+use super::national::national;
 use super::problem::{Fault, one_of};
 use super::raw::Section;
 use super::values::wrong_kind;
@@ -24,6 +26,8 @@ use toml::de::DeValue;
 pub enum Profile {
     /// In our own documented JSON (`docs/platform-api.yaml`).
     Native,
+    /// In the field family of the national interface, signed and encrypted with SM2.
+    National(Arc<National>),
     /// In its own words, as the configuration has them.
     Template(Arc<RecordTemplate>),
 }
@@ -34,17 +38,20 @@ impl Profile {
     pub fn name(&self) -> &'static str {
         match self {
             Profile::Native => "native",
+            Profile::National(_) => "national",
             Profile::Template(_) => "template",
         }
     }
 }
 
 /// The profiles by name; each but `native` has a table of its own under its name.
-const NAMES: [(&str, Name); 2] = [("native", Name::Native), ("template", Name::Template)];
+const NAMES: [(&str, Name); 3] =
+    [("native", Name::Native), ("national", Name::National), ("template", Name::Template)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Native,
+    National,
     Template,
 }
 
@@ -57,14 +64,22 @@ const NEVER_FINAL: [u16; 5] = [401, 403, 407, 413, 429];
 /// Reads `profile` and the table that belongs to it; `only` is what the destination is sent.
 pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Profile> {
     let name = section.text("profile", "\"native\"", |it| one_of(it, "a profile", &NAMES))?;
-    if name.value != Name::Template {
-        section.refuse("template", || {
-            let wrong = "is the table of another profile";
-            Fault::new(wrong, "write profile = \"template\" beside it, or remove it")
-        });
+    for (table, its) in [("national", Name::National), ("template", Name::Template)] {
+        if name.value != its {
+            section.refuse(table, || {
+                let wrong = "is the table of another profile";
+                Fault::new(wrong, format!("write profile = \"{table}\" beside it, or remove it"))
+            });
+        }
     }
     match name.value {
         Name::Native => Some(Profile::Native),
+        Name::National => {
+            let here = section.here().key;
+            section.demand("national", &format!("write [{here}.national], see docs/national.md"));
+            let national = section.table("national", |it| national(it, only))?;
+            Some(Profile::National(Arc::new(national)))
+        }
         Name::Template => {
             section.demand("template", "say how records are written, [destination.template]");
             let template = section.table("template", |it| template::template(it, only))?;

@@ -4,6 +4,7 @@
 //! A request leaves here without proof of who we are: that is put on it just before it is sent
 //! ([`super::platform`]).
 
+pub mod national;
 pub mod native;
 mod rule;
 mod template;
@@ -17,6 +18,7 @@ use crate::store::Leased;
 use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
+use national::Province;
 use native::Native;
 use std::num::NonZeroUsize;
 pub use template::Template;
@@ -26,6 +28,8 @@ pub use template::Template;
 pub enum Profile {
     /// In our own documented JSON.
     Native(Native),
+    /// In the field family of the national interface.
+    National(Province),
     /// In its own words, as the configuration has them.
     Template(Template),
 }
@@ -69,6 +73,9 @@ impl Profile {
         let finals = destination.final_statuses.clone();
         match &destination.profile {
             config::Profile::Native => Profile::Native(Native { finals }),
+            config::Profile::National(national) => {
+                Profile::National(Province::new(national.clone(), finals))
+            }
             config::Profile::Template(template) => {
                 Profile::Template(Template { template: template.clone(), finals })
             }
@@ -80,15 +87,17 @@ impl Profile {
     pub fn most_in_a_batch(&self) -> NonZeroUsize {
         match self {
             Profile::Native(_) => NonZeroUsize::MAX,
-            Profile::Template(_) => NonZeroUsize::MIN,
+            // What they answer is about the request, and so can be about one record only.
+            Profile::National(_) | Profile::Template(_) => NonZeroUsize::MIN,
         }
     }
 
     /// Writes a batch. A record that lacks something is left out, and the others go.
     #[must_use]
-    pub fn write(&self, batch: &[Leased], now: Timestamp, _entropy: &Entropy) -> Written {
+    pub fn write(&self, batch: &[Leased], now: Timestamp, entropy: &Entropy) -> Written {
         match self {
             Profile::Native(native) => native.write(batch),
+            Profile::National(province) => province.write(batch, now, || entropy.bytes()),
             Profile::Template(template) => template.write(batch, now),
         }
     }
@@ -98,6 +107,7 @@ impl Profile {
     pub fn read(&self, answer: &Answer, batch: &[Leased], now: Timestamp) -> Verdict {
         match self {
             Profile::Native(native) => native.read(answer, batch, now),
+            Profile::National(province) => province.read(answer, batch, now),
             Profile::Template(template) => template.read(answer, batch, now),
         }
     }

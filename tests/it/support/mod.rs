@@ -4,12 +4,14 @@ mod carriers;
 mod client;
 mod gateway;
 mod platform;
+mod province;
 mod site;
 
 pub(crate) use carriers::{ALIYUN_SMS, Caller, Ended, Stream, TENCENT_VMS, YUNPIAN, is_taken};
 pub(crate) use client::{Answer, Client, Wire};
 pub(crate) use gateway::Gateway;
 pub(crate) use platform::Platform;
+pub(crate) use province::{Agreed, Province};
 pub(crate) use site::{Done, Site, shipped};
 
 use std::time::Duration;
