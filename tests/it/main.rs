@@ -36,6 +36,7 @@ mod sick_store_recovers;
 mod strangers_are_configuration;
 mod support;
 mod survives_kill;
+mod the_platform_knows_us;
 mod the_platform_sets_the_pace;
 mod tls_and_http2;
 mod torn_log_is_survived;

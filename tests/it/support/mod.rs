@@ -2,14 +2,16 @@
 
 mod carriers;
 mod client;
+mod door;
 mod gateway;
 mod platform;
 mod site;
 
 pub(crate) use carriers::{ALIYUN_SMS, Caller, Ended, Stream, TENCENT_VMS, YUNPIAN, is_taken};
 pub(crate) use client::{Answer, Client, Wire};
+pub(crate) use door::{Book, Came, Door, Said, answer};
 pub(crate) use gateway::Gateway;
-pub(crate) use platform::Platform;
+pub(crate) use platform::{Platform, SECRET};
 pub(crate) use site::{Done, Site, shipped};
 
 use std::time::Duration;
