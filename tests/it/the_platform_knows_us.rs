@@ -191,13 +191,8 @@ async fn without_a_token_the_lane_holds_and_says_why() {
 
 /// `lane status` names this cause.
 async fn holds_because(gateway: &Gateway, cause: &str) {
-    let mut said = String::new();
-    until("lane status says why", async || {
-        said = gateway.site.run("lane status").await.stdout;
-        said.contains(cause) || gateway.metric(STATE).await == 0.0
-    })
-    .await;
-    assert!(said.contains(cause), "{said}");
+    let said = async || gateway.site.run("lane status").await.stdout;
+    until(&format!("the lane holds: {cause}"), async || said().await.contains(cause)).await;
 }
 
 #[tokio::test]
