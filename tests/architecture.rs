@@ -34,8 +34,9 @@ const NEIGHBOURS: &[(&str, &str)] = &[
 const STRANGERS: &[(&str, &str)] =
     &[("egress", "carrier"), ("intake", "net"), ("console", "carrier"), ("console", "intake")];
 
-/// Places within a module that meet its strangers after all: messages are told to carriers.
-const ENVOYS: &[(&str, &str)] = &[("egress/messages", "carrier")];
+/// Places within a module that meet its strangers after all: messages are told to carriers, and a
+/// destination that is all configuration is spoken to with their templates.
+const ENVOYS: &[(&str, &str)] = &[("egress/messages", "carrier"), ("egress/profile", "carrier")];
 
 /// Libraries and the only places that may name them.
 const HOMES: &[(&str, &[&str])] = &[

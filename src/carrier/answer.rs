@@ -64,7 +64,7 @@ pub(super) fn json(text: &str) -> String {
 }
 
 /// As text or attribute of XML or HTML, without the characters that XML forbids.
-fn xml(text: &str) -> String {
+pub(super) fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -73,6 +73,10 @@ fn xml(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            // A parser would make spaces of them, or one line end of two.
+            '\n' => escaped.push_str("&#10;"),
+            '\r' => escaped.push_str("&#13;"),
+            '\t' => escaped.push_str("&#9;"),
             '\u{fffe}' | '\u{ffff}' => {}
             other if other.is_control() => {}
             other => escaped.push(other),
@@ -134,7 +138,7 @@ mod tests {
             echoed(Some("application/json"), r#"{"id":"${form:id}"}"#, odd),
             r#"{"id":"a\"\\\n</id>&'\u0007满"}"#
         );
-        let escaped = "<id>a&quot;\\&lt;/id&gt;&amp;&#39;满</id>";
+        let escaped = "<id>a&quot;\\&#10;&lt;/id&gt;&amp;&#39;满</id>";
         for xml in ["text/xml", "application/xml; charset=utf-8", "text/html"] {
             assert_eq!(echoed(Some(xml), "<id>${form:id}</id>", odd), escaped, "{xml}");
         }

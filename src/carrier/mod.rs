@@ -11,6 +11,7 @@ mod document;
 mod events;
 mod field;
 mod inflate;
+mod reading;
 #[cfg(test)]
 mod sample;
 mod scope;
@@ -23,7 +24,9 @@ mod written;
 
 pub use answer::answer;
 pub use events::decode;
+pub use reading::Reading;
 pub use step::{tell, turn};
+pub use template::{Surroundings, filtered};
 pub use verify::{Proof, sign, verify};
 
 use crate::config::dialect::Route;

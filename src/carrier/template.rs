@@ -1,7 +1,7 @@
-//! Fills templates with what a request holds.
+//! Fills templates with what a request holds, and makes values fit where they stand.
 
 use super::scope::Values;
-use super::written;
+use super::{answer, written};
 use crate::config::dialect::{Filter, Piece, Place, Source, Template, Written};
 use encoding_rs::GB18030;
 use md5::{Digest as _, Md5};
@@ -65,7 +65,36 @@ fn value<'a>(source: &Source, values: &'a dyn Values, special: &Special<'a>) -> 
     }
 }
 
-fn filtered(value: Vec<u8>, filter: &Filter) -> Vec<u8> {
+/// What a value is surrounded by, and must not get out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surroundings {
+    /// Nothing that ends.
+    Plain,
+    /// A string of JSON.
+    Json,
+    /// Text or an attribute of XML.
+    Xml,
+    /// A URL or a form.
+    Url,
+}
+
+impl Surroundings {
+    /// The value as it may stand there.
+    #[must_use]
+    pub fn escape(self, value: Vec<u8>) -> Vec<u8> {
+        let text = |escape: fn(&str) -> String| escape(&String::from_utf8_lossy(&value));
+        match self {
+            Surroundings::Plain => value,
+            Surroundings::Json => text(answer::json).into_bytes(),
+            Surroundings::Xml => text(answer::xml).into_bytes(),
+            Surroundings::Url => percent(&value).into_bytes(),
+        }
+    }
+}
+
+/// What a filter makes of a value.
+#[must_use]
+pub fn filtered(value: Vec<u8>, filter: &Filter) -> Vec<u8> {
     match filter {
         Filter::Md5 => Md5::digest(value).to_vec(),
         Filter::Sha1 => Sha1::digest(value).to_vec(),

@@ -66,12 +66,12 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
-    let only = section.table("only", selection);
-    let profile = profile::profile(section)?;
+    let only = section.table("only", selection)?;
+    let profile = profile::profile(section, &only)?;
     let final_statuses = profile::final_statuses(section, &profile);
     Some(Destination {
         name,
-        only: only?,
+        only,
         url,
         ca,
         key_id: key_id.value,

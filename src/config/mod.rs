@@ -20,7 +20,7 @@ mod environment;
 pub mod identity;
 mod invitations;
 mod problem;
-mod profile;
+pub mod profile;
 mod raw;
 mod recordings;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What an answer says about a message.
 
-use crate::carrier::document::{Document, answer as document};
+use crate::carrier::Reading;
 use crate::config::Sending;
-use crate::config::dialect::{AnswerFormat, CarrierId, CodePlace, SendAnswer};
+use crate::config::dialect::{CarrierId, CodePlace, SendAnswer};
 use crate::model::{Message, MessageId};
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
@@ -85,36 +85,6 @@ pub fn verdict(
         SendVerdict::Unknown
     } else {
         SendVerdict::Retry { code: told }
-    }
-}
-
-/// An answer and its document.
-struct Reading<'a> {
-    status: StatusCode,
-    format: AnswerFormat,
-    body: &'a Bytes,
-    document: Option<Document<'a>>,
-}
-
-impl<'a> Reading<'a> {
-    fn new(format: AnswerFormat, status: StatusCode, body: &'a Bytes) -> Reading<'a> {
-        Reading { status, format, body, document: document(format, body) }
-    }
-
-    /// What stands there, if it is not empty.
-    fn at(&self, place: &CodePlace) -> Option<String> {
-        let text = match place {
-            CodePlace::Status => self.status.as_str().to_owned(),
-            CodePlace::Body => String::from_utf8_lossy(self.body).trim().to_owned(),
-            CodePlace::Path(path) => self.document.as_ref()?.text(path)?,
-        };
-        Some(text).filter(|text| !text.is_empty())
-    }
-
-    /// Whether something in between may have answered: a text can be anybody's, a status too.
-    fn is_somebody_elses(&self) -> bool {
-        self.format == AnswerFormat::Text
-            && (self.status.is_success() || self.status.is_server_error())
     }
 }
 

@@ -23,7 +23,7 @@ pub use decoding::{Charset, Decode, Decoding, Step};
 pub use document::{Format, Inside, InsideFormat, Records};
 pub use field::{CallerField, Field, Origin, TimeField, TimeForm};
 pub use proof::{Algorithm, Auth, Check, Digest, Scheme, Sorted, SortedOf, Written};
-pub(super) use read::send_url;
+pub(super) use read::{code_of, code_place, named, send_url, texts};
 pub(super) use read::{read, read_alone};
 pub use rule::{Condition, DedupePart, Each, EventRule, PartFields, RuleKind, StateField, Test};
 pub use send::{
@@ -32,6 +32,7 @@ pub use send::{
 };
 pub use source::{Place, Segment, Source, SourceFault, read_path};
 pub use steps::{STEP, Steps, step_source};
+pub(super) use template::parts as template_parts;
 pub use template::{Filter, Piece, Template, TemplateFault};
 pub use trust::Trust;
 

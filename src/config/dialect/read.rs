@@ -25,11 +25,11 @@ use super::super::{units, values as config_values};
 use super::{Dialect, Format, Route, Transport};
 use http::Method;
 use places::Ground;
-pub(in crate::config) use send::send_url;
+pub(in crate::config) use send::{code_of, place as code_place, send_url};
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeValue;
-use values::texts;
+pub(in crate::config) use values::{named, texts};
 
 /// The carrier that is all configuration.
 const GENERIC: &str = "generic";

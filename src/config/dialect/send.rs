@@ -223,13 +223,15 @@ pub enum CodePlace {
     Path(Vec<String>),
 }
 
-/// A code, or the start of some.
+/// A code, or the start or a part of some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
     /// Exactly this.
     Exact(String),
     /// Whatever starts so, written with `*` at its end.
     Prefix(String),
+    /// Whatever has this in it, written between two `*`.
+    Part(String),
 }
 
 impl Code {
@@ -239,6 +241,7 @@ impl Code {
         match self {
             Code::Exact(exact) => code == exact,
             Code::Prefix(start) => code.starts_with(start.as_str()),
+            Code::Part(part) => code.contains(part.as_str()),
         }
     }
 }

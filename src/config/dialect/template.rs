@@ -104,31 +104,11 @@ impl Template {
     /// # Errors
     /// [`TemplateFault`].
     pub fn read(text: &str) -> Result<Template, TemplateFault> {
-        let mut pieces = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find("${") {
-            if rest[..at].ends_with('$') {
-                literal.push_str(&rest[..at]);
-                literal.push('{');
-                rest = &rest[at + 2..];
-                continue;
-            }
-            literal.push_str(&rest[..at]);
-            let after = &rest[at + 2..];
-            let open = text[..text.len() - rest.len() + at].chars().count();
-            let end = after.find('}').ok_or(TemplateFault::Open(open))?;
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            }
-            pieces.push(value(&after[..end])?);
-            rest = &after[end + 1..];
-        }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(literal));
-        }
-        Ok(Template { pieces })
+        let piece = |(part, is_value): (String, bool)| match is_value {
+            true => value(&part),
+            false => Ok(Piece::Literal(part)),
+        };
+        Ok(Template { pieces: parts(text)?.into_iter().map(piece).collect::<Result<_, _>>()? })
     }
 
     /// A text without values.
@@ -148,6 +128,39 @@ impl Template {
             Piece::Literal(_) => None,
         })
     }
+}
+
+/// What a text is made of, in order: literals, and what stands between `${` and `}`, which is told
+/// by `true`. `$${` stands for `${` itself.
+///
+/// # Errors
+/// [`TemplateFault::Open`].
+pub(in crate::config) fn parts(text: &str) -> Result<Vec<(String, bool)>, TemplateFault> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            literal.push_str(&rest[..at]);
+            literal.push('{');
+            rest = &rest[at + 2..];
+            continue;
+        }
+        literal.push_str(&rest[..at]);
+        let after = &rest[at + 2..];
+        let open = text[..text.len() - rest.len() + at].chars().count();
+        let end = after.find('}').ok_or(TemplateFault::Open(open))?;
+        if !literal.is_empty() {
+            parts.push((std::mem::take(&mut literal), false));
+        }
+        parts.push((after[..end].to_owned(), true));
+        rest = &after[end + 1..];
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push((literal, false));
+    }
+    Ok(parts)
 }
 
 fn value(text: &str) -> Result<Piece, TemplateFault> {

@@ -5,6 +5,8 @@
 //! ([`super::platform`]).
 
 pub mod native;
+mod rule;
+mod template;
 
 use super::verdict::Verdict;
 use crate::clock::Entropy;
@@ -17,12 +19,15 @@ use http::Request;
 use jiff::Timestamp;
 use native::Native;
 use std::num::NonZeroUsize;
+pub use template::Template;
 
 /// How a destination is spoken to.
 #[derive(Debug, Clone)]
 pub enum Profile {
     /// In our own documented JSON.
     Native(Native),
+    /// In its own words, as the configuration has them.
+    Template(Template),
 }
 
 /// A batch as its profile writes it.
@@ -41,6 +46,20 @@ pub enum Unwritable {
     /// The record has no such field.
     #[error("`{0}` is missing")]
     Missing(String),
+    /// The destination's own codes have none for what stands there.
+    #[error("`codes.{table}` has no code for the value of `{field}`")]
+    NoCode {
+        /// The field.
+        field: &'static str,
+        /// The table of codes.
+        table: String,
+    },
+    /// What came out is none of what can stand there.
+    #[error("what the fields come to cannot stand in {0}")]
+    Misfit(String),
+    /// Nobody said how records of its kind are written.
+    #[error("the profile has no table `{0}`")]
+    NoShape(&'static str),
 }
 
 impl Profile {
@@ -50,6 +69,9 @@ impl Profile {
         let finals = destination.final_statuses.clone();
         match &destination.profile {
             config::Profile::Native => Profile::Native(Native { finals }),
+            config::Profile::Template(template) => {
+                Profile::Template(Template { template: template.clone(), finals })
+            }
         }
     }
 
@@ -58,14 +80,16 @@ impl Profile {
     pub fn most_in_a_batch(&self) -> NonZeroUsize {
         match self {
             Profile::Native(_) => NonZeroUsize::MAX,
+            Profile::Template(_) => NonZeroUsize::MIN,
         }
     }
 
     /// Writes a batch. A record that lacks something is left out, and the others go.
     #[must_use]
-    pub fn write(&self, batch: &[Leased], _now: Timestamp, _entropy: &Entropy) -> Written {
+    pub fn write(&self, batch: &[Leased], now: Timestamp, _entropy: &Entropy) -> Written {
         match self {
             Profile::Native(native) => native.write(batch),
+            Profile::Template(template) => template.write(batch, now),
         }
     }
 
@@ -74,6 +98,7 @@ impl Profile {
     pub fn read(&self, answer: &Answer, batch: &[Leased], now: Timestamp) -> Verdict {
         match self {
             Profile::Native(native) => native.read(answer, batch, now),
+            Profile::Template(template) => template.read(answer, batch, now),
         }
     }
 }

@@ -251,14 +251,19 @@ fn answer(section: &mut Section<'_>) -> Option<SendAnswer> {
     })
 }
 
-fn code_of(text: &str) -> Code {
+/// Reads a code: the start of some with `*` at its end, a part of some between two.
+pub(in crate::config) fn code_of(text: &str) -> Code {
+    if let Some(part) = text.strip_prefix('*').and_then(|rest| rest.strip_suffix('*')) {
+        return Code::Part(part.to_owned());
+    }
     match text.strip_suffix('*') {
         Some(start) => Code::Prefix(start.to_owned()),
         None => Code::Exact(text.to_owned()),
     }
 }
 
-fn place(text: &str) -> Result<CodePlace, Fault> {
+/// Reads where a code stands.
+pub(in crate::config) fn place(text: &str) -> Result<CodePlace, Fault> {
     match text {
         "status:" => Ok(CodePlace::Status),
         "body:" => Ok(CodePlace::Body),

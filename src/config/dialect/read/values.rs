@@ -6,7 +6,7 @@ use crate::config::values::{kind, text, wrong_kind};
 use std::collections::BTreeMap;
 
 /// One text, or an array of several, each as `read` sees it; bad ones are reported and left out.
-pub(super) fn texts<T>(
+pub(in crate::config) fn texts<T>(
     section: &mut Section<'_>,
     key: &'static str,
     example: &str,
@@ -41,7 +41,7 @@ pub(super) fn texts_of<T>(
 }
 
 /// Texts under names of the user's.
-pub(super) fn named<T>(
+pub(in crate::config) fn named<T>(
     section: &mut Section<'_>,
     key: &'static str,
     example: &str,

@@ -1,9 +1,22 @@
 //! From the file as written to the checked types: how a destination is spoken to.
 
+mod answer;
+mod field;
+mod fit;
+mod template;
+mod text;
+
+pub use answer::AnswerRule;
+pub use field::{Presence, RecordField};
+pub use template::{RecordBody, RecordTemplate, Shape};
+pub use text::{CodeTable, FieldPiece, RecordPiece, RecordText, TextStep};
+
 use super::problem::{Fault, one_of};
 use super::raw::Section;
-use super::values::{kind, wrong_kind};
+use super::values::wrong_kind;
+use crate::model::Selection;
 use http::StatusCode;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// How a destination is spoken to.
@@ -11,6 +24,8 @@ use toml::de::DeValue;
 pub enum Profile {
     /// In our own documented JSON (`docs/platform-api.yaml`).
     Native,
+    /// In its own words, as the configuration has them.
+    Template(Arc<RecordTemplate>),
 }
 
 impl Profile {
@@ -19,16 +34,18 @@ impl Profile {
     pub fn name(&self) -> &'static str {
         match self {
             Profile::Native => "native",
+            Profile::Template(_) => "template",
         }
     }
 }
 
 /// The profiles by name; each but `native` has a table of its own under its name.
-const NAMES: [(&str, Name); 1] = [("native", Name::Native)];
+const NAMES: [(&str, Name); 2] = [("native", Name::Native), ("template", Name::Template)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Native,
+    Template,
 }
 
 /// What the native interface documents as the refusal of a record.
@@ -37,11 +54,22 @@ const NATIVE_FINALS: [StatusCode; 2] = [StatusCode::BAD_REQUEST, StatusCode::UNP
 /// The statuses that speak of us or of the time, and never of a record.
 const NEVER_FINAL: [u16; 5] = [401, 403, 407, 413, 429];
 
-/// Reads `profile` and the table that belongs to it.
-pub(super) fn profile(section: &mut Section<'_>) -> Option<Profile> {
+/// Reads `profile` and the table that belongs to it; `only` is what the destination is sent.
+pub(super) fn profile(section: &mut Section<'_>, only: &Selection) -> Option<Profile> {
     let name = section.text("profile", "\"native\"", |it| one_of(it, "a profile", &NAMES))?;
+    if name.value != Name::Template {
+        section.refuse("template", || {
+            let wrong = "is the table of another profile";
+            Fault::new(wrong, "write profile = \"template\" beside it, or remove it")
+        });
+    }
     match name.value {
         Name::Native => Some(Profile::Native),
+        Name::Template => {
+            section.demand("template", "say how records are written, [destination.template]");
+            let template = section.table("template", |it| template::template(it, only))?;
+            Some(Profile::Template(Arc::new(template)))
+        }
     }
 }
 
@@ -52,6 +80,7 @@ pub(super) fn final_statuses(section: &mut Section<'_>, profile: &Profile) -> Ve
     match (list, profile) {
         (Some(list), _) => list.value.into_iter().map(|status| status.value).collect(),
         (None, Profile::Native) => NATIVE_FINALS.to_vec(),
+        (None, Profile::Template(_)) => Vec::new(),
     }
 }
 
@@ -67,7 +96,7 @@ fn final_status(value: &DeValue<'_>) -> Result<StatusCode, Fault> {
         )),
         Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
         _ => Err(Fault::new(
-            format!("{} is no status of a refusal", kind(value)),
+            format!("{number} is no status of a refusal"),
             "write statuses from 400 to 599, [422]",
         )),
     }

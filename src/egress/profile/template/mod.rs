@@ -1,0 +1,116 @@
+//! The profile `template`: a request with one record, as the configuration has it, and an answer
+//! read by its rule (`docs/profiles.md`).
+
+mod fill;
+mod value;
+
+use super::{Unwritable, Written, rule};
+use crate::carrier::Surroundings;
+use crate::config::profile::{RecordBody, RecordTemplate, Shape};
+use crate::egress::verdict::Verdict;
+use crate::model::{Meaning, Record, RecordKind};
+use crate::net::client::Answer;
+use crate::store::Leased;
+use bytes::Bytes;
+use fill::fill;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The profile of a destination that is all configuration.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// How records are written and answers read.
+    pub template: Arc<RecordTemplate>,
+    /// The statuses by which it refuses a record for good.
+    pub finals: Vec<StatusCode>,
+}
+
+impl Template {
+    /// Writes the one record of a batch.
+    #[must_use]
+    pub fn write(&self, batch: &[Leased], now: Timestamp) -> Written {
+        // Of more than one none is sent: they are due again when their lease ends.
+        let [leased] = batch else { return Written { request: None, unwritable: Vec::new() } };
+        match self.request(&leased.record, now) {
+            Ok(request) => Written { request: Some(request), unwritable: Vec::new() },
+            Err(lack) => Written { request: None, unwritable: vec![(leased.seq, lack)] },
+        }
+    }
+
+    /// What an answer means.
+    #[must_use]
+    pub fn read(&self, answer: &Answer, batch: &[Leased], now: Timestamp) -> Verdict {
+        let [leased] = batch else {
+            return Verdict::Unknown("an answer to more than one record".to_owned());
+        };
+        rule::read(&self.template.answer, &self.finals, answer, &leased.record, now)
+    }
+
+    fn request(&self, record: &Record, now: Timestamp) -> Result<Request<Bytes>, Unwritable> {
+        let kind = kind(record);
+        let shape = self.template.shapes.iter().find(|(known, _)| *known == kind);
+        let (_, shape) = shape.ok_or(Unwritable::NoShape(record.meaning.name()))?;
+        let path = fill(&shape.path, record, now, Surroundings::Url)?;
+        let path = Uri::try_from(path).map_err(|_| Unwritable::Misfit("the path".to_owned()))?;
+        let mut request = Request::new(Bytes::from(body(&shape.body, record, now)?));
+        *request.method_mut() = shape.method.clone();
+        *request.uri_mut() = path;
+        *request.headers_mut() = headers(shape, record, now)?;
+        Ok(request)
+    }
+}
+
+fn kind(record: &Record) -> RecordKind {
+    match record.meaning {
+        Meaning::Rating { .. } => RecordKind::Rating,
+        Meaning::Complaint { .. } => RecordKind::Complaint,
+        Meaning::NotRated { .. } => RecordKind::NotRated,
+    }
+}
+
+fn body(body: &RecordBody, record: &Record, now: Timestamp) -> Result<Vec<u8>, Unwritable> {
+    match body {
+        RecordBody::Nothing => Ok(Vec::new()),
+        RecordBody::Json(text) => fill(text, record, now, Surroundings::Json),
+        RecordBody::Xml(text) => fill(text, record, now, Surroundings::Xml),
+        RecordBody::Form(fields) => {
+            let mut form = Vec::new();
+            for (name, text) in fields {
+                if !form.is_empty() {
+                    form.push(b'&');
+                }
+                form.extend(Surroundings::Url.escape(name.clone().into_bytes()));
+                form.push(b'=');
+                // The text around the fields is no more of the form than they are.
+                let value = fill(text, record, now, Surroundings::Plain)?;
+                form.extend(Surroundings::Url.escape(value));
+            }
+            Ok(form)
+        }
+    }
+}
+
+fn headers(shape: &Shape, record: &Record, now: Timestamp) -> Result<HeaderMap, Unwritable> {
+    let mut headers = HeaderMap::new();
+    let content_type = match &shape.body {
+        RecordBody::Nothing => None,
+        RecordBody::Json(_) => Some("application/json; charset=utf-8"),
+        RecordBody::Form(_) => Some("application/x-www-form-urlencoded"),
+        RecordBody::Xml(_) => Some("application/xml; charset=utf-8"),
+    };
+    if let Some(content_type) = content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, text) in &shape.headers {
+        let value = fill(text, record, now, Surroundings::Plain)?;
+        let value = HeaderValue::from_bytes(&value)
+            .map_err(|_| Unwritable::Misfit(format!("the header `{name}`")))?;
+        headers.insert(name.clone(), value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests;
