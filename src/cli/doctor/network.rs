@@ -82,7 +82,7 @@ async fn connection(host: &str, port: u16, addresses: &[SocketAddr]) -> Finding 
 mod tests {
     use super::super::Status;
     use super::*;
-    use crate::config::identity::Way;
+    use crate::config::way::Way;
 
     #[test]
     fn a_port_in_use_is_told_apart_from_a_free_one() {
