@@ -4,7 +4,8 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
 use bridge8890::clock::{Clock, Entropy};
-use bridge8890::config::identity::{Identity, Way};
+use bridge8890::config::identity::Identity;
+use bridge8890::config::way::Way;
 use bridge8890::config::{self, Backoff, Breaker, Destination};
 use bridge8890::egress::backoff;
 use bridge8890::egress::flight::{Flight, Landed};

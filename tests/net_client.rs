@@ -85,8 +85,15 @@ async fn over_tls_only_the_configured_roots_are_believed() {
     let another = generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     std::fs::write(&path, another.cert.pem()).expect("written");
     let stranger = client(Trust::Roots(path.clone()), LONG);
-    let error = get(&stranger, url("localhost")).await.expect_err("a stranger");
-    assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    // Roots are read at each connection, so whom they no longer vouch for is a stranger to both.
+    for client in [&stranger, &friend] {
+        let error = get(client, url("localhost")).await.expect_err("a stranger");
+        assert!(matches!(error, CallError::Unreachable(_)), "{error:?}");
+    }
+    std::fs::write(&path, cert.pem()).expect("written");
+    assert!(get(&stranger, url("localhost")).await.is_ok());
+    std::fs::write(&path, "").expect("written");
+    assert!(get(&stranger, url("localhost")).await.is_ok(), "what is unusable changes nothing");
 
     for bad in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         std::fs::write(&path, bad).expect("written");

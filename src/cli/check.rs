@@ -89,6 +89,8 @@ struct DestinationSummary {
     profile: &'static str,
     /// The statuses that make a dead letter.
     final_statuses: Vec<u16>,
+    /// How it knows us.
+    identity: &'static str,
     key_id: String,
     max_batch: usize,
     concurrency: usize,
@@ -194,6 +196,7 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         url: destination.url.to_string(),
         profile: destination.profile.name(),
         final_statuses: destination.final_statuses.iter().map(http::StatusCode::as_u16).collect(),
+        identity: destination.identity.name(),
         key_id: destination.key_id.clone(),
         max_batch: destination.max_batch,
         concurrency: destination.concurrency,
@@ -259,8 +262,8 @@ fn print_destination(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let what = if destination.everything { "" } else { ", a selection" };
-    let DestinationSummary { name, url, profile, .. } = destination;
-    writeln!(out, "destination  {name} at {url}, {profile}{what}")?;
+    let DestinationSummary { name, url, profile, identity, .. } = destination;
+    writeln!(out, "destination  {name} at {url}, {profile}{what}; knows us by {identity}")?;
     let rate = destination.rate.map(|rate| format!(", {rate} a second at most"));
     writeln!(
         out,
@@ -341,6 +344,7 @@ mod tests {
             "http://127.0.0.1:8890/callback/ACCOUNT",
             "ali: aliyun-sms, 0 secrets, +08, +86, else campaign c",
             "c: 8890* of 8890; 5 levels, 5 is 非常满意; rates a call; channel codes sms none, ivr none",
+            "; knows us by hmac-sha256",
             "2 to 16 requests of 100 records at once, 10s each, 50 a second at most; gives up after 14days",
             "nothing is wrong",
         ] {

@@ -8,6 +8,7 @@ use super::profile;
 use super::raw::{At, Section};
 use super::units::show_duration;
 use super::values::text;
+use super::way;
 use super::{Backoff, Breaker, Destination};
 use crate::model::{
     AreaCode, Channel, LaneName, Level, MOST_DESTINATIONS, RecordKind, Secret, Selection,
@@ -62,7 +63,7 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let secret = secret(section, &identity);
     let key_id = section.text("key_id", "\"bridge8890\"", accounts::key_id)?;
     identity::fits(section, &identity, (&key_id, &secret));
-    let way = identity::way(section)?;
+    let way = way::way(section)?;
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
@@ -188,15 +189,15 @@ fn base_url(text: &str, allow_http: bool) -> Result<Uri, Fault> {
     Ok(uri)
 }
 
-/// The signing key, or nothing: only a gateway that serves needs one.
+/// The secret, or nothing: only a gateway that serves needs one.
 fn secret(section: &mut Section<'_>, identity: &Identity) -> Secret {
     let unset = Secret::new(Vec::new());
     let Some(reference) = section.reference("secret") else {
         if identity.has_secret() && !section.has("secret") {
             let fault = Fault::new(
-                "`secret` is missing, so that nothing can be signed",
+                "`secret` is missing, so that the platform cannot know who asks",
                 "write secret = \"env:BRIDGE8890_PLATFORM_SECRET\" under [destination] of your file, \
-                 and set that variable to the HMAC key agreed with the platform",
+                 and set that variable to the key or token agreed with the platform",
             );
             section.leave_open(&section.here(), fault);
         }

@@ -29,6 +29,7 @@ pub(crate) mod samples;
 mod sending;
 mod units;
 mod values;
+pub mod way;
 
 pub use access::{
     Access, CertificateRule, Connect, ContentEncoding, Proxies, Subject, SubjectFault,
@@ -374,7 +375,7 @@ pub struct Destination {
     /// How it knows that a request is ours.
     pub identity: identity::Identity,
     /// By which way it is reached.
-    pub way: identity::Way,
+    pub way: way::Way,
     /// How it is spoken to.
     pub profile: Profile,
     /// The statuses by which it refuses a record for good.

@@ -1,6 +1,7 @@
 //! Records and a destination for the tests of this folder.
 
-use crate::config::identity::{Identity, Way};
+use crate::config::identity::Identity;
+use crate::config::way::Way;
 use crate::config::{self, Backoff, Breaker, Destination};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,

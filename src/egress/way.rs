@@ -3,7 +3,7 @@
 
 use super::platform::PlatformError;
 use crate::config::Destination;
-use crate::config::identity::{Proxy as ProxySettings, Way};
+use crate::config::way::{Proxy as ProxySettings, Way};
 use crate::net::client::{self, ClientCertificate, Options, Passage, Proxy, Reach, Trust};
 use crate::telemetry::identity::Identity as Telemetry;
 use base64::Engine;

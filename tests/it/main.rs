@@ -39,6 +39,7 @@ mod strangers_are_configuration;
 mod support;
 mod survives_kill;
 mod the_national_family_is_spoken;
+mod the_platform_knows_us;
 mod the_platform_sets_the_pace;
 mod tls_and_http2;
 mod torn_log_is_survived;

@@ -36,7 +36,8 @@ fn listener(key: &str, address: SocketAddr) -> Finding {
 
 pub(super) async fn destination(destination: &Destination) -> Finding {
     const WHAT: &str = "destination";
-    let url = &destination.url;
+    // What we connect to; how it goes on from a proxy is not known here.
+    let url = destination.way.proxy.as_ref().map_or(&destination.url, |proxy| &proxy.url);
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
     let found = match timeout(PATIENCE, lookup_host((host, port))).await {
@@ -47,9 +48,16 @@ pub(super) async fn destination(destination: &Destination) -> Finding {
         Ok(addresses) => addresses,
         Err(fault) => {
             let says = format!("{host} does not resolve ({fault})");
-            return Finding::fail(WHAT, says, "correct destination.url, or this machine's DNS");
+            let cure = "correct destination.url or .proxy, or this machine's DNS";
+            return Finding::fail(WHAT, says, cure);
         }
     };
+    if let [beyond, ..] = &addresses[..]
+        && !addresses.iter().any(|address| destination.way.reaches(address.ip()))
+    {
+        let says = format!("{host} leads to {}, which is not connected to", beyond.ip());
+        return Finding::fail(WHAT, says, "list it in destination.addresses, if it is right");
+    }
     connection(host, port, &addresses).await
 }
 
@@ -74,6 +82,7 @@ async fn connection(host: &str, port: u16, addresses: &[SocketAddr]) -> Finding 
 mod tests {
     use super::super::Status;
     use super::*;
+    use crate::config::way::Way;
 
     #[test]
     fn a_port_in_use_is_told_apart_from_a_free_one() {
@@ -97,6 +106,10 @@ mod tests {
             let url = format!("http://{address}/").parse().expect("a URL");
             let target = Destination { url, ..Config::builtin().destination };
             assert_eq!(destination(&target).await.status, status, "{address}");
+            let way =
+                Way { addresses: vec!["10.0.0.0/8".parse().expect("a network")], ..Way::default() };
+            let finding = destination(&Destination { way, ..target }).await;
+            assert!(finding.says.contains("which is not connected to"), "{finding:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Certificate files: readable, belonging together, and not about to expire.
 
 use super::Finding;
-use crate::config::{Config, Tls};
+use crate::config::Config;
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,27 +14,30 @@ use x509_parser::prelude::parse_x509_certificate;
 const SOON: Duration = Duration::from_hours(24 * 21);
 
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let own = config.http.tls.iter().map(|tls| identity(tls, now));
+    let http = config.http.tls.iter().map(|tls| (&tls.certificate, &tls.key, "http.tls"));
+    let shown = config.destinations().filter_map(|it| it.way.certificate.as_ref());
+    let shown = shown.map(|(chain, key)| (chain, key, "destination.client_cert and .client_key"));
+    let own = http.chain(shown).map(|(chain, key, keys)| identity(chain, key, keys, now));
     let connects = config.accounts.values().filter_map(|account| account.access.connect.as_ref());
     let clients = config.http.tls.iter().filter_map(|tls| tls.client_ca.as_deref());
     let named = (clients.map(|ca| (ca, "http.tls.client_ca")))
         .chain(connects.filter_map(|link| Some((link.ca.as_deref()?, "connect_ca"))))
-        .chain(config.destination.ca.iter().map(|ca| (ca.as_path(), "destination.ca")));
+        .chain(config.destinations().filter_map(|it| Some((it.ca.as_deref()?, "destination.ca"))));
     own.chain(named.map(|(ca, key)| roots(ca, key, now))).collect()
 }
 
-/// What we show to carriers.
-fn identity(tls: &Tls, now: Timestamp) -> Finding {
+/// What we show to carriers, or to a destination: the files, and the keys that name them.
+fn identity(certificate: &Path, key: &Path, keys: &str, now: Timestamp) -> Finding {
     const WHAT: &str = "certificate";
-    let chain = match certificates(&tls.certificate) {
+    let chain = match certificates(certificate) {
         Ok(chain) => chain,
-        Err(says) => return Finding::fail(WHAT, says, "name a PEM file in http.tls.certificate"),
+        Err(says) => return Finding::fail(WHAT, says, format!("name a PEM file in {keys}")),
     };
-    let key = match PrivateKeyDer::from_pem_file(&tls.key) {
+    let key = match PrivateKeyDer::from_pem_file(key) {
         Ok(key) => key,
         Err(fault) => {
-            let says = format!("{} holds no readable private key ({fault})", tls.key.display());
-            return Finding::fail(WHAT, says, "name a PEM file in http.tls.key");
+            let says = format!("{} holds no readable private key ({fault})", key.display());
+            return Finding::fail(WHAT, says, format!("name a PEM file in {keys}"));
         }
     };
     let leaf = chain.first().cloned();
@@ -42,11 +45,12 @@ fn identity(tls: &Tls, now: Timestamp) -> Finding {
         CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())
     {
         let says = format!("the certificate and the key cannot be used together ({fault})");
-        return Finding::fail(WHAT, says, "name a chain and the key it was issued for in http.tls");
+        let cure = format!("name a chain and the key it was issued for in {keys}");
+        return Finding::fail(WHAT, says, cure);
     }
     match leaf {
-        Some(leaf) => validity(WHAT, &tls.certificate, &leaf, now),
-        None => Finding::fail(WHAT, "the chain is empty", "name a chain in http.tls.certificate"),
+        Some(leaf) => validity(WHAT, certificate, &leaf, now),
+        None => Finding::fail(WHAT, "the chain is empty", format!("name a chain in {keys}")),
     }
 }
 
@@ -108,7 +112,12 @@ fn validity(
 mod tests {
     use super::super::Status;
     use super::*;
+    use crate::config::Tls;
     use std::fs::write;
+
+    fn identity(tls: &Tls, now: Timestamp) -> Finding {
+        super::identity(&tls.certificate, &tls.key, "http.tls", now)
+    }
 
     fn issue(directory: &Path, name: &str) -> Tls {
         let mut parameters =

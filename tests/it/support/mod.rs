@@ -2,6 +2,7 @@
 
 mod carriers;
 mod client;
+mod door;
 mod gateway;
 mod platform;
 mod province;
@@ -9,8 +10,9 @@ mod site;
 
 pub(crate) use carriers::{ALIYUN_SMS, Caller, Ended, Stream, TENCENT_VMS, YUNPIAN, is_taken};
 pub(crate) use client::{Answer, Client, Wire};
+pub(crate) use door::{Book, Came, Door, Said, answer};
 pub(crate) use gateway::Gateway;
-pub(crate) use platform::Platform;
+pub(crate) use platform::{Platform, SECRET};
 pub(crate) use province::{Agreed, Province};
 pub(crate) use site::{Done, Site, shipped};
 

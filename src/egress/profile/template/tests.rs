@@ -70,7 +70,7 @@ fn told(verdict: &Verdict) -> String {
             format!("{}: {reason}", if *is_final { "final" } else { "again" })
         }
         Verdict::Throttled(_) => "throttled".to_owned(),
-        Verdict::Failed(_) => "failed".to_owned(),
+        Verdict::Again(_) | Verdict::Failed(_) => "failed".to_owned(),
         Verdict::Unknown(_) => "unknown".to_owned(),
         Verdict::Fault(_) => "the lane holds".to_owned(),
         Verdict::TooLarge => "too large".to_owned(),
