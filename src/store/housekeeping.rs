@@ -1,5 +1,6 @@
-//! What a store needs from time to time: a look at the disk, a fresh count, a purge.
+//! What a store needs from time to time: a look at the disk, a fresh count, a purge, and its ledger kept.
 
+use super::ledger::{Balance, LedgerError};
 use super::{Retention, Store, StoreError};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,14 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_STEP: u32 = 500;
 /// Between two steps, so that carriers do not notice.
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
+/// How often the ledger looks for what is new.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
+/// The same while there is more than one step's worth: a step takes some milliseconds, mostly of a reader.
+const FOLD_PAUSE: Duration = Duration::from_millis(100);
+/// How often refused callbacks are written down: what a kill may lose of them.
+const REFUSALS_EVERY: Duration = Duration::from_secs(10);
+/// Between two rounds over the last hours of the ledger.
+const BALANCE_EVERY: Duration = Duration::from_secs(15);
 
 /// What housekeeping keeps to.
 #[derive(Debug, Clone)]
@@ -27,7 +36,14 @@ pub struct House {
 
 /// Keeps house until it is dropped.
 pub async fn run(store: Store, house: House) {
-    tokio::join!(watch_disk(&store, &house), recount(&store), purge(&store, &house));
+    tokio::join!(
+        watch_disk(&store, &house),
+        recount(&store),
+        purge(&store, &house),
+        fold_ledger(&store),
+        write_refusals(&store),
+        balance_ledger(&store),
+    );
 }
 
 async fn watch_disk(store: &Store, house: &House) {
@@ -75,6 +91,48 @@ async fn purge(store: &Store, house: &House) {
                     break;
                 }
             }
+        }
+    }
+}
+
+async fn fold_ledger(store: &Store) {
+    let mut failing = false;
+    loop {
+        let pause = match store.fold_ledger().await {
+            Ok(more) => {
+                failing = false;
+                if more { FOLD_PAUSE } else { FOLD_EVERY }
+            }
+            Err(error) => {
+                // A store that fails is told of elsewhere.
+                if !failing && !matches!(error, LedgerError::Write(StoreError::Closed)) {
+                    tracing::warn!(%error, "the ledger cannot be brought forward; it is tried again");
+                }
+                failing = true;
+                FOLD_EVERY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn write_refusals(store: &Store) {
+    let mut tick = ticker(REFUSALS_EVERY);
+    loop {
+        tick.tick().await;
+        if let Err(error) = store.write_refusals().await {
+            tracing::warn!(%error, "refused callbacks could not be written down; they are kept in memory");
+        }
+    }
+}
+
+async fn balance_ledger(store: &Store) {
+    let mut tick = ticker(BALANCE_EVERY);
+    let mut balance = Balance::default();
+    loop {
+        tick.tick().await;
+        if let Err(error) = balance.round(store).await {
+            tracing::warn!(%error, "the ledger could not be compared with the store");
         }
     }
 }

@@ -9,18 +9,21 @@ pub mod health;
 pub mod ingress;
 pub mod intake;
 pub mod invitations;
+pub mod ledger;
 pub mod link;
 pub mod logging;
 pub mod messages;
 pub mod metrics;
 pub mod net;
 pub mod recordings;
+pub mod refusals;
 pub mod reload;
 pub mod seldom;
 pub mod store;
 
 pub use health::{Health, Progress};
 pub use metrics::Metrics;
+pub use refusals::Refusals;
 
 use metrics::Row;
 
@@ -34,6 +37,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
+    ("Ledger", ledger::TABLE),
     ("Forwarding", egress::TABLE),
     ("Messages", messages::TABLE),
     ("Recordings", recordings::TABLE),
