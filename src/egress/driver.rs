@@ -2,10 +2,11 @@
 //! task for each batch, which sends and settles it.
 
 use super::backoff::{Backoff, BadBackoff};
-use super::flight::{Flight, Landed};
+use super::flight::{Flight, Landed, sift};
 use super::lane::{BadLane, Lane, Pass, Slot};
 use super::orders::Watch;
 use super::platform::{Platform, PlatformError, Sent};
+use super::profile::{Profile, Written};
 use super::verdict::Verdict;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
@@ -35,6 +36,12 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// The wait before the store is asked again after it refused.
 const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// What the history says of records that had no turn.
+const NO_TURN: &str = "not sent: no turn before the lease or the gateway ended";
+
+/// What the history says of records that lack something.
+const NOT_WRITTEN: &str = "not sent: it lacks what the destination's profile needs";
 
 /// Why a destination cannot be forwarded to.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +74,9 @@ pub fn start(
     (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
 ) -> Result<(), EgressError> {
+    let profile = Profile::new(destination);
     let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
+    let max_batch = max_batch.min(profile.most_in_a_batch());
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }
@@ -79,6 +88,7 @@ pub fn start(
         name,
         lane,
         store,
+        profile,
         platform: Platform::new(destination, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&destination.backoff)?,
         max_batch,
@@ -97,6 +107,7 @@ struct Driver {
     name: LaneName,
     lane: Arc<Lane<Egress>>,
     store: Store,
+    profile: Profile,
     platform: Platform,
     backoff: Backoff,
     max_batch: NonZeroUsize,
@@ -199,9 +210,15 @@ impl Driver {
         let mut flight = Flight::new(batch);
         while self.may_send(&mut pass, term).await {
             let Some(batch) = flight.next_batch() else { return };
-            let sent = self.platform.send(&batch).await;
+            let Written { request, unwritable } =
+                self.profile.write(&batch, self.clock.now(), &self.entropy);
+            let (batch, unwritten) = sift(batch, &unwritable);
+            self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
+            let Some(request) = request else { continue };
+            let sent = self.platform.send(request).await;
             let now = self.clock.now();
-            let verdict = Verdict::of(&sent.answer, &batch, now);
+            let verdict =
+                Verdict::of(&sent.answer, |answer| self.profile.read(answer, &batch, now));
             let summary = verdict.summary().into_owned();
             self.lane.telemetry.sent(result(&verdict), batch.len(), sent.took, &summary);
             pass.report(verdict.health(), &summary);
@@ -214,13 +231,13 @@ impl Driver {
             }
             self.settle(term, report(&sent, summary), landed).await;
         }
-        let unsent = SendReport {
-            started_at: self.clock.now(),
-            took: Duration::ZERO,
-            status: None,
-            answer: "not sent: no turn before the lease or the gateway ended".to_owned(),
-        };
-        self.settle(term, unsent, flight.release()).await;
+        self.settle(term, self.unsent(NO_TURN), flight.release()).await;
+    }
+
+    /// Reports that nothing was sent, and why.
+    fn unsent(&self, why: &str) -> SendReport {
+        let (started_at, took) = (self.clock.now(), Duration::ZERO);
+        SendReport { started_at, took, status: None, answer: why.to_owned() }
     }
 
     /// Waits for the next request's turn, and says whether it may still be sent.
@@ -300,6 +317,7 @@ fn result(verdict: &Verdict) -> RequestResult {
     match verdict {
         Verdict::Each(_) => RequestResult::Answered,
         Verdict::Refused(_) => RequestResult::Refused,
+        Verdict::RefusedIn200(_) => RequestResult::RefusedIn200,
         Verdict::TooLarge => RequestResult::TooLarge,
         Verdict::Throttled(_) => RequestResult::Throttled,
         Verdict::Failed(_) => RequestResult::Failed,
@@ -314,6 +332,8 @@ fn record_result(settled: &Settled) -> RecordResult {
         Settled::Retry { .. } => RecordResult::Retried,
         Settled::Released => RecordResult::Released,
         Settled::Dead { class: DeadClass::Rejected, .. } => RecordResult::Rejected,
+        Settled::Dead { class: DeadClass::RefusedIn200, .. } => RecordResult::RefusedIn200,
+        Settled::Dead { class: DeadClass::Unwritable, .. } => RecordResult::Unwritable,
         Settled::Dead { class: DeadClass::TooLarge, .. } => RecordResult::TooLarge,
         Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
         Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,

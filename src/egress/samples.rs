@@ -1,6 +1,6 @@
 //! Records and a destination for the tests of this folder.
 
-use crate::config::{Backoff, Breaker, Destination};
+use crate::config::{self, Backoff, Breaker, Destination};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
     Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
@@ -85,6 +85,8 @@ pub(super) fn destination() -> Destination {
         ca: None,
         key_id: "k1".to_owned(),
         secret: Secret::new(b"platform-secret".to_vec()),
+        profile: config::Profile::Native,
+        final_statuses: vec![http::StatusCode::BAD_REQUEST, http::StatusCode::UNPROCESSABLE_ENTITY],
         max_batch: 100,
         concurrency: 4,
         concurrency_min: 1,

@@ -95,6 +95,10 @@ pub enum Settled {
 pub enum DeadClass {
     /// The platform refused it for good.
     Rejected,
+    /// The platform refused it for good in an answer whose status was a success.
+    RefusedIn200,
+    /// It lacks what the platform's profile needs, and was not sent.
+    Unwritable,
     /// The platform finds it too large even alone.
     TooLarge,
     /// It ran out of attempts.
@@ -107,8 +111,10 @@ pub enum DeadClass {
 
 impl DeadClass {
     /// All of them.
-    pub const ALL: [DeadClass; 5] = [
+    pub const ALL: [DeadClass; 7] = [
         DeadClass::Rejected,
+        DeadClass::RefusedIn200,
+        DeadClass::Unwritable,
         DeadClass::TooLarge,
         DeadClass::Attempts,
         DeadClass::Age,
@@ -120,6 +126,8 @@ impl DeadClass {
     pub fn name(self) -> &'static str {
         match self {
             DeadClass::Rejected => "rejected",
+            DeadClass::RefusedIn200 => "refused_in_200",
+            DeadClass::Unwritable => "unwritable",
             DeadClass::TooLarge => "too_large",
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",

@@ -95,6 +95,8 @@ labels! {
         Answered = "answered",
         /// Refused as a whole.
         Refused = "refused",
+        /// Refused as a whole in an answer whose status was a success.
+        RefusedIn200 = "refused_in_200",
         /// Too large.
         TooLarge = "too_large",
         /// Asked to wait.
@@ -119,6 +121,10 @@ labels! {
         Released = "released",
         /// A dead letter: refused for good.
         Rejected = "dead_rejected",
+        /// A dead letter: refused for good in an answer whose status was a success.
+        RefusedIn200 = "dead_refused_in_200",
+        /// A dead letter: it lacks what the profile needs, and was not sent.
+        Unwritable = "dead_unwritable",
         /// A dead letter: too large even alone.
         TooLarge = "dead_too_large",
         /// A dead letter: out of attempts.
