@@ -12,7 +12,7 @@ use crate::console::Console;
 use crate::egress::{self, messages, recordings};
 use crate::ingress;
 use crate::intake::{Intake, Invitations, Rereader};
-use crate::lifecycle::{Tasks, WaitingFor};
+use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{KeyRing, LaneOptions, OpenError, Options, Retention, Store, data_key};
@@ -60,10 +60,12 @@ const STEP: u32 = 64;
 pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Gateway> {
     let metrics = Metrics::new().context("the metrics registry")?;
     let reloads = ReloadMetrics::new(&metrics, clock.now());
-    let tasks = Tasks::new();
+    let after = config.watchdog.after;
+    let tasks = Tasks::new().watched_by(Watchdog::new(after, &metrics, entropy.clone()));
     let store_tasks = Tasks::new();
     let opened: Arc<OnceLock<Store>> = Arc::default();
-    let health = Health::new({
+    // Whoever looks from outside sees a worker only when the watchdog does not mend it.
+    let health = Health::bearing(after * 2, {
         let opened = Arc::clone(&opened);
         move || match opened.get() {
             Some(store) => store.admits().map_err(|unwell| unwell.to_string()),
@@ -99,8 +101,9 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         if let Err(error) = intake.look_back().await {
             tracing::warn!(%error, "how ratings were distributed is not known; it is learnt anew");
         }
-        let worker = intake.dialogue_worker(health.worker("dialogue"));
-        tasks.spawn_vital("dialogue", worker.run(tasks.clone()));
+        let progress = health.worker("dialogue");
+        let (worker, stop) = (intake.dialogue_worker(progress.clone()), tasks.clone());
+        tasks.spawn_watched(&progress, move || worker.clone().run(stop.clone()));
         for sending in config.accounts.values().filter_map(|account| account.send.as_ref()) {
             messages::start(
                 sending,
@@ -119,8 +122,10 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
                 &tasks,
             )?;
         }
+        let progress = health.worker("quarantine reader");
         let rereader = Rereader::new(intake.clone(), config);
-        tasks.spawn_vital("quarantine reader", rereader.run(tasks.clone()));
+        let (winding, stop) = (progress.clone(), tasks.clone());
+        tasks.spawn_watched(&progress, move || rereader.clone().run(winding.clone(), stop.clone()));
         let invitations = config.invitations.as_ref();
         let invitations =
             invitations.map(|settings| Invitations::new(intake.clone(), settings, &metrics));
@@ -318,11 +323,5 @@ fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
         },
     };
     housekeeping::look_at_disk(store, &house);
-    let (store, until) = (store.clone(), tasks.clone());
-    tasks.spawn_vital("housekeeping", async move {
-        tokio::select! {
-            () = housekeeping::run(store, house) => {}
-            () = until.stopping() => {}
-        }
-    });
+    housekeeping::start(store, &Arc::new(house), tasks);
 }

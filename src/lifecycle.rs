@@ -1,5 +1,9 @@
 //! The gateway's life: named tasks, a soft and a hard stop, and what is still waited for.
 
+mod watchdog;
+
+pub use watchdog::Watchdog;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -22,6 +26,7 @@ pub struct Tasks {
     tracker: TaskTracker,
     names: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     fallen: Arc<OnceLock<&'static str>>,
+    watchdog: Watchdog,
 }
 
 /// Stops everything when it is dropped before its time.

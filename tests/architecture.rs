@@ -25,6 +25,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("signature", "model"),
     ("dialogue", "config"),
     ("dialogue", "normalize"),
+    ("lifecycle", "telemetry"),
     ("ingress", "session"),
 ];
 

@@ -46,12 +46,13 @@ CREATE TABLE ledger_open (
 -- How far the ledger is. A purge does not pass it.
 CREATE TABLE ledger_fold (
     id                INTEGER PRIMARY KEY CHECK (id = 1),
+    steps             INTEGER NOT NULL, -- taken so far: a step that was found before another was taken is void
     pages_to          INTEGER NOT NULL, -- the last page, by its first_seq
     notes_to          INTEGER NOT NULL, -- the last callback whose notes are counted; of these a later change counts at once
     records_to        INTEGER NOT NULL,
     callbacks_erased  INTEGER NOT NULL, -- some of what was received before this time is erased: callbacks and notes
     records_erased    INTEGER NOT NULL  -- records
 ) STRICT;
-INSERT INTO ledger_fold VALUES (1, 0, 0, 0, 0, 0);
+INSERT INTO ledger_fold VALUES (1, 0, 0, 0, 0, 0, 0);
 
 ALTER TABLE lane ADD COLUMN ledger_seq INTEGER NOT NULL DEFAULT 0; -- the last record that is folded for this lane

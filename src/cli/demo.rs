@@ -8,6 +8,8 @@ use crate::lifecycle::Tasks;
 use crate::model::Secret;
 use crate::standin::carriers::accounts::{self, EXTERNAL_URL};
 use crate::standin::carriers::{Cast, Mix, Synthetic};
+use crate::standin::control;
+use crate::standin::doubles::Doubles;
 use crate::standin::faults::Faults;
 use crate::standin::platform::{self, StandIn};
 use crate::standin::traffic::{Tally, Traffic};
@@ -35,11 +37,7 @@ const DRAIN: Duration = Duration::from_secs(15);
 ///
 /// Exit code 0: the receipt adds up. 1: it does not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  bridge8890 demo
-  bridge8890 demo --for 20s --rate 2000
-  bridge8890 demo --directory /tmp/demo --for 1m --json")]
+#[command(after_help = after_help())]
 pub(super) struct Args {
     /// End by itself after this long, for example 20s or 5m.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -56,15 +54,30 @@ pub(super) struct Args {
     /// The operators' address; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     admin: SocketAddr,
+    /// Where the stand-in platform is told what to do wrong (--help says what); port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    faults: SocketAddr,
     /// The receipt as one JSON object, and nothing else.
     #[arg(long)]
     json: bool,
+}
+
+fn after_help() -> String {
+    let examples = "\
+Examples:
+  bridge8890 demo
+  bridge8890 demo --for 20s --rate 2000
+  bridge8890 demo --directory /tmp/demo --for 1m --json";
+    format!("{examples}\n\n{}", control::HELP)
 }
 
 /// Everything that runs.
 struct Demo {
     gateway: Gateway,
     platform: StandIn,
+    /// Where it is told what to do wrong.
+    control: SocketAddr,
+    doubles: Arc<Doubles>,
     platform_tasks: Tasks,
     traffic: Traffic,
     traffic_tasks: Tasks,
@@ -88,6 +101,11 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
         writeln!(out, "callbacks  http://{}/callback/…", demo.gateway.http[0])?;
         writeln!(out, "metrics    http://{}/metrics", demo.gateway.admin)?;
         writeln!(out, "platform   http://{} (stand-in)", demo.platform.local_addr())?;
+        writeln!(
+            out,
+            "faults     http://{}/faults (`demo --help` says what to post)",
+            demo.control
+        )?;
         writeln!(out, "Ctrl-C ends it with a receipt.\n")?;
         out.flush()?;
     }
@@ -112,13 +130,18 @@ async fn start(
     entropy: &Entropy,
 ) -> anyhow::Result<Demo> {
     let (platform_tasks, traffic_tasks) = (Tasks::new(), Tasks::new());
+    let doubles = Arc::new(Doubles::default());
     let options = platform::Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         secret: Secret::new(PLATFORM_SECRET.into()),
         faults: Faults::default(),
-        on_record: None,
+        on_record: Some({
+            let doubles = Arc::clone(&doubles);
+            Box::new(move |seen| doubles.took(seen))
+        }),
     };
     let platform = StandIn::start(options, clock.clone(), &platform_tasks).await?;
+    let control = control::start(args.faults, platform.clone(), &platform_tasks).await?;
     let config = configuration(args, directory, platform.local_addr())?;
     let gateway = app::start(&config, clock.clone(), entropy.clone()).await?;
     let traffic = Traffic::new(gateway.http[0], clock.clone())?;
@@ -127,7 +150,7 @@ async fn start(
     let source = Synthetic::new(Mix::Citizens(Arc::new(cast)), seed);
     let posting = traffic.clone().run(source, args.rate, traffic_tasks.clone());
     drop(traffic_tasks.spawn("carriers", posting));
-    Ok(Demo { gateway, platform, platform_tasks, traffic, traffic_tasks })
+    Ok(Demo { gateway, platform, control, doubles, platform_tasks, traffic, traffic_tasks })
 }
 
 /// The configuration of the demo, by the same way as any other.
@@ -211,18 +234,19 @@ impl Demo {
         Ok(waited.and_then(|waited| Duration::try_from(waited).ok()).unwrap_or_default())
     }
 
-    /// Lets the carriers go home and the queue empty, then counts, then stops.
+    /// Lets the carriers go home, the platform be well and the queue empty, then counts, then stops.
     async fn end(self) -> anyhow::Result<Receipt> {
         self.traffic_tasks.shut_down(Duration::from_secs(10), |_| ()).await;
+        self.platform.set_faults(Faults::default());
         let deadline = Instant::now() + DRAIN;
         while self.gateway.store.pending() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let store = self.gateway.store.counts().await?;
         self.gateway.stop(|_| ()).await;
-        let platform = self.platform.totals().effects.accepted;
+        let platform = self.platform.totals();
         self.platform_tasks.shut_down(Duration::from_secs(1), |_| ()).await;
-        Ok(Receipt::new(self.traffic.tally(), store, platform))
+        Ok(Receipt::new(self.traffic.tally(), store, platform, self.doubles.count()))
     }
 }
 
@@ -231,21 +255,30 @@ impl Demo {
 struct Receipt {
     carriers: Tally,
     store: Counts,
-    platform_records: u64,
+    platform: platform::Totals,
+    /// Records that are neither waiting, dead nor superseded, and that the platform never took.
+    lost: u64,
+    /// Effects beyond the first of one answer.
+    double: u64,
     adds_up: bool,
 }
 
 impl Receipt {
-    fn new(carriers: Tally, store: Counts, platform_records: u64) -> Receipt {
+    fn new(carriers: Tally, store: Counts, platform: platform::Totals, double: u64) -> Receipt {
         let same = |stored: i64, counted: u64| u64::try_from(stored) == Ok(counted);
         // A carrier that gave up may have been stored all the same.
         let received = same(store.callbacks, carriers.acknowledged) || carriers.turned_away > 0;
-        let adds_up = store.add_up() && received && same(store.delivered, platform_records);
-        Receipt { carriers, store, platform_records, adds_up }
+        let accounted = store.pending + store.dead + store.superseded;
+        let wanted = u64::try_from(store.records - accounted).unwrap_or(0);
+        let lost = wanted.saturating_sub(platform.effects.accepted);
+        let same = same(store.delivered, platform.effects.accepted);
+        let adds_up = store.add_up() && received && same && lost == 0 && double == 0;
+        Receipt { carriers, store, platform, lost, double, adds_up }
     }
 
     fn print(&self, directory: &Path, out: &mut impl Write) -> std::io::Result<()> {
-        let Receipt { carriers, store, platform_records, adds_up } = self;
+        let Receipt { carriers, store, platform, lost, double, adds_up } = self;
+        let taken = platform.effects.accepted;
         writeln!(out, "\nreceipt")?;
         writeln!(out, "  received    {:>9} callbacks acknowledged", carriers.acknowledged)?;
         writeln!(
@@ -254,14 +287,17 @@ impl Receipt {
             store.callbacks, store.repeats, store.notes
         )?;
         writeln!(out, "  records     {:>9} ratings and complaints", store.records)?;
-        writeln!(
-            out,
-            "  delivered   {:>9} (the platform counts {platform_records})",
-            store.delivered
-        )?;
+        writeln!(out, "  delivered   {:>9} (the platform counts {taken})", store.delivered)?;
         writeln!(out, "  pending     {:>9}", store.pending)?;
         writeln!(out, "  dead        {:>9}", store.dead)?;
         writeln!(out, "  superseded  {:>9}", store.superseded)?;
+        writeln!(
+            out,
+            "  platform    {:>9} requests, {} records came again and changed nothing",
+            platform.requests, platform.effects.duplicates
+        )?;
+        writeln!(out, "  lost        {lost:>9}")?;
+        writeln!(out, "  double      {double:>9} effects")?;
         let sum = if *adds_up { "it adds up" } else { "IT DOES NOT ADD UP" };
         writeln!(
             out,

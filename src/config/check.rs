@@ -9,7 +9,9 @@ use super::destination::{self, destination};
 use super::invitations;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
-use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls};
+use super::{
+    Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls, Watchdog,
+};
 use crate::model::{AccountName, Secret};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -60,6 +62,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
     let destination = root.table("destination", destination);
     let others = destination::others(root, destination.as_ref());
     let log = root.table("log", log);
+    let watchdog = root.table("watchdog", watchdog);
     let shutdown = root.table("shutdown", |section| section.duration("grace", WAIT));
 
     let (listen, http) = http?;
@@ -82,6 +85,7 @@ fn whole(root: &mut Section<'_>) -> Option<Config> {
         destination: destination?,
         others,
         log: log?,
+        watchdog: watchdog?,
         shutdown: Shutdown { grace: shutdown?.value },
         warnings: Problems::default(),
         gaps: Problems::default(),
@@ -232,6 +236,19 @@ fn data_key(secret: &Secret) -> Result<Secret, Fault> {
             "keep 64 hex digits there, for example from `openssl rand -hex 32`",
         )),
     }
+}
+
+/// What a hang is set to, at least, without a warning: a store that somebody else writes to lets a worker
+/// wait for 5 s, twice if another group is before its own.
+const SURELY_A_HANG: Duration = Duration::from_secs(15);
+
+fn watchdog(section: &mut Section<'_>) -> Option<Watchdog> {
+    let after = section.duration("after", Duration::from_secs(1)..=Duration::from_hours(1))?;
+    if after.value < SURELY_A_HANG {
+        let wrong = "so short that a store which is merely busy looks like a hang";
+        section.warn(&after, Fault::new(wrong, "write 15s or more"));
+    }
+    Some(Watchdog { after: after.value })
 }
 
 fn log(section: &mut Section<'_>) -> Option<Log> {

@@ -79,6 +79,8 @@ pub struct Config {
     pub others: Vec<Destination>,
     /// Logging.
     pub log: Log,
+    /// Workers that hang.
+    pub watchdog: Watchdog,
     /// Shutdown.
     pub shutdown: Shutdown,
     /// What works and should not stay as it is.
@@ -417,6 +419,13 @@ pub struct Log {
     pub filter: String,
     /// One JSON object a line instead of text.
     pub json: bool,
+}
+
+/// Workers that hang.
+#[derive(Debug, Clone)]
+pub struct Watchdog {
+    /// How long a worker with work to do may make no progress until it is replaced.
+    pub after: Duration,
 }
 
 /// Shutdown.

@@ -83,7 +83,7 @@ pub fn start(
     let telemetry = Egress::new(metrics, &destination.name);
     let lane = Lane::paced(destination, telemetry, entropy.clone())?;
     let (name, lane) = (destination.name.clone(), Arc::new(lane));
-    let watch = Watch::new(name.clone(), Arc::clone(&lane), store.clone(), clock.clone());
+    let watch = Arc::new(Watch::new(name.clone(), Arc::clone(&lane), store.clone(), clock.clone()));
     let driver = Arc::new(Driver {
         name,
         lane,
@@ -98,8 +98,9 @@ pub fn start(
         tasks: tasks.clone(),
         progress,
     });
-    tasks.spawn_vital("lane orders", watch.run(tasks.clone()));
-    tasks.spawn_vital("lane", driver.run());
+    let stop = tasks.clone();
+    tasks.spawn_watched(&watch.progress(), move || Arc::clone(&watch).run(stop.clone()));
+    tasks.spawn_watched(&driver.progress.clone(), move || Arc::clone(&driver).run());
     Ok(())
 }
 

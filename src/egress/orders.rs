@@ -8,11 +8,13 @@ use crate::clock::Clock;
 use crate::lifecycle::Tasks;
 use crate::model::LaneName;
 use crate::store::{Orders, Store, Trouble};
+use crate::telemetry::Progress;
 use crate::telemetry::egress::Egress;
 use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 /// The time between two looks.
@@ -43,6 +45,14 @@ pub(super) struct Watch {
     lane: Arc<Lane<Egress>>,
     store: Store,
     clock: Clock,
+    progress: Progress,
+    /// Outlives a watch that is replaced: what is known holds on.
+    seen: Mutex<Seen>,
+}
+
+/// What a watch has seen so far.
+#[derive(Debug, Default)]
+struct Seen {
     known: Known,
     paused: bool,
     /// What was written down last.
@@ -58,16 +68,26 @@ impl Watch {
         clock: Clock,
     ) -> Watch {
         lane.pause(true);
-        Watch { name, lane, store, clock, known: Known::default(), paused: false, noted: None }
+        let progress = Progress::new("lane orders");
+        Watch { name, lane, store, clock, progress, seen: Mutex::default() }
+    }
+
+    /// The clock that it winds.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Looks until the soft stop.
-    pub(super) async fn run(mut self, tasks: Tasks) {
+    pub(super) async fn run(self: Arc<Self>, tasks: Tasks) {
         let mut stopping = pin!(tasks.stopping());
+        let mut seen = self.seen.lock().await;
         loop {
             let look = async {
-                self.look_for_orders().await;
-                self.note_trouble().await;
+                self.progress.begin("reading orders");
+                self.look_for_orders(&mut seen).await;
+                self.progress.begin("noting how the breaker stands");
+                self.note_trouble(&mut seen).await;
+                self.progress.rest();
                 sleep(LOOK).await;
             };
             tokio::select! {
@@ -78,33 +98,33 @@ impl Watch {
         }
     }
 
-    async fn look_for_orders(&mut self) {
+    async fn look_for_orders(&self, seen: &mut Seen) {
         match self.store.lane_orders(&self.name).await {
             Ok(orders) => {
-                if self.known.learn(orders) {
+                if seen.known.learn(orders) {
                     self.lane.release();
                 }
             }
             // What is known holds on, and ends by the clock.
             Err(error) => self.lane.telemetry.store_failed("lane_orders", &error),
         }
-        let Some(paused) = self.known.is_paused(self.clock.now()) else { return };
+        let Some(paused) = seen.known.is_paused(self.clock.now()) else { return };
         self.lane.pause(paused);
-        if paused != self.paused {
-            self.paused = paused;
+        if paused != seen.paused {
+            seen.paused = paused;
             self.lane.telemetry.paused(paused);
         }
     }
 
-    async fn note_trouble(&mut self) {
+    async fn note_trouble(&self, seen: &mut Seen) {
         let trouble = self.lane.trouble();
-        if self.noted.as_ref() == Some(&trouble) {
+        if seen.noted.as_ref() == Some(&trouble) {
             return;
         }
         let (now, instant) = (self.clock.now(), Instant::now());
         let shown = trouble.as_ref().map(|trouble| shown(trouble, now, instant));
         match self.store.note_trouble(&self.name, shown.as_ref()).await {
-            Ok(()) => self.noted = Some(trouble),
+            Ok(()) => seen.noted = Some(trouble),
             Err(error) => self.lane.telemetry.store_failed("note_trouble", &error),
         }
     }

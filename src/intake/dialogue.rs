@@ -96,8 +96,8 @@ struct Looks {
     said: Seldom,
 }
 
-/// The worker.
-#[derive(Debug)]
+/// The worker. A clone takes the place of one that was dropped; there are never two at work.
+#[derive(Debug, Clone)]
 pub struct DialogueWorker {
     pub(super) store: Store,
     pub(super) reviser: Reviser,
@@ -113,12 +113,18 @@ pub struct DialogueWorker {
 impl DialogueWorker {
     /// Concludes until the gateway stops.
     pub async fn run(self, tasks: Tasks) {
+        // Whoever was here before may have drawn a conclusion that still waits for the writer, which takes
+        // one after the other: when it comes to this one, no earlier one is left to come unseen.
+        self.progress.begin("letting earlier conclusions pass");
+        if let Err(StoreError::Closed) = self.store.conclude(Conclusion::default()).await {
+            return;
+        }
         let mut arrivals = self.store.arrivals();
         let mut looks = Looks::default();
         loop {
             // Whatever arrives from here on wakes us again.
             arrivals.mark_unchanged();
-            self.progress.step();
+            self.progress.begin("looking at what is held and due");
             let taken = self.take_up(&mut looks).await;
             self.progress.rest();
             let pause = match taken {
@@ -192,7 +198,7 @@ impl DialogueWorker {
         let mut done = 0;
         let mut groups: Vec<&[Cause<'_>]> = vec![&readable];
         while let Some(group) = groups.pop() {
-            self.progress.step();
+            self.progress.begin("drawing conclusions");
             let (first, rest) = group.split_at(group.len() / 2);
             match self.conclude(group).await {
                 Ok(Concluded::Done { .. }) => done += group.len(),

@@ -6,6 +6,7 @@ use crate::config::{Account, Config};
 use crate::lifecycle::Tasks;
 use crate::model::AccountName;
 use crate::store::{Quarantined, ReadError, StoreError, StoredCallback};
+use crate::telemetry::Progress;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,13 +43,16 @@ impl Rereader {
     }
 
     /// Takes up what operators ask for, until the gateway stops.
-    pub async fn run(self, tasks: Tasks) {
+    pub async fn run(self, progress: Progress, tasks: Tasks) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = tasks.stopping() => return,
             }
-            match self.take_up().await {
+            progress.begin("reading what is asked for");
+            let read = self.read_all(&progress).await;
+            progress.rest();
+            match read {
                 Ok(0) => {}
                 Ok(read) => tracing::info!(read, "quarantined callbacks were read again"),
                 Err(error) => tracing::warn!(%error, "quarantined callbacks wait to be read again"),
@@ -61,6 +65,10 @@ impl Rereader {
     /// # Errors
     /// [`RereadError`]; what was not read is still asked for.
     pub async fn take_up(&self) -> Result<usize, RereadError> {
+        self.read_all(&Progress::new("quarantine reader")).await
+    }
+
+    async fn read_all(&self, progress: &Progress) -> Result<usize, RereadError> {
         let mut read = 0;
         loop {
             let waiting = self.intake.store().rereads(AT_ONCE).await?;
@@ -69,6 +77,7 @@ impl Rereader {
             }
             for Quarantined { callback, .. } in &waiting {
                 let Some(callback) = callback else { continue };
+                progress.step();
                 let (account, decoded) = self.decode(callback);
                 self.intake.store_again(callback, account, &decoded).await?;
                 read += 1;

@@ -1,7 +1,7 @@
 //! What the stand-in platform took: every key and how often it came.
 
 use crate::egress::native::Key;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ struct Book {
 }
 
 /// Records by what they came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effects {
     /// Taken for the first time: the effects.
     pub accepted: u64,

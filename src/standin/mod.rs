@@ -2,9 +2,15 @@
 //! that send our messages, and the platform.
 
 pub mod carriers;
+pub mod control;
 mod desk;
+pub mod doubles;
 pub mod faults;
 pub mod ledger;
 pub mod platform;
+pub mod program;
 pub mod sms;
+mod speech;
 pub mod traffic;
+mod window;
+mod written;

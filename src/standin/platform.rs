@@ -4,6 +4,7 @@
 use super::desk::Desk;
 use super::faults::Faults;
 use super::ledger::{Effects, Seen};
+use super::program::Program;
 use crate::clock::Clock;
 use crate::egress::native::Key;
 use crate::lifecycle::Tasks;
@@ -11,13 +12,14 @@ use crate::model::Secret;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
 
 /// The wait before an address is tried again that is still taken.
 const REBIND: Duration = Duration::from_millis(20);
@@ -41,17 +43,27 @@ pub struct Options {
 #[derive(Clone)]
 pub struct StandIn {
     local_addr: SocketAddr,
-    faults: watch::Sender<Faults>,
+    stage: Arc<Stage>,
     desk: Arc<Desk>,
 }
 
+/// What is wrong now, and what will be.
+struct Stage {
+    faults: watch::Sender<Faults>,
+    /// The program, and when it began; only who holds this changes the faults.
+    program: Mutex<Option<(Instant, Program)>>,
+    changed: Notify,
+}
+
 /// What the stand-in has seen and done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Requests that were read.
     pub requests: u64,
     /// Requests whose signature was wrong or missing.
     pub unsigned: u64,
+    /// The most requests in any second.
+    pub busiest_second: usize,
     /// Records by what they came to.
     #[serde(flatten)]
     pub effects: Effects,
@@ -79,7 +91,15 @@ impl StandIn {
             }
         };
         drop(tasks.spawn("stand-in platform", server));
-        Ok(StandIn { local_addr, faults, desk })
+        let stage = Arc::new(Stage { faults, program: Mutex::default(), changed: Notify::new() });
+        let (playing, stop) = (Arc::clone(&stage), tasks.clone());
+        drop(tasks.spawn("stand-in program", async move {
+            tokio::select! {
+                () = stop.stopping() => {}
+                () = playing.play() => {}
+            }
+        }));
+        Ok(StandIn { local_addr, stage, desk })
     }
 
     /// Where it listens.
@@ -88,9 +108,24 @@ impl StandIn {
         self.local_addr
     }
 
-    /// Misbehaves like this from now on.
+    /// Misbehaves like this from now on; a program is over.
     pub fn set_faults(&self, faults: Faults) {
-        self.faults.send_replace(faults);
+        let mut program = self.stage.program();
+        *program = None;
+        self.stage.faults.send_replace(faults);
+    }
+
+    /// Misbehaves by this program from now on. At its end all is well.
+    pub fn play(&self, program: Program) {
+        *self.stage.program() = Some((Instant::now(), program));
+        self.stage.advance();
+        self.stage.changed.notify_one();
+    }
+
+    /// What is wrong now.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        *self.stage.faults.borrow()
     }
 
     /// What it has seen and done.
@@ -103,6 +138,37 @@ impl StandIn {
     #[must_use]
     pub fn times_seen(&self, key: Key) -> u32 {
         self.desk.times_seen(key)
+    }
+}
+
+impl Stage {
+    fn program(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Program)>> {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does what the program says now. Returns how long that holds; `None` without a program.
+    fn advance(&self) -> Option<Duration> {
+        let mut program = self.program();
+        let (began, phases) = program.as_ref()?;
+        let now = phases.at(began.elapsed());
+        let (faults, left) = now.unzip();
+        if now.is_none() {
+            *program = None;
+        }
+        self.faults.send_replace(faults.unwrap_or_default());
+        left
+    }
+
+    async fn play(&self) {
+        loop {
+            match self.advance() {
+                None => self.changed.notified().await,
+                Some(left) => tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = sleep(left) => {}
+                },
+            }
+        }
     }
 }
 

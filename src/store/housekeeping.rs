@@ -2,7 +2,11 @@
 
 use super::ledger::{Balance, LedgerError};
 use super::{Retention, Store, StoreError};
+use crate::lifecycle::Tasks;
+use crate::telemetry::Progress;
+use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -34,27 +38,53 @@ pub struct House {
     pub keep: Retention,
 }
 
-/// Keeps house until it is dropped.
-pub async fn run(store: Store, house: House) {
-    tokio::join!(
-        watch_disk(&store, &house),
-        recount(&store),
-        purge(&store, &house),
-        fold_ledger(&store),
-        write_refusals(&store),
-        balance_ledger(&store),
-    );
+/// How long a count of a long queue may take.
+const LONGEST_COUNT: Duration = Duration::from_mins(10);
+
+/// Keeps house until the soft stop: workers of which none waits for another.
+pub fn start(store: &Store, house: &Arc<House>, tasks: &Tasks) {
+    chore(&Progress::new("disk watch"), (store, house, tasks), watch_disk);
+    let progress = Progress::new("queue count").bearing(LONGEST_COUNT);
+    chore(&progress, (store, house, tasks), recount);
+    chore(&Progress::new("purge"), (store, house, tasks), purge);
+    chore(&Progress::new("ledger"), (store, house, tasks), fold_ledger);
+    chore(&Progress::new("refusals"), (store, house, tasks), write_refusals);
+    chore(&Progress::new("ledger's balance"), (store, house, tasks), balance_ledger);
 }
 
-async fn watch_disk(store: &Store, house: &House) {
+/// Starts one that goes on until the soft stop. Dropped at any await it loses nothing: it keeps nothing.
+fn chore<F>(
+    progress: &Progress,
+    (store, house, tasks): (&Store, &Arc<House>, &Tasks),
+    run: impl Fn(Store, Arc<House>, Progress) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (store, house, stop) = (store.clone(), Arc::clone(house), tasks.clone());
+    let winding = progress.clone();
+    tasks.spawn_watched(progress, move || {
+        let endless = run(store.clone(), Arc::clone(&house), winding.clone());
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                () = endless => {}
+                () = stop.stopping() => {}
+            }
+        }
+    });
+}
+
+async fn watch_disk(store: Store, house: Arc<House>, progress: Progress) {
     let mut tick = ticker(DISK_EVERY);
     loop {
         tick.tick().await;
-        look_at_disk(store, house);
+        progress.begin("looking at the disk");
+        look_at_disk(&store, &house);
+        progress.rest();
     }
 }
 
-/// Looks at the disk once: before the first callback, and from then on by [`run`].
+/// Looks at the disk once: before the first callback, and from then on by [`start`].
 pub fn look_at_disk(store: &Store, house: &House) {
     match rustix::fs::statvfs(&house.directory) {
         Ok(volume) => {
@@ -68,21 +98,25 @@ pub fn look_at_disk(store: &Store, house: &House) {
     }
 }
 
-async fn recount(store: &Store) {
+async fn recount(store: Store, _house: Arc<House>, progress: Progress) {
     let mut tick = ticker(COUNT_EVERY);
     loop {
+        progress.rest();
         tick.tick().await;
+        progress.begin("counting the queue");
         if let Err(error) = store.recount().await {
             tracing::warn!(%error, "the queue could not be counted");
         }
     }
 }
 
-async fn purge(store: &Store, house: &House) {
+async fn purge(store: Store, house: Arc<House>, progress: Progress) {
     let mut tick = ticker(PURGE_EVERY);
     loop {
+        progress.rest();
         tick.tick().await;
         loop {
+            progress.begin("erasing what is old");
             match store.purge(&house.keep, PURGE_STEP).await {
                 Ok(0) | Err(StoreError::Closed) => break,
                 Ok(_) => tokio::time::sleep(PURGE_PAUSE).await,
@@ -95,9 +129,10 @@ async fn purge(store: &Store, house: &House) {
     }
 }
 
-async fn fold_ledger(store: &Store) {
+async fn fold_ledger(store: Store, _house: Arc<House>, progress: Progress) {
     let mut failing = false;
     loop {
+        progress.begin("bringing the ledger forward");
         let pause = match store.fold_ledger().await {
             Ok(more) => {
                 failing = false;
@@ -112,26 +147,30 @@ async fn fold_ledger(store: &Store) {
                 FOLD_EVERY
             }
         };
+        progress.rest();
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn write_refusals(store: &Store) {
+async fn write_refusals(store: Store, _house: Arc<House>, progress: Progress) {
     let mut tick = ticker(REFUSALS_EVERY);
     loop {
+        progress.rest();
         tick.tick().await;
+        progress.begin("writing refusals down");
         if let Err(error) = store.write_refusals().await {
             tracing::warn!(%error, "refused callbacks could not be written down; they are kept in memory");
         }
     }
 }
 
-async fn balance_ledger(store: &Store) {
+async fn balance_ledger(store: Store, _house: Arc<House>, progress: Progress) {
     let mut tick = ticker(BALANCE_EVERY);
     let mut balance = Balance::default();
     loop {
+        progress.rest();
         tick.tick().await;
-        if let Err(error) = balance.round(store).await {
+        if let Err(error) = balance.round(&store, &progress).await {
             tracing::warn!(%error, "the ledger could not be compared with the store");
         }
     }

@@ -16,6 +16,7 @@ struct State {
     stopping: AtomicBool,
     store: Probe,
     workers: Mutex<Vec<Progress>>,
+    stale: Duration,
 }
 
 /// Asks the store whether it would accept now; `Err` says why not. No I/O.
@@ -37,16 +38,25 @@ impl Failing {
 }
 
 impl Health {
-    /// How long a worker with work to do may stand still.
-    pub const STALE: Duration = Duration::from_secs(30);
+    /// How long a worker with work to do may stand still unless somebody says otherwise.
+    pub const STALE: Duration = Duration::from_secs(60);
 
     /// A gateway that is starting; `store` tells whether it would accept now, without I/O.
     pub fn new(store: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Health {
+        Health::bearing(Health::STALE, store)
+    }
+
+    /// The same, where a worker may stand still for `stale`: longer than until it is replaced.
+    pub fn bearing(
+        stale: Duration,
+        store: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Health {
         Health(Arc::new(State {
             starting: Mutex::new(Some("starting")),
             stopping: AtomicBool::new(false),
             store: Box::new(store),
             workers: Mutex::new(Vec::new()),
+            stale,
         }))
     }
 
@@ -102,7 +112,8 @@ impl Health {
         let stuck = |worker: &Progress| {
             let stood = worker.stood_still()?;
             let reason = format!("no progress for {} s with work to do", stood.as_secs());
-            (stood >= Health::STALE).then(|| Failing::new(worker.0.name, reason))
+            let stale = self.0.stale.max(worker.0.borne * 2);
+            (stood >= stale).then(|| Failing::new(worker.0.name, reason))
         };
         self.workers().iter().filter_map(stuck).collect()
     }
@@ -128,6 +139,8 @@ struct Clockwork {
     made: Instant,
     /// Milliseconds from `made` to the last step; [`Progress::RESTING`] without work.
     last_step: AtomicU64,
+    doing: Mutex<&'static str>,
+    borne: Duration,
 }
 
 impl Progress {
@@ -136,8 +149,43 @@ impl Progress {
     /// At rest. [`Health::worker`] makes one that is watched.
     #[must_use]
     pub fn new(name: &'static str) -> Progress {
+        Progress::with(name, Duration::ZERO)
+    }
+
+    fn with(name: &'static str, borne: Duration) -> Progress {
         let last_step = AtomicU64::new(Progress::RESTING);
-        Progress(Arc::new(Clockwork { name, made: Instant::now(), last_step }))
+        let doing = Mutex::new("its work");
+        Progress(Arc::new(Clockwork { name, made: Instant::now(), last_step, doing, borne }))
+    }
+
+    /// A new clock of the same name, for a worker whose longest step may take so long.
+    #[must_use]
+    pub fn bearing(&self, longest: Duration) -> Progress {
+        Progress::with(self.0.name, longest)
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// There is work, and this step of it was just begun.
+    pub fn begin(&self, what: &'static str) {
+        *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        self.step();
+    }
+
+    /// The last step that was begun, if it was named.
+    #[must_use]
+    pub fn doing(&self) -> &'static str {
+        *self.0.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long its longest step may take, if it said so.
+    #[must_use]
+    pub fn borne(&self) -> Duration {
+        self.0.borne
     }
 
     /// There is work, and a step of it was just begun or made.
@@ -151,7 +199,9 @@ impl Progress {
         self.0.last_step.store(Progress::RESTING, Relaxed);
     }
 
-    fn stood_still(&self) -> Option<Duration> {
+    /// How long it has made no step, with work to do.
+    #[must_use]
+    pub fn stood_still(&self) -> Option<Duration> {
         let last_step = self.0.last_step.load(Relaxed);
         let since = Duration::from_millis(last_step);
         (last_step != Progress::RESTING).then(|| self.0.made.elapsed().saturating_sub(since))
@@ -197,7 +247,7 @@ mod tests {
         tokio::time::advance(Health::STALE - Duration::from_secs(1)).await;
         assert_eq!(health.liveness(), []);
         tokio::time::advance(Duration::from_secs(1)).await;
-        let reason = "no progress for 30 s with work to do";
+        let reason = "no progress for 60 s with work to do";
         assert_eq!(health.liveness(), [Failing::new("writer", reason)]);
         writer.step();
         assert_eq!(health.liveness(), []);

@@ -20,6 +20,7 @@ pub mod refusals;
 pub mod reload;
 pub mod seldom;
 pub mod store;
+pub mod workers;
 
 pub use health::{Health, Progress};
 pub use metrics::Metrics;
@@ -41,6 +42,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Forwarding", egress::TABLE),
     ("Messages", messages::TABLE),
     ("Recordings", recordings::TABLE),
+    ("Workers", workers::TABLE),
 ];
 
 #[cfg(test)]

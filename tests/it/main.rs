@@ -28,6 +28,7 @@ mod platform_down_then_drains;
 mod quarantine_is_read_again;
 mod recordings_are_fetched;
 mod records_are_read_again;
+mod recovers_without_a_restart;
 mod refused_before_it_is_read;
 mod resent_under_new_ids;
 mod second_gateway_is_told;

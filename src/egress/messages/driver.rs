@@ -18,7 +18,7 @@ use crate::telemetry::messages::{MessageResult, Messages};
 use crate::telemetry::{Metrics, Progress};
 use jiff::Timestamp;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -63,6 +63,7 @@ pub fn start(
     let lane = Lane::fixed(sending.concurrency, &sending.breaker, telemetry, entropy.clone())?;
     let driver = Driver {
         lane: Arc::new(lane),
+        pace: Mutex::new(Pace::new(sending.rate)),
         queue,
         sender: Sender::new(sending, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&sending.backoff)?,
@@ -72,12 +73,15 @@ pub fn start(
         tasks: tasks.clone(),
         progress,
     };
-    tasks.spawn_vital("messages", Arc::new(driver).run());
+    let driver = Arc::new(driver);
+    tasks.spawn_watched(&driver.progress.clone(), move || Arc::clone(&driver).run());
     Ok(())
 }
 
 struct Driver<Q> {
     lane: Arc<Lane<Messages>>,
+    /// Outlives a loop that is replaced, as do the messages that wait for their turn.
+    pace: Mutex<Pace>,
     queue: Q,
     sender: Sender,
     backoff: Backoff,
@@ -99,7 +103,6 @@ impl<Q: Queue> Driver<Q> {
     async fn run(self: Arc<Self>) {
         let mut stopping = pin!(self.tasks.stopping());
         let mut arrivals = self.queue.arrivals();
-        let mut pace = Pace::new(self.sending.rate);
         loop {
             let slots = tokio::select! {
                 biased;
@@ -108,8 +111,12 @@ impl<Q: Queue> Driver<Q> {
             };
             // Seen before looking, so that nothing is queued unnoticed in between.
             arrivals.borrow_and_update();
-            self.progress.step();
-            let (asked, found) = (slots.len(), self.look(slots, &mut pace).await);
+            self.progress.begin("leasing what is due");
+            let asked = slots.len();
+            // A task of its own: a message that is leased and not sent would be given up, since nobody
+            // would know that it was not. Who replaces this loop waits for the slots.
+            let looked = self.tasks.spawn("lease of messages", Arc::clone(&self).look(slots));
+            let found = looked.await.ok().flatten().unwrap_or(Err(StoreError::Closed));
             self.progress.rest();
             let until = match found {
                 Ok(0) => self.next_due().await,
@@ -131,13 +138,9 @@ impl<Q: Queue> Driver<Q> {
     }
 
     /// Leases what fits into `slots` and starts it. Returns how much that was.
-    async fn look(
-        self: &Arc<Self>,
-        slots: Vec<Slot<Messages>>,
-        pace: &mut Pace,
-    ) -> Result<usize, StoreError> {
-        let lasts =
-            pace.time_for(slots.len(), Instant::now()) + self.sending.request_timeout + MARGIN;
+    async fn look(self: Arc<Self>, slots: Vec<Slot<Messages>>) -> Result<usize, StoreError> {
+        let turns = self.pace().time_for(slots.len(), Instant::now());
+        let lasts = turns + self.sending.request_timeout + MARGIN;
         let now = self.clock.now();
         let until = now.checked_add(lasts).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + lasts;
@@ -150,8 +153,8 @@ impl<Q: Queue> Driver<Q> {
         let found = items.len();
         for (slot, item) in slots.into_iter().zip(items) {
             let pass = self.lane.begin(slot);
-            let at = pace.take(Instant::now());
-            let sent = Arc::clone(self).send(pass, Term { token, ends }, item, at);
+            let at = self.pace().take(Instant::now());
+            let sent = Arc::clone(&self).send(pass, Term { token, ends }, item, at);
             // The task belongs to `tasks`, and the message to its lease: nobody waits for it here.
             drop(self.tasks.spawn("message to a citizen", sent));
         }
@@ -286,6 +289,11 @@ impl<Q: Queue> Driver<Q> {
             }
         };
         Instant::now() + wait.max(GATHER)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // Nothing that changes it can panic half way.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn store_retry(&self) -> Duration {

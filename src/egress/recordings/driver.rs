@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Recordings fetched at once: each may take `max_size` bytes of memory, twice while it is sealed.
 const AT_ONCE: u32 = 4;
@@ -61,7 +61,8 @@ pub fn start(
         entropy,
         progress,
     };
-    tasks.spawn_vital("recordings", driver.run(tasks.clone()));
+    let (driver, stop) = (Arc::new(driver), tasks.clone());
+    tasks.spawn_watched(&driver.progress.clone(), move || Arc::clone(&driver).run(stop.clone()));
     Ok(())
 }
 
@@ -77,7 +78,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(self, tasks: Tasks) {
+    async fn run(self: Arc<Self>, tasks: Tasks) {
         while !tasks.is_stopping() {
             let fetched = tokio::select! {
                 biased;
@@ -110,12 +111,14 @@ impl Driver {
             return Ok(false);
         }
         let lasts = self.settings.request_timeout + MARGIN;
-        self.progress.step();
+        self.progress.begin("leasing what is due");
         let leased = self.store.lease_recordings(account, AT_ONCE, lasts).await;
         // From here on it waits for the carrier, which has a deadline of its own.
         self.progress.rest();
         let leased = leased?;
-        let settled = join_all(leased.iter().map(|item| self.take(item))).await;
+        let settled = join_all(leased.iter().map(|item| self.take(item)));
+        // When the lease is over they are fetched again, whatever kept this from coming to its end.
+        let settled = timeout(lasts, settled).await.unwrap_or_default();
         settled.into_iter().collect::<Result<(), StoreError>>()?;
         Ok(u32::try_from(leased.len()) == Ok(AT_ONCE))
     }

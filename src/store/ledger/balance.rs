@@ -5,6 +5,7 @@ use crate::model::AccountName;
 use crate::store::ReadError;
 use crate::store::Store;
 use crate::store::sqlite::HourSpan;
+use crate::telemetry::Progress;
 use crate::telemetry::ledger::LedgerMetrics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,13 +24,17 @@ pub(in crate::store) struct Balance {
 
 impl Balance {
     /// Looks at each of the last hours once, newest first.
-    pub(in crate::store) async fn round(&mut self, store: &Store) -> Result<(), ReadError> {
+    pub(in crate::store) async fn round(
+        &mut self,
+        store: &Store,
+        progress: &Progress,
+    ) -> Result<(), ReadError> {
         let metrics = &store.ledger_metrics;
         metrics.unfolded(store.unfolded().await?);
         let since = Hour(Hour::of(store.clock.now()).0 - HOURS + 1);
         self.hours.retain(|hour, _| *hour >= since);
         for hour in store.reader.hours_with_records(since).await? {
-            if let Some(found) = look(store, hour).await? {
+            if let Some(found) = look(store, hour, progress).await? {
                 self.hours.insert(hour, found);
                 metrics.checked();
             }
@@ -72,11 +77,16 @@ impl Balance {
 }
 
 /// Counts an hour; `None` if something of it was erased meanwhile.
-async fn look(store: &Store, hour: Hour) -> Result<Option<BTreeMap<String, i64>>, ReadError> {
+async fn look(
+    store: &Store,
+    hour: Hour,
+    progress: &Progress,
+) -> Result<Option<BTreeMap<String, i64>>, ReadError> {
     let Some(span) = store.reader.hour_span(hour).await? else { return Ok(None) };
     let HourSpan { mut after, last, .. } = span;
     let mut found = BTreeMap::<String, (i64, i64)>::new();
     while after < last {
+        progress.begin("comparing the ledger with the store");
         let part = store.reader.hour_part(hour, (after, last)).await?;
         after = part.to;
         for (account, (records, lost)) in part.found {

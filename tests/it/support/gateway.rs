@@ -163,6 +163,11 @@ impl Gateway {
         self.metric(&series).await
     }
 
+    /// Which process it is.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         kill_process(pid.expect("it runs"), signal).expect("it is ours");

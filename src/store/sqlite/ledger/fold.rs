@@ -21,6 +21,8 @@ pub(in crate::store) type FoldedTo = (i64, i64);
 /// What one step found.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Fold {
+    /// How many steps had been taken before.
+    pub(super) steps: i64,
     /// Hour, account, callbacks.
     pub(super) callbacks: Vec<(i64, String, i64)>,
     pub(super) pages_to: i64,
@@ -79,10 +81,10 @@ impl Reader {
         &self,
         from: FoldedTo,
     ) -> Result<(Fold, FoldedTo), ReadError> {
-        let row = sqlx::query("SELECT pages_to, notes_to, records_to FROM ledger_fold");
+        let row = sqlx::query("SELECT pages_to, notes_to, records_to, steps FROM ledger_fold");
         let row = row.fetch_one(&self.pool).await?;
         let (pages_to, records_to) = (row.get(0), row.get(2));
-        let mut fold = Fold { pages_to, records_to, ..Fold::default() };
+        let mut fold = Fold { steps: row.get(3), pages_to, records_to, ..Fold::default() };
         self.fold_pages(&mut fold).await?;
         self.fold_notes(&mut fold, row.get(1)).await?;
         self.fold_records(&mut fold).await?;

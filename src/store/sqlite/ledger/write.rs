@@ -5,17 +5,24 @@ use crate::store::sqlite::json;
 use crate::store::sqlite::script::Script;
 use sqlx::SqliteConnection;
 
-/// Writes down what a step found, in one transaction.
+/// Writes down what a step found, in one transaction; nothing if another was taken meanwhile: whoever looked for it
+/// may have been replaced while it waited for the writer.
 pub(in crate::store) async fn write(
     connection: &mut SqliteConnection,
     fold: &Fold,
 ) -> Result<(), sqlx::Error> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let steps: i64 =
+        sqlx::query_scalar("SELECT steps FROM ledger_fold").fetch_one(&mut *connection).await?;
+    if steps != fold.steps {
+        sqlx::query("ROLLBACK").execute(connection).await?;
+        return Ok(());
+    }
     let mut script = Script::default();
-    script.add("BEGIN IMMEDIATE");
     add_callbacks(&mut script, fold)?;
     add_notes(&mut script, fold);
     add_records(&mut script, fold)?;
-    script.add("UPDATE ledger_fold SET pages_to = ?, records_to = ?");
+    script.add("UPDATE ledger_fold SET steps = steps + 1, pages_to = ?, records_to = ?");
     script.bind(fold.pages_to).bind(fold.records_to);
     script.add("COMMIT");
     script.run(connection).await.map(drop)
