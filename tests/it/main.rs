@@ -37,6 +37,7 @@ mod sick_store_recovers;
 mod strangers_are_configuration;
 mod support;
 mod survives_kill;
+mod the_ledger_balances;
 mod the_platform_sets_the_pace;
 mod tls_and_http2;
 mod torn_log_is_survived;
