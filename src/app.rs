@@ -185,6 +185,10 @@ impl Gateway {
     pub async fn stop(self, progress: impl Fn(&WaitingFor)) -> WaitingFor {
         self.health.stopping();
         let left = self.tasks.shut_down(self.grace, &progress).await;
+        let refusals = tokio::time::timeout(STORE_GRACE, self.store.write_refusals()).await;
+        if !matches!(refusals, Ok(Ok(()))) {
+            tracing::warn!("the last refused callbacks are missing in the ledger");
+        }
         self.store_tasks.stop();
         drop(self.store);
         drop(self.intake);

@@ -1,6 +1,6 @@
 //! How a command comes to the store: by the configuration, beside a serving gateway or without.
 
-use crate::config::{self, Store};
+use crate::config::{self, Config, Store};
 use crate::store::{KeyRing, Operator, data_key};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,15 @@ pub(super) struct Archive {
 impl Archive {
     /// Opens the store for an operator.
     pub(super) async fn open(&self) -> anyhow::Result<Operator> {
-        let settings = config::load(self.config.as_deref())?.store;
-        open(&settings, self.store.as_ref().unwrap_or(&settings.directory)).await
+        Ok(self.open_with_config().await?.1)
+    }
+
+    /// The same with the whole configuration.
+    pub(super) async fn open_with_config(&self) -> anyhow::Result<(Config, Operator)> {
+        let config = config::load(self.config.as_deref())?;
+        let directory = self.store.as_ref().unwrap_or(&config.store.directory);
+        let operator = open(&config.store, directory).await?;
+        Ok((config, operator))
     }
 }
 

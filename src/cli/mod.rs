@@ -13,7 +13,10 @@ mod demo;
 mod doctor;
 mod invitations;
 mod lane;
+mod ledger;
 mod messages;
+mod period;
+mod reconcile;
 mod recordings;
 mod records;
 mod rehearse;
@@ -58,6 +61,8 @@ enum What {
     Records(records::Args),
     Dead(dead::Args),
     Lane(lane::Args),
+    Ledger(ledger::Args),
+    Reconcile(reconcile::Args),
     Messages(messages::Args),
     Recordings(recordings::Args),
     Reply(reply::Args),
@@ -99,6 +104,8 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Messages(args) => runtime()?.block_on(messages::run(&args, out)),
         What::Recordings(args) => runtime()?.block_on(recordings::run(&args, out)),
+        What::Ledger(args) => runtime()?.block_on(ledger::run(&args, out)),
+        What::Reconcile(args) => runtime()?.block_on(reconcile::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod counts;
 pub mod driver;
 pub mod flight;
 pub mod identity;

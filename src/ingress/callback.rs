@@ -82,7 +82,7 @@ impl Callbacks {
         let accounts: Vec<Arc<Account>> = accounts.into_iter().filter(called).collect();
         Callbacks {
             endpoints: accounts.iter().map(|account| Endpoint::new(account, &ground)).collect(),
-            inviting: invitations.map(|taking| Inviting::new(taking, &ground.metrics)),
+            inviting: invitations.map(|taking| Inviting::new(taking, &ground)),
             routing: Routing::new(accounts),
             limits: config.limits.clone(),
             proxies: config.proxies.clone(),
@@ -266,7 +266,12 @@ impl Endpoint {
         };
         Endpoint {
             account: Arc::clone(account),
-            telemetry: AccountTelemetry::new(&ground.metrics, &account.name, reasons),
+            telemetry: AccountTelemetry::new(
+                &ground.metrics,
+                &account.name,
+                reasons,
+                ground.intake.refusals(),
+            ),
             hearing,
         }
     }

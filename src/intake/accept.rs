@@ -15,7 +15,7 @@ use crate::store::{
     StoredCallback, Unwell,
 };
 use crate::telemetry::intake::IntakeMetrics;
-use crate::telemetry::{Metrics, Progress};
+use crate::telemetry::{Metrics, Progress, Refusals};
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, USER_AGENT,
@@ -211,6 +211,12 @@ impl Intake {
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Where callbacks are counted of which nothing is stored.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        self.store.refusals()
     }
 
     /// The store, for whoever reads callbacks again or takes invitations.

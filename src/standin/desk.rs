@@ -1,11 +1,13 @@
 //! The part of the stand-in platform that reads requests and answers them.
 
+use super::counts::CountBook;
 use super::faults::{Faults, Mishap};
 use super::ledger::{Fate, Ledger, Seen};
 use super::platform::{OnRecord, Totals};
 use super::speech::{Dropped, Speech};
 use super::window::Window;
 use crate::clock::Clock;
+use crate::egress::counts;
 use crate::egress::native::Key;
 use crate::model::Secret;
 use crate::signature::{TOLERANCE, Verifier};
@@ -32,6 +34,7 @@ pub(super) struct Desk {
     verifier: Verifier,
     clock: Clock,
     ledger: Ledger,
+    counts: CountBook,
     requests: AtomicU64,
     unsigned: AtomicU64,
     window: Mutex<Window>,
@@ -46,6 +49,8 @@ struct Record<'a> {
     key: &'a str,
     kind: &'a str,
     account: &'a str,
+    #[serde(default)]
+    received_at: &'a str,
     #[serde(default, borrow)]
     message_id: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
@@ -77,6 +82,7 @@ impl Desk {
             verifier: Verifier::new(None, [secret], TOLERANCE),
             clock,
             ledger: Ledger::default(),
+            counts: CountBook::default(),
             requests: AtomicU64::new(0),
             unsigned: AtomicU64::new(0),
             window: Mutex::default(),
@@ -145,6 +151,13 @@ impl Desk {
             self.unsigned.fetch_add(1, Ordering::Relaxed);
             return refusal(StatusCode::UNAUTHORIZED, None);
         }
+        if head.uri.path().ends_with(counts::PATH) {
+            let counts = self.counts.answer(head.uri.query().unwrap_or_default());
+            return counts.map_or_else(
+                || refusal(StatusCode::BAD_REQUEST, None),
+                |it| json(StatusCode::OK, &it),
+            );
+        }
         let Ok(Batch { records }) = serde_json::from_slice::<Batch<'_>>(body) else {
             return refusal(StatusCode::BAD_REQUEST, None);
         };
@@ -158,8 +171,8 @@ impl Desk {
         let keys = keys.into_iter().map(|key| key.filter(|key| !faults.rejects(*key)));
         let wanted: Vec<(&Record<'_>, Option<Key>)> = records.iter().zip(keys).collect();
         let fates = match faults.records_per_second {
-            None => self.take(&wanted),
-            Some(rate) => self.take_slowly(&wanted, rate).await,
+            None => self.take(head, &wanted),
+            Some(rate) => self.take_slowly(head, &wanted, rate).await,
         };
         let results = records.iter().zip(fates).map(|(record, fate)| ItemResult {
             key: record.key,
@@ -175,11 +188,12 @@ impl Desk {
     }
 
     /// Takes records, and tells of those that are new.
-    fn take(&self, wanted: &[(&Record<'_>, Option<Key>)]) -> Vec<Fate> {
+    fn take(&self, head: &Parts, wanted: &[(&Record<'_>, Option<Key>)]) -> Vec<Fate> {
         let fates = self.ledger.take(wanted.iter().map(|(_, key)| *key));
-        let Some(tell) = &self.on_record else { return fates };
         for ((record, key), fate) in wanted.iter().zip(&fates) {
             let (Fate::Accepted, Some(key)) = (fate, *key) else { continue };
+            self.counts.took(head, record.received_at, record.kind);
+            let Some(tell) = &self.on_record else { continue };
             let message_id = record.message_id.as_deref();
             let invitation = record.invitation.as_deref();
             let (kind, account) = (record.kind, record.account);
@@ -191,6 +205,7 @@ impl Desk {
     /// Takes them one by one, each new one in its turn; what was taken stays so if the sender goes away.
     async fn take_slowly(
         &self,
+        head: &Parts,
         wanted: &[(&Record<'_>, Option<Key>)],
         rate: NonZeroU32,
     ) -> Vec<Fate> {
@@ -199,7 +214,7 @@ impl Desk {
             if one.1.is_some_and(|key| self.ledger.times_seen(key) == 0) {
                 sleep_until(self.turn(Duration::from_secs(1) / rate.get())).await;
             }
-            fates.extend(self.take(std::slice::from_ref(one)));
+            fates.extend(self.take(head, std::slice::from_ref(one)));
         }
         fates
     }

@@ -3,6 +3,7 @@
 
 pub mod carriers;
 pub mod control;
+mod counts;
 mod desk;
 pub mod doubles;
 pub mod faults;

@@ -1,5 +1,6 @@
-//! What a store needs from time to time: a look at the disk, a fresh count, a purge.
+//! What a store needs from time to time: a look at the disk, a fresh count, a purge, and its ledger kept.
 
+use super::ledger::{Balance, LedgerError};
 use super::{Retention, Store, StoreError};
 use crate::lifecycle::Tasks;
 use crate::telemetry::Progress;
@@ -17,6 +18,14 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_STEP: u32 = 500;
 /// Between two steps, so that carriers do not notice.
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
+/// How often the ledger looks for what is new.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
+/// The same while there is more than one step's worth: a step takes some milliseconds, mostly of a reader.
+const FOLD_PAUSE: Duration = Duration::from_millis(100);
+/// How often refused callbacks are written down: what a kill may lose of them.
+const REFUSALS_EVERY: Duration = Duration::from_secs(10);
+/// Between two rounds over the last hours of the ledger.
+const BALANCE_EVERY: Duration = Duration::from_secs(15);
 
 /// What housekeeping keeps to.
 #[derive(Debug, Clone)]
@@ -32,12 +41,15 @@ pub struct House {
 /// How long a count of a long queue may take.
 const LONGEST_COUNT: Duration = Duration::from_mins(10);
 
-/// Keeps house until the soft stop: three workers, none of which waits for another.
+/// Keeps house until the soft stop: workers of which none waits for another.
 pub fn start(store: &Store, house: &Arc<House>, tasks: &Tasks) {
     chore(&Progress::new("disk watch"), (store, house, tasks), watch_disk);
     let progress = Progress::new("queue count").bearing(LONGEST_COUNT);
     chore(&progress, (store, house, tasks), recount);
     chore(&Progress::new("purge"), (store, house, tasks), purge);
+    chore(&Progress::new("ledger"), (store, house, tasks), fold_ledger);
+    chore(&Progress::new("refusals"), (store, house, tasks), write_refusals);
+    chore(&Progress::new("ledger's balance"), (store, house, tasks), balance_ledger);
 }
 
 /// Starts one that goes on until the soft stop. Dropped at any await it loses nothing: it keeps nothing.
@@ -113,6 +125,53 @@ async fn purge(store: Store, house: Arc<House>, progress: Progress) {
                     break;
                 }
             }
+        }
+    }
+}
+
+async fn fold_ledger(store: Store, _house: Arc<House>, progress: Progress) {
+    let mut failing = false;
+    loop {
+        progress.begin("bringing the ledger forward");
+        let pause = match store.fold_ledger().await {
+            Ok(more) => {
+                failing = false;
+                if more { FOLD_PAUSE } else { FOLD_EVERY }
+            }
+            Err(error) => {
+                // A store that fails is told of elsewhere.
+                if !failing && !matches!(error, LedgerError::Write(StoreError::Closed)) {
+                    tracing::warn!(%error, "the ledger cannot be brought forward; it is tried again");
+                }
+                failing = true;
+                FOLD_EVERY
+            }
+        };
+        progress.rest();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn write_refusals(store: Store, _house: Arc<House>, progress: Progress) {
+    let mut tick = ticker(REFUSALS_EVERY);
+    loop {
+        progress.rest();
+        tick.tick().await;
+        progress.begin("writing refusals down");
+        if let Err(error) = store.write_refusals().await {
+            tracing::warn!(%error, "refused callbacks could not be written down; they are kept in memory");
+        }
+    }
+}
+
+async fn balance_ledger(store: Store, _house: Arc<House>, progress: Progress) {
+    let mut tick = ticker(BALANCE_EVERY);
+    let mut balance = Balance::default();
+    loop {
+        progress.rest();
+        tick.tick().await;
+        if let Err(error) = balance.round(&store, &progress).await {
+            tracing::warn!(%error, "the ledger could not be compared with the store");
         }
     }
 }

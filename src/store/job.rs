@@ -2,6 +2,7 @@
 
 use super::lanes::Passed;
 use super::seal::Fingerprint;
+use super::sqlite::Fold;
 use super::{
     Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
     NewRecording, Opaque, RecordingSettled, Settlement, StoreError,
@@ -29,6 +30,10 @@ pub(super) enum Job {
     SettleMessages(MessageSettleJob),
     Recording(RecordingJob),
     Purge(PurgeJob, Answer<u64>),
+    /// Adds to the ledger what was found new.
+    Ledger(Box<Fold>, Answer<()>),
+    /// Adds callbacks to it of which nothing is stored: hour, account, reason, callbacks.
+    Refused(Vec<(i64, String, &'static str, i64)>, Answer<()>),
     /// Writes the last frames of the log back, so that it can start over.
     FinishCheckpoint(Answer<()>),
 }

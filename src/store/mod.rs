@@ -13,6 +13,7 @@ mod inbox;
 mod job;
 mod keys;
 mod lanes;
+mod ledger;
 mod look;
 mod memory;
 mod message;
@@ -34,6 +35,10 @@ use health::Health;
 pub use health::Unwell;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
 pub use lanes::{LaneOptions, MOST_LANES};
+pub use ledger::{
+    Book, Day, Delivered, Difference, Entry as LedgerEntry, Erased, Figure, Hour, Hours, Ledger,
+    LedgerError, Places, Reconciled,
+};
 pub use look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
     QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
@@ -57,8 +62,9 @@ pub use seal::{KEY_LEN, KeyRing, SealError};
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
 use crate::model::{AccountName, Meaning, Record};
+use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
-use crate::telemetry::{Metrics, Progress};
+use crate::telemetry::{Metrics, Progress, Refusals};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
@@ -83,6 +89,9 @@ pub struct Store {
     directory: Arc<Path>,
     audio: recording::AudioFiles,
     lanes: Arc<[LaneOptions]>,
+    refusals: Refusals,
+    folded: Arc<ledger::Folded>,
+    ledger_metrics: Arc<LedgerMetrics>,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -278,6 +287,7 @@ impl Store {
         let audio = recording::AudioFiles::of(&options.directory);
         let lanes = options.lanes.as_slice().into();
         let directory = options.directory.as_path().into();
+        let refusals = Refusals::new(clock.clone());
         Ok(Store {
             jobs,
             shared,
@@ -288,6 +298,9 @@ impl Store {
             directory,
             audio,
             lanes,
+            refusals,
+            folded: Arc::default(),
+            ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
             _lock: lock,
         })
     }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 mod first;
 mod second;
@@ -288,6 +289,25 @@ pub(super) fn decode_page(
         });
     }
     Ok(callbacks)
+}
+
+/// Whose the callbacks of a page are and how many there are of each hour since 1970, without copying them.
+pub(super) fn tally_page(bytes: &[u8]) -> Result<BTreeMap<(i64, String), i64>, UnknownLayout> {
+    let (PAGE, packed) = split_version(bytes)? else { return Err(UnknownLayout) };
+    let page = lz4_flex::decompress_size_prepended(packed).map_err(|_| UnknownLayout)?;
+    let (mut rest, mut tally) = (page.as_slice(), BTreeMap::new());
+    while !rest.is_empty() {
+        let (paged, after): (PagedCallback<'_>, _) =
+            postcard::take_from_bytes(rest).map_err(|_| UnknownLayout)?;
+        rest = after;
+        *tally.entry((hour(paged.received_at), paged.account.into_owned())).or_default() += 1;
+    }
+    Ok(tally)
+}
+
+/// The hour since 1970 that a stored time lies in.
+pub(super) fn hour(millis: i64) -> i64 {
+    millis / 3_600_000
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, UnknownLayout> {

@@ -1,6 +1,7 @@
 //! What happens to callbacks between the socket and the hand-over.
 
 use super::metrics::{Metric, Metrics, Row};
+use super::refusals::Refusals;
 use super::seldom::Seldom;
 use crate::model::AccountName;
 use ::metrics::{Counter, Gauge, Histogram};
@@ -80,6 +81,8 @@ pub struct Reasons<'a> {
 #[derive(Debug)]
 pub struct AccountTelemetry {
     account: AccountName,
+    /// For the ledger: whatever is not stored counts.
+    refusals: Refusals,
     accepted: Counter,
     duplicate: Counter,
     busy: Counter,
@@ -104,11 +107,17 @@ pub struct AccountTelemetry {
 impl AccountTelemetry {
     /// The handles of an account.
     #[must_use]
-    pub fn new(metrics: &Metrics, account: &AccountName, reasons: Reasons<'_>) -> AccountTelemetry {
+    pub fn new(
+        metrics: &Metrics,
+        account: &AccountName,
+        reasons: Reasons<'_>,
+        refusals: &Refusals,
+    ) -> AccountTelemetry {
         let name = account.as_str();
         let outcome = |outcome| metrics.counter(&OUTCOMES, [name, outcome]);
         AccountTelemetry {
             account: account.clone(),
+            refusals: refusals.clone(),
             accepted: outcome("accepted"),
             duplicate: outcome("duplicate"),
             busy: outcome("busy"),
@@ -146,6 +155,7 @@ impl AccountTelemetry {
     /// It was told to come back.
     pub fn busy(&self, reason: &'static str) {
         self.busy.increment(1);
+        self.refusals.count(&self.account, reason);
         self.busy_reasons.count(reason);
         if let Some(held_back) = self.busy_log.now() {
             let account = self.account.as_str();
@@ -156,6 +166,7 @@ impl AccountTelemetry {
     /// It was not believed.
     pub fn refused(&self, reason: &'static str) {
         self.refused.increment(1);
+        self.refusals.count(&self.account, reason);
         self.refused_reasons.count(reason);
         if let Some(held_back) = self.refused_log.now() {
             let account = self.account.as_str();
@@ -166,11 +177,13 @@ impl AccountTelemetry {
     /// It was believed, and told that it cannot be read.
     pub fn unreadable(&self) {
         self.unreadable.increment(1);
+        self.refusals.count(&self.account, "unreadable");
     }
 
     /// Its body is, or says it is, larger than the cap.
     pub fn too_large(&self, cap: usize) {
         self.too_large.increment(1);
+        self.refusals.count(&self.account, "too_large");
         if let Some(held_back) = self.too_large_log.now() {
             let account = self.account.as_str();
             tracing::warn!(account, cap, held_back, "callback's body is over the cap");
@@ -180,6 +193,7 @@ impl AccountTelemetry {
     /// Its body did not come in time.
     pub fn too_slow(&self) {
         self.too_slow.increment(1);
+        self.refusals.count(&self.account, "too_slow");
         if let Some(held_back) = self.too_slow_log.now() {
             let account = self.account.as_str();
             tracing::warn!(account, held_back, "callback's body did not come in time");
@@ -189,16 +203,19 @@ impl AccountTelemetry {
     /// Its peer went away before the end of the body.
     pub fn cut_off(&self) {
         self.cut_off.increment(1);
+        self.refusals.count(&self.account, "cut_off");
     }
 
     /// It came by a method that its carrier does not use.
     pub fn wrong_method(&self) {
         self.wrong_method.increment(1);
+        self.refusals.count(&self.account, "wrong_method");
     }
 
     /// Its body came in an encoding that the account does not take.
     pub fn encoding(&self) {
         self.encoding.increment(1);
+        self.refusals.count(&self.account, "encoding");
     }
 
     /// It was answered.

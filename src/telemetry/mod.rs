@@ -10,12 +10,14 @@ pub mod identity;
 pub mod ingress;
 pub mod intake;
 pub mod invitations;
+pub mod ledger;
 pub mod link;
 pub mod logging;
 pub mod messages;
 pub mod metrics;
 pub mod net;
 pub mod recordings;
+pub mod refusals;
 pub mod reload;
 pub mod seldom;
 pub mod store;
@@ -23,6 +25,7 @@ pub mod workers;
 
 pub use health::{Health, Progress};
 pub use metrics::Metrics;
+pub use refusals::Refusals;
 
 use metrics::Row;
 
@@ -36,6 +39,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
+    ("Ledger", ledger::TABLE),
     ("Forwarding", egress::TABLE),
     ("Identity", identity::TABLE),
     ("Messages", messages::TABLE),

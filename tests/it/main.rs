@@ -38,6 +38,7 @@ mod sick_store_recovers;
 mod strangers_are_configuration;
 mod support;
 mod survives_kill;
+mod the_ledger_balances;
 mod the_national_family_is_spoken;
 mod the_platform_knows_us;
 mod the_platform_sets_the_pace;

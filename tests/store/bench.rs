@@ -211,8 +211,17 @@ impl Bench {
         }
     }
 
-    /// Erases all that is older than `keep`.
+    /// Brings the ledger forward until it is up to date.
+    pub(crate) async fn fold(&self) {
+        // Once to the end of the rotation where it stands, and once through all of it.
+        for _ in 0..2 {
+            while self.store().fold_ledger().await.expect("it folds") {}
+        }
+    }
+
+    /// Erases all that is older than `keep` and in the ledger, which is all.
     pub(crate) async fn purge(&self, keep: Duration) {
+        self.fold().await;
         let keep = Retention { callbacks: keep, records: keep, keys: keep };
         while self.store().purge(&keep, 1000).await.expect("it purges") > 0 {}
     }

@@ -215,6 +215,7 @@ async fn a_purge_erases_what_is_old_and_delivered_and_keeps_the_order() {
     bench.commit(bench.rating("new", Level::Fair)).await;
     let day = Duration::from_secs(86_400);
     let keep = Retention { callbacks: day, records: day, keys: day };
+    bench.fold().await;
     while bench.store().purge(&keep, 100).await.expect("it purges") > 0 {}
     let counts = bench.store().counts().await.expect("it counts");
     assert_eq!((counts.callbacks, counts.records, counts.pending), (1, 2, 2));
@@ -237,6 +238,7 @@ async fn dead_letters_at_the_old_end_do_not_hold_up_a_purge() {
     bench.commit(bench.rating("new", Level::Fair)).await;
     let day = Duration::from_secs(86_400);
     let keep = Retention { callbacks: day, records: day, keys: day };
+    bench.fold().await;
     while bench.store().purge(&keep, 2).await.expect("it purges") > 0 {}
     let counts = bench.store().counts().await.expect("it counts");
     assert_eq!((counts.records, counts.dead, counts.pending), (5, 4, 1));

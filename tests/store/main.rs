@@ -8,6 +8,7 @@ mod contract;
 mod dead;
 mod dialogues;
 mod lanes;
+mod ledger;
 mod messages;
 mod migrated;
 mod orders;

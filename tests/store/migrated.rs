@@ -6,6 +6,12 @@ use bridge8890::store::{Matched, OpenError, Operator};
 
 /// What the migrations after the first have added, taken back.
 const TO_FIRST: &str = "
+    DROP TABLE ledger;
+    DROP TABLE ledger_refused;
+    DROP TABLE ledger_lane;
+    DROP TABLE ledger_open;
+    DROP TABLE ledger_fold;
+    ALTER TABLE lane DROP COLUMN ledger_seq;
     DROP TABLE dead_replay;
     DROP INDEX dead_letter_died;
     DROP INDEX dead_letter_class;

@@ -162,6 +162,7 @@ async fn an_old_callback_with_readable_neighbours_is_left_alone() {
     let keep =
         bridge8890::store::Retention { callbacks: 30 * DAY, records: 30 * DAY, keys: WINDOW };
     let asked = bench.store().rereads(1).await.expect("it reads");
+    bench.fold().await;
     while bench.store().purge(&keep, 100).await.expect("it purges") > 0 {}
     let callback = asked[0].callback.as_ref().expect("it is kept");
     let late = bench.store().commit_reread(callback, &[entry(&bench, "a")], Vec::new()).await;
@@ -180,6 +181,7 @@ async fn keys_that_are_purged_make_it_too_old_whatever_window_is_named() {
     bench.file_keys("run").await;
     bench.clock.advance(2 * DAY);
     let keep = bridge8890::store::Retention { callbacks: 30 * DAY, records: 30 * DAY, keys: DAY };
+    bench.fold().await;
     while bench.store().purge(&keep, 100).await.expect("it purges") > 0 {}
     let requested = request(&bench, &all()).await;
     assert_eq!((requested.callbacks, requested.too_old), (Vec::new(), 1));

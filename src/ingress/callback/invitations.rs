@@ -3,6 +3,7 @@
 use super::Callbacks;
 use crate::carrier::Denied;
 use crate::config;
+use crate::ingress::Ground;
 use crate::ingress::admit::Shed;
 use crate::ingress::body::{self, Unreadable};
 use crate::ingress::gate;
@@ -12,7 +13,6 @@ use crate::intake::Invitations;
 use crate::intake::invitations::{self, Call, Refusal};
 use crate::net::Response;
 use crate::signature::Distrust;
-use crate::telemetry::Metrics;
 use crate::telemetry::ingress::{AccountTelemetry, Reasons};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
@@ -36,11 +36,12 @@ struct Reason<'a> {
 }
 
 impl Inviting {
-    pub(super) fn new(invitations: Invitations, metrics: &Metrics) -> Inviting {
+    pub(super) fn new(invitations: Invitations, ground: &Ground) -> Inviting {
         let refused = Denied::ALL.map(Denied::name);
         let reasons = Reasons { refused: &refused, busy: &Shed::NAMES };
-        let account = config::Invitations::account();
-        Inviting { invitations, telemetry: AccountTelemetry::new(metrics, account, reasons) }
+        let (account, refusals) = (config::Invitations::account(), ground.intake.refusals());
+        let telemetry = AccountTelemetry::new(&ground.metrics, account, reasons, refusals);
+        Inviting { invitations, telemetry }
     }
 
     /// Whether it is what answers at this path; a slash at its end says nothing.

@@ -3,6 +3,7 @@
 use super::group::Added;
 use super::inbox::Concluding;
 use super::lease::{self, Changed, Settling};
+use super::ledger::Fold;
 use super::message;
 use super::script::{Done, Place};
 use crate::store::job::{
@@ -13,6 +14,12 @@ use crate::store::{Committed, Concluded, LeaseToken, Settlement, StoreError};
 use crate::telemetry::store as telemetry;
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// What the ledger takes in.
+pub(super) type Folds = Vec<(Box<Fold>, Answer<()>)>;
+
+/// Hour, account, reason and number of callbacks that were refused.
+pub(super) type AllRefused = Vec<(Vec<(i64, String, &'static str, i64)>, Answer<()>)>;
 
 /// What one transaction is to hold.
 #[derive(Default)]
@@ -26,6 +33,8 @@ pub(super) struct Group {
     pub(super) message_settlements: Vec<MessageSettleJob>,
     pub(super) recordings: Vec<RecordingJob>,
     pub(super) purges: Vec<(PurgeJob, Answer<u64>)>,
+    pub(super) folds: Folds,
+    pub(super) refused: AllRefused,
     pub(super) checkpoints: Vec<Answer<()>>,
 }
 
@@ -126,6 +135,8 @@ impl Group {
             Job::SettleMessages(job) => self.message_settlements.push(job),
             Job::Recording(job) => self.recordings.push(job),
             Job::Purge(job, answer) => self.purges.push((job, answer)),
+            Job::Ledger(fold, answer) => self.folds.push((fold, answer)),
+            Job::Refused(rows, answer) => self.refused.push((rows, answer)),
             Job::FinishCheckpoint(answer) => self.checkpoints.push(answer),
         }
     }
@@ -174,6 +185,8 @@ impl Group {
         self.message_settlements.into_iter().for_each(|job| drop(job.answer.send(Err(error()))));
         self.recordings.into_iter().for_each(|job| job.refuse(error()));
         self.purges.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.folds.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
+        self.refused.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error()))));
         self.checkpoints.into_iter().for_each(|answer| drop(answer.send(Err(error()))));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::filed::Filed;
 use super::lease;
+use super::ledger;
 use super::pack::Pack;
 use super::plan::{self, HeldRow, Plan, RecordTuple};
 use super::script::{Done, Place, Script};
@@ -117,7 +118,10 @@ pub(super) fn add_planned(
                 value ->> 6, value ->> 7
              FROM json_each(?)",
         );
-        script.bind(rows);
+        script.bind(rows.clone());
+        if queued_at.is_some() {
+            ledger::add_late_notes(script, rows);
+        }
     }
     Ok(Added { records, held, lessening })
 }

@@ -8,6 +8,7 @@ mod gathered;
 mod group;
 mod inbox;
 mod lease;
+mod ledger;
 mod memory;
 mod message;
 mod open;
@@ -26,6 +27,7 @@ mod traces;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
+pub(super) use ledger::{Fold, FoldedTo, HourSpan};
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
 pub(super) use orders::{note_trouble, order};

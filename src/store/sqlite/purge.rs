@@ -4,7 +4,7 @@ use super::writer::State;
 use super::{first_row_of_run, message};
 use crate::store::job::PurgeJob;
 use crate::store::keys::{self, KeyKind, RUNS_PER_FILTER};
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 /// Erases at most `job.limit` rows of each kind, and returns how many old ones it looked at. What
 /// is not delivered is never touched, and the newest rows stay whatever their age, since the next
@@ -26,14 +26,15 @@ pub(super) async fn purge(
                 SELECT first_seq FROM
                     (SELECT first_seq, received_at FROM callback_page ORDER BY first_seq LIMIT ?)
                 WHERE received_at < ?)
-             AND first_seq < (SELECT max(first_seq) FROM callback_page)",
+             AND first_seq < (SELECT max(first_seq) FROM callback_page)
+             AND first_seq <= (SELECT pages_to FROM ledger_fold)",
             callbacks,
         ),
         (
             "DELETE FROM note WHERE (callback, item) IN (
                 SELECT callback, item FROM
                     (SELECT callback, item, received_at FROM note ORDER BY callback, item LIMIT ?)
-                WHERE received_at < ?)",
+                WHERE received_at < ? AND callback <= (SELECT notes_to FROM ledger_fold))",
             callbacks,
         ),
         (
@@ -45,6 +46,9 @@ pub(super) async fn purge(
     ] {
         let erased = sqlx::query(sql).bind(job.limit).bind(before).execute(&mut *connection);
         looked_at += erased.await?.rows_affected();
+    }
+    if looked_at > 0 {
+        note_erased(connection, "callbacks_erased", callbacks).await?;
     }
     message::drop_expired_calls(connection, job.now.as_millisecond()).await?;
     looked_at += message::purge(connection, records, job.limit).await?;
@@ -72,6 +76,16 @@ async fn drop_rereads(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Has the ledger know from before when it alone remembers.
+async fn note_erased(
+    connection: &mut SqliteConnection,
+    what: &str,
+    before: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = format!("UPDATE ledger_fold SET {what} = max({what}, ?)");
+    sqlx::query(AssertSqlSafe(sql)).bind(before).execute(connection).await.map(drop)
 }
 
 /// Goes on behind the records that the last step looked at, so that dead letters at the old end
@@ -106,11 +120,19 @@ async fn purge_records(
          WHERE NOT EXISTS (SELECT 1 FROM outbox
                            WHERE lane IN (SELECT id FROM lane) AND seq = old.value)
            AND NOT EXISTS (SELECT 1 FROM dead_letter
-                           WHERE lane IN (SELECT id FROM lane) AND seq = old.value)",
+                           WHERE lane IN (SELECT id FROM lane) AND seq = old.value)
+           AND NOT EXISTS (SELECT 1 FROM ledger_open
+                           WHERE lane IN (SELECT id FROM lane) AND seq = old.value)
+           AND value <= (SELECT records_to FROM ledger_fold)
+           AND NOT EXISTS (SELECT 1 FROM lane WHERE value > ledger_seq
+                           AND value >= first_seq AND value <= coalesce(last_seq, value))",
     )
     .bind(super::json_list(old))
     .fetch_all(&mut *connection)
     .await?;
+    if !ended.is_empty() {
+        note_erased(connection, "records_erased", before).await?;
+    }
     let ended = super::json_list(ended);
     sqlx::query(
         "DELETE FROM attempt WHERE lane IN (SELECT id FROM lane)

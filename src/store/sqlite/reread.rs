@@ -2,6 +2,7 @@
 
 use super::filed::Filed;
 use super::group::{self, Added};
+use super::ledger;
 use super::plan::{self, Noted};
 use super::script::Script;
 use super::writer::State;
@@ -36,6 +37,7 @@ pub(super) async fn reread(
     let filed = Filed::of_items(connection, &state.keys, &job.items).await?;
     let (plan, fresh) = plan::reread(state, &filed, job, noted, now);
     let mut script = Script::default();
+    ledger::forget_garbled(&mut script, job.seq.0);
     script.add("DELETE FROM note WHERE callback = ? AND outcome = 'garbled'");
     script.bind(job.seq.0);
     script.add("DELETE FROM reread WHERE callback = ?");

@@ -5,13 +5,13 @@
 //! sync of the disk whatever it holds.
 
 use super::filed::Filed;
-use super::gathered::{AllLeasing, AllSettling, Group, Written};
+use super::gathered::{AllLeasing, AllRefused, AllSettling, Folds, Group, Written};
 use super::inbox::{self, Standing};
 use super::script::Script;
-use super::{checkpoint, group, lease, message, open, purge, recording, reread};
+use super::{checkpoint, group, lease, ledger, message, open, purge, recording, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
-use crate::store::job::{Job, PurgeJob, RereadJob};
+use crate::store::job::{Answer, Job, PurgeJob, RereadJob};
 use crate::store::keys::KeyIndex;
 use crate::store::{Committed, LeaseToken, Shared, StoreError};
 use crate::telemetry::{Progress, store as telemetry};
@@ -122,6 +122,8 @@ impl Writer {
         let purges = std::mem::take(&mut group.purges);
         let rereads = std::mem::take(&mut group.rereads);
         let recordings = std::mem::take(&mut group.recordings);
+        let folds = std::mem::take(&mut group.folds);
+        let refused = std::mem::take(&mut group.refused);
         if !group.is_empty() {
             let started = tokio::time::Instant::now();
             match self.transact(&mut group).await {
@@ -162,6 +164,7 @@ impl Writer {
             }
             drop(answer.send(purged.map_err(|error| StoreError::Database(error.to_string()))));
         }
+        self.serve_ledger(folds, refused).await;
         for answer in checkpoints {
             let done = checkpoint::passive(&mut self.connection).await;
             let done = done.map(drop).map_err(|error| StoreError::Database(error.to_string()));
@@ -283,6 +286,36 @@ impl Writer {
         let done = reread::reread(connection, &mut self.state, &lanes, sealer, job, now).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(done)
+    }
+
+    /// Adds to the ledger, in small transactions of their own.
+    async fn serve_ledger(&mut self, folds: Folds, refused: AllRefused) {
+        for (fold, answer) in folds {
+            let written = match self.usable().await {
+                Ok(()) => ledger::write(&mut self.connection, &fold).await,
+                Err(error) => Err(error),
+            };
+            self.answer(written, answer);
+        }
+        for (rows, answer) in refused {
+            let written = match self.usable().await {
+                Ok(()) => ledger::write_refused(&mut self.connection, &rows).await,
+                Err(error) => Err(error),
+            };
+            self.answer(written, answer);
+        }
+    }
+
+    /// Leaves what a failed transaction left open.
+    async fn usable(&mut self) -> Result<(), sqlx::Error> {
+        if self.stale { self.recover().await } else { Ok(()) }
+    }
+
+    fn answer(&mut self, written: Result<(), sqlx::Error>, answer: Answer<()>) {
+        if let Err(error) = &written {
+            self.fail(&error.to_string());
+        }
+        drop(answer.send(written.map_err(|error| StoreError::Database(error.to_string()))));
     }
 
     async fn purge(&mut self, job: &PurgeJob) -> Result<u64, sqlx::Error> {

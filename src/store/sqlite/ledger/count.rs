@@ -1,0 +1,226 @@
+//! Counting everything anew, straight from the tables, beside the ledger as of the same moment.
+
+use super::{place, read};
+use crate::store::ReadError;
+use crate::store::ledger::{Book, Day, Delivered, Entry, Erased, Hour, Hours, Reconciled, compare};
+use crate::store::rows::timestamp;
+use crate::store::sqlite::read::Reader;
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use std::collections::BTreeMap;
+
+/// Records counted by one statement.
+const STEP: i64 = 20_000;
+
+/// What is in a record's columns of its hour and account.
+const OF: &str = "r.received_at / 3600000, r.account";
+
+/// How far the ledger is, as of the moment.
+struct Upto {
+    pages: i64,
+    notes: i64,
+    records: i64,
+}
+
+impl Reader {
+    /// Compares the ledger of some hours with a full count, both as of one moment: so the log of the database grows for as
+    /// long as this takes.
+    pub(in crate::store) async fn reconcile(
+        &self,
+        hours: Hours,
+        mut progress: impl FnMut(i64, i64),
+    ) -> Result<Reconciled, ReadError> {
+        let mut moment = self.pool.begin().await?;
+        let row = sqlx::query(
+            "SELECT pages_to, notes_to, records_to, callbacks_erased, records_erased,
+                coalesce((SELECT min(seq) FROM record), 1) FROM ledger_fold",
+        )
+        .fetch_one(&mut *moment)
+        .await?;
+        let upto = Upto { pages: row.get(0), notes: row.get(1), records: row.get(2) };
+        let before = |place| Some(row.get::<i64, _>(place)).filter(|at| *at > 0).map(timestamp);
+        let erased = Erased { callbacks: before(3), records: before(4) };
+        let mut ledger = read::entries(&mut moment, hours).await?;
+        let mut count = Count { hours, ..Count::default() };
+        self.count_callbacks(&mut moment, &mut count, &upto).await?;
+        let first: i64 = row.get(5);
+        let mut after = first - 1;
+        while after < upto.records {
+            let to = upto.records.min(after + STEP);
+            count.records(&mut moment, (after, to)).await?;
+            bring_forward(&mut moment, &mut ledger, (after, to), hours).await?;
+            after = to;
+            progress(after - first + 1, upto.records - first + 1);
+        }
+        moment.rollback().await?;
+        let Count { book, delivered, .. } = count;
+        let (compared, differences) = compare(&ledger, &book, erased);
+        Ok(Reconciled { compared, differences, delivered, erased })
+    }
+
+    async fn count_callbacks(
+        &self,
+        moment: &mut SqliteConnection,
+        count: &mut Count,
+        upto: &Upto,
+    ) -> Result<(), ReadError> {
+        let mut pages = sqlx::query(
+            "SELECT first_seq, count, received_at, sealed FROM callback_page
+             WHERE first_seq <= ? ORDER BY first_seq",
+        )
+        .bind(upto.pages)
+        .fetch(&mut *moment);
+        while let Some(page) = pages.try_next().await? {
+            let sums = self.tally(page.get(0), (page.get(1), page.get(2)), page.get(3));
+            for ((hour, account), callbacks) in sums {
+                if let Some(entry) = count.entry(hour, account) {
+                    entry.callbacks += callbacks;
+                }
+            }
+        }
+        drop(pages);
+        let notes = sqlx::query(
+            "SELECT received_at / 3600000, account, sum(repeats IS NOT NULL), sum(repeats IS NULL)
+             FROM note WHERE callback <= ? GROUP BY 1, 2",
+        );
+        for row in notes.bind(upto.notes).fetch_all(moment).await? {
+            if let Some(entry) = count.entry(row.get(0), row.get(1)) {
+                (entry.repeats, entry.notes) = (row.get(2), row.get(3));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A full count of some hours, under way.
+struct Count {
+    hours: Hours,
+    book: Book,
+    delivered: BTreeMap<(String, Day), Delivered>,
+}
+
+impl Default for Count {
+    fn default() -> Count {
+        let hours = Hours { since: Hour(0), until: Hour(0) };
+        Count { hours, book: Book::new(), delivered: BTreeMap::new() }
+    }
+}
+
+impl Count {
+    fn entry(&mut self, hour: i64, account: String) -> Option<&mut Entry> {
+        let hour = Hour(hour);
+        let asked = hour >= self.hours.since && hour < self.hours.until;
+        asked.then(|| self.book.entry((hour, account)).or_default())
+    }
+
+    /// Counts the records behind one and up to another.
+    async fn records(
+        &mut self,
+        moment: &mut SqliteConnection,
+        span: (i64, i64),
+    ) -> Result<(), sqlx::Error> {
+        let sql = format!(
+            "SELECT {OF}, count(*) FROM record AS r WHERE r.seq > ? AND r.seq <= ? GROUP BY 1, 2"
+        );
+        for row in rows(moment, sql, span).await? {
+            if let Some(entry) = self.entry(row.get(0), row.get(1)) {
+                entry.records += row.get::<i64, _>(2);
+            }
+        }
+        self.accounted_for(moment, span).await?;
+        for (table, place) in [("outbox", "2"), ("dead_letter", "3"), ("attempt", "p.outcome")] {
+            self.places(moment, (table, place), span).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts what the lanes are held to account for: until it is found in a place, it is in none.
+    async fn accounted_for(
+        &mut self,
+        moment: &mut SqliteConnection,
+        span: (i64, i64),
+    ) -> Result<(), sqlx::Error> {
+        let sql = format!(
+            "SELECT {OF}, l.name, count(*) FROM record AS r CROSS JOIN lane AS l
+             WHERE r.seq > ? AND r.seq <= ? AND {} GROUP BY 1, 2, 3",
+            FOLDED
+        );
+        for row in rows(moment, sql, span).await? {
+            if let Some(entry) = self.entry(row.get(0), row.get(1)) {
+                entry.lanes.entry(row.get(2)).or_default().difference += row.get::<i64, _>(3);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the records of a table that has those in one place.
+    async fn places(
+        &mut self,
+        moment: &mut SqliteConnection,
+        (table, place): (&str, &str),
+        span: (i64, i64),
+    ) -> Result<(), sqlx::Error> {
+        let ended = if table == "attempt" { "AND p.outcome IN (1, 4, 6)" } else { "" };
+        let sql = format!(
+            "SELECT {OF}, l.name, {place}, r.urgent, r.level IS NOT NULL, count(*)
+             FROM lane AS l CROSS JOIN {table} AS p ON p.lane = l.id
+             CROSS JOIN record AS r ON r.seq = p.seq
+             WHERE p.seq > ? AND p.seq <= ? AND {FOLDED} {ended} GROUP BY 1, 2, 3, 4, 5, 6"
+        );
+        for row in rows(moment, sql, span).await? {
+            let (lane, place, records): (String, i64, i64) = (row.get(2), row.get(3), row.get(6));
+            let Some(entry) = self.entry(row.get(0), row.get(1)) else { continue };
+            let places = entry.lanes.entry(lane.clone()).or_default();
+            places.add(place, records);
+            places.difference -= records;
+            let day = self.delivered.entry((lane, Day::of(Hour(row.get(0))))).or_default();
+            *match (place, row.get(4), row.get(5)) {
+                (1, true, _) => &mut day.complaints,
+                (1, false, true) => &mut day.ratings,
+                (1, false, false) => &mut day.not_rated,
+                (6, ..) => continue,
+                _ => &mut day.unsure,
+            } += records;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the ledger has taken a record in for a lane.
+const FOLDED: &str =
+    "r.seq >= l.first_seq AND r.seq <= coalesce(l.last_seq, r.seq) AND r.seq <= l.ledger_seq";
+
+/// Moves what has come into another place since the ledger looked.
+async fn bring_forward(
+    moment: &mut SqliteConnection,
+    ledger: &mut Book,
+    span: (i64, i64),
+    hours: Hours,
+) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "SELECT {OF}, l.name, o.place, {} AS now, count(*)
+         FROM lane AS l CROSS JOIN ledger_open AS o ON o.lane = l.id
+         CROSS JOIN record AS r ON r.seq = o.seq
+         WHERE o.seq > ? AND o.seq <= ? AND now <> o.place GROUP BY 1, 2, 3, 4, 5",
+        place("o.lane", "o.seq")
+    );
+    for row in rows(moment, sql, span).await? {
+        let hour = Hour(row.get(0));
+        if hour < hours.since || hour >= hours.until {
+            continue;
+        }
+        let entry: &mut Entry = ledger.entry((hour, row.get(1))).or_default();
+        let places = entry.lanes.entry(row.get(2)).or_default();
+        places.add(row.get(3), -row.get::<i64, _>(5));
+        places.add(row.get(4), row.get(5));
+    }
+    Ok(())
+}
+
+async fn rows(
+    moment: &mut SqliteConnection,
+    sql: String,
+    (after, to): (i64, i64),
+) -> Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(sql)).bind(after).bind(to).fetch_all(moment).await
+}

@@ -1,0 +1,223 @@
+//! Looking for what the ledger has not taken in yet, on a connection that cannot write.
+
+use super::place;
+use crate::store::ReadError;
+use crate::store::rows;
+use crate::store::sqlite::read::Reader;
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Row};
+use std::collections::BTreeMap;
+
+/// Bytes of pages that one step opens, beyond which it takes no further page.
+const PAGE_BYTES: usize = 1 << 20;
+/// Rows of a kind in one step.
+const ROWS: i64 = 2_000;
+/// Notes in one step: these are counted by the writer.
+const NOTES: i64 = 500;
+
+/// Where the rotation among open records stands, by lane and record.
+pub(in crate::store) type FoldedTo = (i64, i64);
+
+/// What one step found.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Fold {
+    /// How many steps had been taken before.
+    pub(super) steps: i64,
+    /// Hour, account, callbacks.
+    pub(super) callbacks: Vec<(i64, String, i64)>,
+    pub(super) pages_to: i64,
+    /// The notes of callbacks up to this one are to be counted.
+    pub(super) notes_to: Option<i64>,
+    /// Hour, account, records, and the first and last of them.
+    pub(super) records: Vec<(i64, String, i64, i64, i64)>,
+    pub(super) records_to: i64,
+    /// Lanes, and their last record now.
+    pub(super) lanes: Vec<[i64; 2]>,
+    /// By how many records the places change: hour, account, lane, place.
+    places: BTreeMap<(i64, String, i64, i64), i64>,
+    /// Lane, record, place.
+    pub(super) open: Vec<[i64; 3]>,
+    /// Lane, record.
+    pub(super) closed: Vec<[i64; 2]>,
+    /// Whether there is more to take in.
+    pub(in crate::store) more: bool,
+}
+
+impl Fold {
+    /// Whether there is anything to write down.
+    pub(in crate::store) fn changes(&self) -> bool {
+        !(self.callbacks.is_empty()
+            && self.notes_to.is_none()
+            && self.records.is_empty()
+            && self.lanes.is_empty()
+            && self.open.is_empty()
+            && self.closed.is_empty())
+    }
+
+    /// The changes of places, one a row.
+    pub(super) fn places(&self) -> Vec<(i64, &str, i64, i64, i64)> {
+        let changed = self.places.iter().filter(|(_, records)| **records != 0);
+        changed
+            .map(|((hour, account, lane, place), records)| {
+                (*hour, account.as_str(), *lane, *place, *records)
+            })
+            .collect()
+    }
+
+    fn moves(&mut self, (hour, account): (i64, &str), (lane, place): (i64, i64), records: i64) {
+        *self.places.entry((hour, account.to_owned(), lane, place)).or_default() += records;
+    }
+}
+
+/// Whether a record in this place may come into another.
+fn is_open(place: i64) -> bool {
+    matches!(place, 0 | 2 | 3)
+}
+
+impl Reader {
+    /// Looks for what is new, and among the open records behind `from` for those that moved. Returns also where the next
+    /// step goes on.
+    pub(in crate::store) async fn fold(
+        &self,
+        from: FoldedTo,
+    ) -> Result<(Fold, FoldedTo), ReadError> {
+        let row = sqlx::query("SELECT pages_to, notes_to, records_to, steps FROM ledger_fold");
+        let row = row.fetch_one(&self.pool).await?;
+        let (pages_to, records_to) = (row.get(0), row.get(2));
+        let mut fold = Fold { steps: row.get(3), pages_to, records_to, ..Fold::default() };
+        self.fold_pages(&mut fold).await?;
+        self.fold_notes(&mut fold, row.get(1)).await?;
+        self.fold_records(&mut fold).await?;
+        self.fold_lanes(&mut fold).await?;
+        let next = self.fold_open(&mut fold, from).await?;
+        Ok((fold, next))
+    }
+
+    async fn fold_pages(&self, fold: &mut Fold) -> Result<(), ReadError> {
+        let mut pages = sqlx::query(
+            "SELECT first_seq, count, received_at, sealed FROM callback_page
+             WHERE first_seq > ? ORDER BY first_seq LIMIT ?",
+        )
+        .bind(fold.pages_to)
+        .bind(ROWS)
+        .fetch(&self.pool);
+        let (mut sums, mut bytes) = (BTreeMap::<(i64, String), i64>::new(), 0);
+        while let Some(page) = pages.try_next().await? {
+            let sealed: &[u8] = page.get(3);
+            bytes += sealed.len();
+            fold.pages_to = page.get(0);
+            for (of, callbacks) in self.tally(fold.pages_to, (page.get(1), page.get(2)), sealed) {
+                *sums.entry(of).or_default() += callbacks;
+            }
+            if bytes > PAGE_BYTES {
+                fold.more = true;
+                break;
+            }
+            // Opening pages takes a while, and others wait for this thread.
+            tokio::task::yield_now().await;
+        }
+        fold.callbacks = sums.into_iter().map(|((hour, account), n)| (hour, account, n)).collect();
+        Ok(())
+    }
+
+    /// Whose callbacks a page holds, by hour. Those of one that cannot be opened belong to `?`.
+    pub(super) fn tally(
+        &self,
+        first: i64,
+        (count, received_at): (i64, i64),
+        sealed: &[u8],
+    ) -> BTreeMap<(i64, String), i64> {
+        let place = rows::page_place(crate::model::CallbackSeq(first));
+        let plain = self.ring.open(&place, sealed).ok();
+        plain
+            .and_then(|plain| rows::tally_page(&plain).ok())
+            .unwrap_or_else(|| BTreeMap::from([((rows::hour(received_at), "?".to_owned()), count)]))
+    }
+
+    async fn fold_notes(&self, fold: &mut Fold, noted: i64) -> Result<(), ReadError> {
+        let (notes, last): (i64, Option<i64>) = sqlx::query_as(
+            "SELECT count(*), max(callback) FROM
+                (SELECT callback FROM note WHERE callback > ? ORDER BY callback, item LIMIT ?)",
+        )
+        .bind(noted)
+        .bind(NOTES)
+        .fetch_one(&self.pool)
+        .await?;
+        fold.notes_to = last;
+        fold.more |= notes == NOTES;
+        Ok(())
+    }
+
+    async fn fold_records(&self, fold: &mut Fold) -> Result<(), ReadError> {
+        let rows = sqlx::query_as(
+            "SELECT received_at / 3600000, account, count(*), min(seq), max(seq) FROM
+                (SELECT seq, received_at, account FROM record WHERE seq > ? ORDER BY seq LIMIT ?)
+             GROUP BY 1, 2",
+        );
+        fold.records = rows.bind(fold.records_to).bind(ROWS).fetch_all(&self.pool).await?;
+        let last = fold.records.iter().map(|(.., last)| *last).max();
+        fold.records_to = last.unwrap_or(fold.records_to);
+        fold.more |= fold.records.iter().map(|(_, _, records, ..)| records).sum::<i64>() == ROWS;
+        Ok(())
+    }
+
+    /// Finds the places of records that are new to a lane, none of which the ledger does not have.
+    async fn fold_lanes(&self, fold: &mut Fold) -> Result<(), ReadError> {
+        let sql = format!(
+            "SELECT r.seq, r.received_at / 3600000, r.account, {}
+             FROM lane AS l CROSS JOIN record AS r ON r.seq > max(l.ledger_seq, l.first_seq - 1)
+                AND r.seq <= ? AND r.seq <= coalesce(l.last_seq, r.seq)
+             WHERE l.id = ? ORDER BY r.seq LIMIT ?",
+            place("l.id", "r.seq")
+        );
+        let lanes: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM lane").fetch_all(&self.pool).await?;
+        for lane in lanes {
+            let rows = sqlx::query_as::<_, (i64, i64, String, i64)>(AssertSqlSafe(sql.clone()));
+            let rows = rows.bind(fold.records_to).bind(lane).bind(ROWS).fetch_all(&self.pool);
+            let rows = rows.await?;
+            fold.more |= i64::try_from(rows.len()) == Ok(ROWS);
+            fold.lanes.extend(rows.last().map(|(seq, ..)| [lane, *seq]));
+            for (seq, hour, account, place) in &rows {
+                fold.moves((*hour, account), (lane, *place), 1);
+                if is_open(*place) {
+                    fold.open.push([lane, *seq, *place]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds open records that are elsewhere by now. One that is gone from `record` stays where it was counted: nothing
+    /// of ours erases it, so that a full count will find it missing.
+    async fn fold_open(&self, fold: &mut Fold, from: FoldedTo) -> Result<FoldedTo, ReadError> {
+        let last: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT lane, seq FROM ledger_open WHERE (lane, seq) > (?, ?)
+             ORDER BY lane, seq LIMIT 1 OFFSET ?",
+        )
+        .bind(from.0)
+        .bind(from.1)
+        .bind(ROWS - 1)
+        .fetch_optional(&self.pool)
+        .await?;
+        let (lane, seq) = last.unwrap_or((i64::MAX, i64::MAX));
+        let sql = format!(
+            "SELECT o.lane, o.seq, r.received_at / 3600000, r.account, o.place, {} AS now
+             FROM ledger_open AS o CROSS JOIN record AS r ON r.seq = o.seq
+             WHERE (o.lane, o.seq) > (?, ?) AND (o.lane, o.seq) <= (?, ?) AND now <> o.place",
+            place("o.lane", "o.seq")
+        );
+        let moved = sqlx::query_as::<_, (i64, i64, i64, String, i64, i64)>(AssertSqlSafe(sql));
+        let moved = moved.bind(from.0).bind(from.1).bind(lane).bind(seq).fetch_all(&self.pool);
+        for (lane, seq, hour, account, before, now) in &moved.await? {
+            fold.moves((*hour, account), (*lane, *before), -1);
+            fold.moves((*hour, account), (*lane, *now), 1);
+            match is_open(*now) {
+                true => fold.open.push([*lane, *seq, *now]),
+                false => fold.closed.push([*lane, *seq]),
+            }
+        }
+        fold.more |= last.is_some();
+        Ok(last.unwrap_or_default())
+    }
+}
