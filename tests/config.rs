@@ -98,6 +98,7 @@ fn the_shipped_defaults_are_the_documented_ones() {
     assert_eq!(config.log.filter, "info");
     assert!(!config.log.json);
     assert_eq!(config.shutdown.grace, seconds(30));
+    assert_eq!(config.watchdog.after, seconds(30));
     assert!(config.warnings.is_empty());
 }
 
@@ -264,6 +265,7 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ("[shutdown]\ngrace = 30", 2, &["is a number, without a unit", "\"10ms\" to \"1h\""]),
     ("[shutdown]\ngrace = \"30\"", 2, &["\"30\" is not a duration", "time unit needed"]),
     ("[shutdown]\ngrace = \"30 parsecs\"", 2, &["is not a duration"]),
+    ("[watchdog]\nafter = \"10ms\"", 2, &["\"10ms\" is out of bounds", "\"1s\" to \"1h\""]),
     ("[http.limits]\nheader_timeout = \"0s\"", 2, &["\"0s\" is out of bounds"]),
     ("[http.limits]\nmax_body = 1048576", 2, &["is a number, without a unit", "\"1 KiB\""]),
     ("[http.limits]\nmax_body = \"1048576\"", 2, &["a size without its unit"]),

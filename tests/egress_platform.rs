@@ -23,7 +23,7 @@ use bridge8890::store::{DeadClass, Leased, Settled};
 use bridge8890::telemetry::{self, Metrics};
 use http::StatusCode;
 use jiff::Timestamp;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -230,6 +230,54 @@ async fn after_an_unknown_outcome_the_same_keys_have_no_second_effect() {
     let landed = far.fly(batch(5)).await;
     assert!(landed.iter().all(|(_, settled)| *settled == Settled::Delivered), "{landed:?}");
     assert_eq!(far.standin.totals().effects.accepted, 5);
+}
+
+#[tokio::test]
+async fn what_an_answer_leaves_unclear_has_one_effect_in_the_end() {
+    let every = Duration::from_millis(1);
+    let cases = [
+        (Mishap::RefuseIn200, 0),
+        (Mishap::DropInAnswer, 3),
+        (Mishap::Riddle, 3),
+        (Mishap::Trickle { every }, 3),
+    ];
+    for (mishap, accepted) in cases {
+        let far = Far::new().await;
+        far.standin.set_faults(mishap.into());
+        let verdict = far.verdict(&batch(3)).await;
+        let delivered = is_each(&verdict, &ItemVerdict::Delivered);
+        assert_eq!(delivered, matches!(mishap, Mishap::Trickle { .. }), "{mishap:?}: {verdict:?}");
+        assert_eq!(far.standin.totals().effects.accepted, accepted, "{mishap:?}");
+        far.standin.set_faults(Faults::default());
+        far.fly(batch(3)).await;
+        assert_eq!(far.standin.totals().effects.accepted, 3, "{mishap:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wish_to_be_left_alone_may_be_a_date() {
+    let far = Far::new().await;
+    let wait = Duration::from_secs(60);
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    far.standin.set_faults(Mishap::RefuseUntil { status, wait }.into());
+    let verdict = far.verdict(&batch(1)).await;
+    let Verdict::Throttled(asked) = verdict else { panic!("{verdict:?}") };
+    assert!(asked >= wait && asked < wait + Duration::from_secs(1), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_narrow_platform_takes_one_after_the_other_and_keeps_what_it_took() {
+    let far = Far::new().await;
+    let narrow = Faults { records_per_second: NonZeroU32::new(20), ..Faults::default() };
+    far.standin.set_faults(narrow);
+    let mut destination = destination(&far.standin, SECRET);
+    destination.request_timeout = Duration::from_millis(300);
+    let impatient = platform(&destination, &far.clock);
+    while far.standin.totals().effects.accepted < 10 {
+        drop(impatient.send(&batch(10)).await);
+    }
+    assert_eq!(far.standin.totals().effects.accepted, 10);
+    assert!(far.standin.totals().requests > 1, "one deadline is too short for all of them");
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) platform: SocketAddr,
     /// Whether its campaign holds conversations, so that every answer is held and concluded.
     pub(crate) converses: bool,
+    /// The most requests to the platform in a second, if there is a limit.
+    pub(crate) rate: Option<u32>,
 }
 
 /// How long a record is leased in load tests; a record that was on its way when the gateway was
@@ -43,6 +45,7 @@ impl Setup {
             admin: free_address()?,
             platform: free_address()?,
             converses: false,
+            rate: None,
         })
     }
 
@@ -52,7 +55,8 @@ impl Setup {
     }
 
     fn configuration(&self) -> String {
-        let Setup { http, admin, platform, .. } = self;
+        let Setup { http, admin, platform, rate, .. } = self;
+        let rate = rate.map(|rate| format!("rate = {rate}")).unwrap_or_default();
         // A path in debug form is a TOML basic string.
         let store = self.store();
         let (lease, timeout) = (LEASE.as_secs(), LEASE.as_secs() / 2);
@@ -80,6 +84,7 @@ allow_http = true
 secret = "env:{variable}"
 request_timeout = "{timeout}s"
 lease = "{lease}s"
+{rate}
 
 [destination.backoff]
 base = "200ms"

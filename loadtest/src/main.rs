@@ -3,6 +3,7 @@
 
 mod bench;
 mod crash;
+mod faults;
 mod fill;
 mod gateway;
 mod generator;
@@ -30,11 +31,12 @@ Examples:
   cargo build --release --workspace                        the gateway and this program
   target/release/loadtest bench                            every figure, against its goal
   target/release/loadtest crash                            50 kills; nothing lost, nothing doubled
+  target/release/loadtest faults                           every fault program; the same, program by program
   target/release/loadtest run 127.0.0.1:8890 --rate 2000   latency at a steady rate
   target/release/loadtest run 127.0.0.1:8890 --rate max    saturation
   target/release/loadtest simulate --config gateway.toml   every carrier, as it would call
 
-Exit status: 0 all well, 1 `crash` found something lost or doubled, `simulate` was surprised, or a command
+Exit status: 0 all well, 1 `crash` or `faults` found something lost or doubled, `simulate` was surprised, or a command
 failed, 2 wrong arguments.";
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +47,8 @@ enum Command {
     Bench(bench::Bench),
     /// Kill the gateway under load and compare what was acknowledged with what arrived.
     Crash(crash::Crash),
+    /// Have the platform misbehave in every way, kill the gateway meanwhile, and compare likewise.
+    Faults(faults::Faults),
     /// Play the carriers of a configuration, and judge the answers as they would.
     Simulate(simulate::Simulate),
     /// Prepare a store with a long history.
@@ -61,6 +65,7 @@ async fn main() -> ExitCode {
         Command::Run(run) => run.run().await.map(|()| true),
         Command::Bench(bench) => bench.run().await.map(|()| true),
         Command::Crash(crash) => crash.run().await,
+        Command::Faults(faults) => faults.run().await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Fill(fill) => fill.run().await.map(|()| true),
         Command::Platform(platform) => platform.run().await.map(|()| true),

@@ -10,28 +10,22 @@ use crate::output;
 use crate::process::Process;
 use anyhow::{Context, ensure};
 use bridge8890::lifecycle::Tasks;
-use bytes::Bytes;
+use bridge8890::standin::faults::Faults;
+use bridge8890::standin::{control, platform};
 use clap::Args;
-use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::{Deserialize, Serialize};
-use std::convert::Infallible;
+use http::{HeaderMap, Method};
+use serde::Serialize;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// Where the stand-in listens and how it behaves.
 #[derive(Debug, Args)]
+#[command(after_help = control::HELP)]
 pub(crate) struct PlatformCommand {
     /// Address to take records on.
     #[arg(long, default_value = "127.0.0.1:18891")]
     listen: SocketAddr,
-    /// Address that answers `GET /totals`.
+    /// Address where it is told what to do wrong, and asked for totals.
     #[arg(long, default_value = "127.0.0.1:18892")]
     control: SocketAddr,
     /// Milliseconds to wait before each answer.
@@ -40,7 +34,7 @@ pub(crate) struct PlatformCommand {
 }
 
 /// What the platform received so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Totals {
     /// Requests that were answered.
     pub(crate) requests: u64,
@@ -50,6 +44,20 @@ pub(crate) struct Totals {
     pub(crate) repeats: u64,
     /// Requests that were not signed as they should be.
     pub(crate) unsigned: u64,
+    /// The most requests in any second.
+    pub(crate) busiest_second: usize,
+}
+
+impl From<platform::Totals> for Totals {
+    fn from(seen: platform::Totals) -> Totals {
+        Totals {
+            requests: seen.requests,
+            effects: seen.effects.accepted,
+            repeats: seen.effects.duplicates,
+            unsigned: seen.unsigned,
+            busiest_second: seen.busiest_second,
+        }
+    }
 }
 
 impl Totals {
@@ -66,9 +74,8 @@ impl PlatformCommand {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let tasks = Tasks::new();
         let delay = Duration::from_millis(self.delay_ms);
-        let platform = Arc::new(Platform::start(self.listen, delay).await?);
-        let control = TcpListener::bind(self.control).await?;
-        tasks.spawn("control", serve_totals(control, Arc::clone(&platform), tasks.clone()));
+        let platform = Platform::start(self.listen, delay).await?;
+        control::start(self.control, platform.stand_in(), &tasks).await?;
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted?,
             ended = end_of_input() => ended?,
@@ -88,20 +95,6 @@ async fn end_of_input() -> std::io::Result<()> {
         drop(ended.send(copied.map(drop)));
     });
     input.await.unwrap_or(Ok(()))
-}
-
-async fn serve_totals(control: TcpListener, platform: Arc<Platform>, tasks: Tasks) {
-    while let Ok((stream, _)) = control.accept().await {
-        let platform = Arc::clone(&platform);
-        tasks.spawn("control connection", async move {
-            let answer = service_fn(|_: Request<Incoming>| {
-                let totals = serde_json::to_vec(&platform.totals()).unwrap_or_default();
-                async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(totals)))) }
-            });
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer).await
-        });
-    }
 }
 
 /// The stand-in as a child process, seen through its totals.
@@ -129,7 +122,16 @@ impl PlatformProcess {
     /// What it received so far.
     pub(crate) async fn totals(&mut self) -> anyhow::Result<Totals> {
         let answer = self.control.get("/totals").await.context("asking the platform")?;
-        serde_json::from_slice::<Totals>(answer.body)?.checked()
+        Totals::from(serde_json::from_slice::<platform::Totals>(answer.body)?).checked()
+    }
+
+    /// Has it misbehave like this from now on.
+    pub(crate) async fn tell(&mut self, faults: &Faults) -> anyhow::Result<()> {
+        let (body, none) = (serde_json::to_vec(faults)?, HeaderMap::new());
+        let answer = self.control.send(&Method::POST, "/faults", &none, &body).await;
+        let status = answer.context("telling the platform")?.status;
+        ensure!(status == 200, "the platform does not understand: {status}");
+        Ok(())
     }
 
     /// Waits until at least so many records had an effect; returns the last totals when they

@@ -299,6 +299,11 @@ impl<T: Telemetry> Lane<T> {
         self.changed.notify_one();
     }
 
+    /// Starts a request whose turn has come; or else says when to try again.
+    fn start(&self) -> Option<Instant> {
+        self.standing().pace.start(Instant::now()).err()
+    }
+
     fn give_back(&self, ticket: Ticket) {
         let mut standing = self.standing();
         standing.breaker.give_back(ticket, Instant::now());
@@ -329,6 +334,9 @@ impl<T: Telemetry> Pass<T> {
         if turn > Instant::now() {
             lane.telemetry.waited_for_rate();
             sleep_until(turn).await;
+        }
+        while let Some(again) = lane.start() {
+            sleep_until(again).await;
         }
         self.started = Instant::now();
     }

@@ -9,10 +9,12 @@
 //! concurrency-limits.
 //!
 //! The rate is even spacing: the generic cell rate algorithm (ITU-T I.371) without a tolerance, so
-//! that no rest is saved up for a burst.
+//! that no rest is saved up for a burst. Who wakes late may follow closely on the one before, but no
+//! second ever holds more starts than the rate.
 
 use super::breaker::Health;
 use crate::config::Destination;
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use tokio::time::Instant;
 /// How long before its turn a request may be made ready: time enough for a lease, and short enough
 /// that nothing urgent comes behind what is leased already.
 const AHEAD: Duration = Duration::from_millis(50);
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// An answer that takes more than one in so many parts of its deadline is a slow one.
 const SLOW: u32 = 2;
@@ -139,6 +143,15 @@ impl Pace {
         self.turns.as_mut().map_or(now, |turns| turns.take(now))
     }
 
+    /// Starts a request whose turn has come, unless a whole second's worth of others did within the
+    /// last second.
+    ///
+    /// # Errors
+    /// When it may try again; nothing has started.
+    pub fn start(&mut self, now: Instant) -> Result<(), Instant> {
+        self.turns.as_mut().map_or(Ok(()), |turns| turns.start(now))
+    }
+
     /// A request has ended that was one of `under_way`, itself included.
     ///
     /// What started before the limit last fell tells of what it fell for, and counts no more.
@@ -181,13 +194,18 @@ impl Pace {
 struct Turns {
     interval: Duration,
     next: Option<Instant>,
+    /// The latest starts, a second's worth at most, the earliest first.
+    started: VecDeque<Instant>,
+    rate: usize,
 }
 
 impl Turns {
     /// The interval is rounded up: a second holds no more than the rate.
     fn new(rate: NonZeroU32) -> Turns {
         let nanoseconds = 1_000_000_000_u64.div_ceil(rate.get().into());
-        Turns { interval: Duration::from_nanos(nanoseconds), next: None }
+        let rate = usize::try_from(rate.get()).unwrap_or(usize::MAX);
+        let interval = Duration::from_nanos(nanoseconds);
+        Turns { interval, next: None, started: VecDeque::new(), rate }
     }
 
     fn next(&self, now: Instant) -> Instant {
@@ -198,6 +216,20 @@ impl Turns {
         let turn = self.next(now);
         self.next = Some(turn + self.interval);
         turn
+    }
+
+    fn start(&mut self, now: Instant) -> Result<(), Instant> {
+        if self.started.len() >= self.rate
+            && let Some(first) = self.started.front()
+        {
+            let free = *first + SECOND;
+            if now < free {
+                return Err(free);
+            }
+            self.started.pop_front();
+        }
+        self.started.push_back(now);
+        Ok(())
     }
 
     /// How many there are until then.
@@ -212,7 +244,6 @@ impl Turns {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::VecDeque;
 
     const SLOW_AFTER: Duration = Duration::from_secs(5);
 
@@ -313,6 +344,34 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_second_holds_more_starts_than_the_rate_however_late_they_wake(
+            rate in 1_u32..40,
+            late in prop::collection::vec(0_u64..300, 1..120),
+        ) {
+            let begin = Instant::now();
+            let mut pace = pace(1..=8, Some(rate));
+            // Each takes its turn ahead and wakes late; whoever wakes early enough may be early in the row.
+            let mut wakes: Vec<Instant> = late
+                .iter()
+                .map(|late| pace.turn(begin) + Duration::from_millis(*late))
+                .collect();
+            wakes.sort_unstable();
+            let mut started: Vec<Instant> = Vec::new();
+            for wake in wakes {
+                let mut now = started.last().map_or(wake, |last| wake.max(*last));
+                while let Err(again) = pace.start(now) {
+                    prop_assert!(again > now && again <= now + SECOND);
+                    now = again;
+                }
+                started.push(now);
+            }
+            for from in &started {
+                let within = started.iter().filter(|it| *it >= from && **it < *from + SECOND);
+                prop_assert!(within.count() <= rate as usize);
+            }
+        }
+
         #[test]
         fn the_limit_stays_within_its_bounds(
             min in 1_usize..20, more in 0_usize..40,

@@ -135,7 +135,12 @@ fn said(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::model::Secret;
+    use crate::standin::platform::Options;
     use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     #[test]
     fn the_examples_of_the_help_are_orders() {
@@ -144,6 +149,44 @@ mod tests {
         for order in orders {
             assert!(Order::read(order.as_bytes()).is_ok(), "{order}");
         }
+    }
+
+    #[tokio::test]
+    async fn it_does_what_it_is_told_and_says_why_not() {
+        let tasks = Tasks::new();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let options = Options {
+            listen: nowhere,
+            secret: Secret::new("a key".into()),
+            faults: Faults::default(),
+            on_record: None,
+        };
+        let stand_in = StandIn::start(options, Clock::system(), &tasks).await.expect("a free port");
+        let address = start(nowhere, stand_in.clone(), &tasks).await.expect("a free port");
+        let post = async |body: &str| {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            let length = body.len();
+            let request = format!(
+                "POST /faults HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(request.as_bytes()).await.expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("it answers");
+            answer
+        };
+        let down = Faults { down: true, ..Faults::default() };
+        assert!(post(r#"{"down":true}"#).await.contains(" 200 "));
+        assert_eq!(stand_in.faults(), down);
+        let wrong = post(r#"{"dwon":true}"#).await;
+        assert!(wrong.contains(" 400 ") && wrong.contains("dwon"), "{wrong}");
+        assert_eq!(stand_in.faults(), down, "what is not understood changes nothing");
+        assert!(post(r#"[{"for":"1ms","faults":{"latency":"1s"}}]"#).await.contains(" 200 "));
+        while stand_in.faults() != Faults::default() {
+            tokio::task::yield_now().await;
+        }
+        let open = SocketAddr::from(([0, 0, 0, 0], 0));
+        assert!(start(open, stand_in, &tasks).await.is_err(), "others could reach it");
+        tasks.abort();
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! `bench`: the limit and the gateway in turn, in one run, so that ratios travel where absolute
 //! figures do not.
 
+mod backlog;
 mod conversation;
 mod drain;
 mod field;
@@ -10,6 +11,7 @@ mod forwarding;
 mod idle;
 mod restart;
 mod round;
+mod slow_platform;
 mod table;
 
 use crate::output;
@@ -47,6 +49,9 @@ pub(crate) struct Bench {
     /// Records stored in that directory, or to be stored where there is none.
     #[arg(long, default_value_t = 1_000_000)]
     stored: u64,
+    /// Records waiting in `backlog`.
+    #[arg(long, default_value_t = 1_000_000)]
+    backlog: u64,
     /// Records waiting in `drain` and `restart`.
     #[arg(long, default_value_t = 200_000)]
     pending: u64,
@@ -104,10 +109,14 @@ enum Scenario {
     Idle,
     /// Answers that are held and then concluded by what is remembered.
     Conversation,
+    /// Carriers at a steady rate while the platform takes one record a second.
+    SlowPlatform,
+    /// A start with a long backlog under a rate, and a fresh complaint meanwhile.
+    Backlog,
 }
 
 impl Scenario {
-    const ALL: [Scenario; 8] = [
+    const ALL: [Scenario; 10] = [
         Scenario::Forwarding,
         Scenario::Forwarding512,
         Scenario::Down,
@@ -116,6 +125,8 @@ impl Scenario {
         Scenario::Restart,
         Scenario::Idle,
         Scenario::Conversation,
+        Scenario::SlowPlatform,
+        Scenario::Backlog,
     ];
 
     async fn measure(self, bench: &Bench, field: &Field) -> anyhow::Result<Findings> {
@@ -141,6 +152,8 @@ impl Scenario {
             }
             Scenario::Idle => idle::measure(field).await,
             Scenario::Conversation => conversation::measure(field, bench.connections).await,
+            Scenario::SlowPlatform => slow_platform::measure(field, bench.connections).await,
+            Scenario::Backlog => backlog::measure(field, bench.backlog).await,
         }
     }
 }

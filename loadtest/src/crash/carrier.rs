@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// One connection's carrier.
-pub(super) struct Persistent {
+pub(crate) struct Persistent {
     synthetic: Synthetic,
     target: SocketAddr,
     clock: Clock,
@@ -19,13 +19,13 @@ pub(super) struct Persistent {
 
 /// What carriers were told.
 #[derive(Debug, Default)]
-pub(super) struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// The ids of acknowledged messages.
-    pub(super) ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
     /// Messages sent again because nobody knew what had become of them.
-    pub(super) resent: u64,
+    pub(crate) resent: u64,
     /// Messages sent again although acknowledged.
-    pub(super) repeated: u64,
+    pub(crate) repeated: u64,
 }
 
 /// How long a carrier waits for an answer.
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const REPEAT_EACH: usize = 100;
 
 impl Acknowledged {
-    pub(super) fn merge(&mut self, other: Acknowledged) {
+    pub(crate) fn merge(&mut self, other: Acknowledged) {
         self.ids.extend(other.ids);
         self.resent += other.resent;
         self.repeated += other.repeated;
@@ -44,7 +44,7 @@ impl Acknowledged {
 }
 
 impl Persistent {
-    pub(super) fn new(seed: u64, stream: u32, target: SocketAddr, clock: Clock) -> Persistent {
+    pub(crate) fn new(seed: u64, stream: u32, target: SocketAddr, clock: Clock) -> Persistent {
         // Streams are kept apart as the generator keeps them.
         let seed = seed.rotate_left(32).wrapping_add(u64::from(stream));
         let synthetic = Synthetic::new(Mix::Benchmark, seed);
@@ -53,7 +53,7 @@ impl Persistent {
     }
 
     /// Sends until there is enough; the message under way is still seen through.
-    pub(super) async fn send_until(mut self, enough: CancellationToken) -> Acknowledged {
+    pub(crate) async fn send_until(mut self, enough: CancellationToken) -> Acknowledged {
         while !enough.is_cancelled() {
             let request = self.synthetic.next(self.clock.now());
             self.see_through(&request).await;

@@ -5,21 +5,21 @@ use std::collections::HashSet;
 
 /// The books, compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     /// Messages that carriers were told are safe.
-    pub(super) acknowledged: usize,
+    pub(crate) acknowledged: usize,
     /// Messages that had an effect at the platform.
-    pub(super) delivered: usize,
+    pub(crate) delivered: usize,
     /// Acknowledged messages without an effect.
-    pub(super) lost: usize,
+    pub(crate) lost: usize,
     /// Effects beyond the first of their message: it came under more than one key.
-    pub(super) double: usize,
+    pub(crate) double: usize,
 }
 
 impl Comparison {
     /// Compares acknowledged messages with the messages behind every effect. Each message causes
     /// exactly one record, as the benchmark's mix promises.
-    pub(super) fn of(acknowledged: &[String], effects: &[String]) -> Comparison {
+    pub(crate) fn of(acknowledged: &[String], effects: &[String]) -> Comparison {
         let acknowledged: HashSet<&str> = acknowledged.iter().map(String::as_str).collect();
         let delivered: HashSet<&str> = effects.iter().map(String::as_str).collect();
         Comparison {
@@ -31,7 +31,7 @@ impl Comparison {
     }
 
     /// Whether nothing was lost or doubled.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.lost == 0 && self.double == 0
     }
 }

@@ -7,16 +7,22 @@ use bridge8890::clock::Clock;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::standin::faults::Faults;
 use bridge8890::standin::platform::{OnRecord, Options, StandIn};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A running stand-in. It serves for as long as this lives.
 pub(crate) struct Platform {
     stand_in: StandIn,
-    tasks: Tasks,
+    _serving: Serving,
     effects: Effects,
+    awaited: Awaited,
 }
+
+/// When awaited messages came, by their ids.
+type Awaited = Arc<Mutex<HashMap<String, Option<Instant>>>>;
 
 /// The carriers' message ids of records that had an effect, one for each effect.
 type Effects = Arc<Mutex<Vec<String>>>;
@@ -29,6 +35,38 @@ impl Platform {
     pub(crate) async fn start(listen: SocketAddr, delay: Duration) -> anyhow::Result<Platform> {
         let faults = Faults { latency: delay, ..Faults::default() };
         Platform::with(listen, faults, Effects::default(), None).await
+    }
+
+    /// Listens, and notes when messages come that are awaited.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub(crate) async fn awaiting(listen: SocketAddr) -> anyhow::Result<Platform> {
+        let awaited = Awaited::default();
+        let note: OnRecord = {
+            let awaited = Arc::clone(&awaited);
+            Box::new(move |seen| {
+                let mut awaited = awaited.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(came) = seen.message_id.and_then(|id| awaited.get_mut(id)) {
+                    came.get_or_insert_with(Instant::now);
+                }
+            })
+        };
+        let effects = Effects::default();
+        let platform = Platform::with(listen, Faults::default(), effects, Some(note)).await?;
+        Ok(Platform { awaited, ..platform })
+    }
+
+    /// Awaits a message from now on.
+    pub(crate) fn expect(&self, message: &str) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.insert(message.to_owned(), None);
+    }
+
+    /// When an awaited message came, if it has.
+    pub(crate) fn came(&self, message: &str) -> Option<Instant> {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.get(message).copied().flatten()
     }
 
     /// Listens, and remembers what caused each effect.
@@ -58,18 +96,18 @@ impl Platform {
         let stand_in = StandIn::start(options, Clock::system(), &tasks)
             .await
             .with_context(|| format!("the platform cannot listen on {listen}"))?;
-        Ok(Platform { stand_in, tasks, effects })
+        let serving = Serving(tasks);
+        Ok(Platform { stand_in, _serving: serving, effects, awaited: Awaited::default() })
     }
 
     /// What it received so far.
     pub(crate) fn totals(&self) -> Totals {
-        let totals = self.stand_in.totals();
-        Totals {
-            requests: totals.requests,
-            effects: totals.effects.accepted,
-            repeats: totals.effects.duplicates,
-            unsigned: totals.unsigned,
-        }
+        self.stand_in.totals().into()
+    }
+
+    /// The stand-in itself, to be told what to do wrong.
+    pub(crate) fn stand_in(&self) -> StandIn {
+        self.stand_in.clone()
     }
 
     /// The message id behind every effect, if it remembers them.
@@ -78,9 +116,12 @@ impl Platform {
     }
 }
 
-impl Drop for Platform {
+/// Ends the stand-in's tasks.
+struct Serving(Tasks);
+
+impl Drop for Serving {
     fn drop(&mut self) {
-        self.tasks.abort();
+        self.0.abort();
     }
 }
 
@@ -99,7 +140,8 @@ mod tests {
         let batch = br#"{"records":[]}"#;
         let answer = connection.send(&Method::POST, "/v1/records", &HeaderMap::new(), batch).await;
         assert_eq!(answer.expect("answered").status, 401);
-        assert_eq!(platform.totals(), Totals { requests: 1, unsigned: 1, ..Totals::default() });
+        let expected = Totals { requests: 1, unsigned: 1, busiest_second: 1, ..Totals::default() };
+        assert_eq!(platform.totals(), expected);
         assert!(platform.totals().checked().is_err());
         assert_eq!(platform.effects(), Vec::<String>::new());
     }
