@@ -2,8 +2,8 @@
 //! found.
 
 use crate::support::{ALIYUN_SMS, Caller, Gateway, Platform, Site, TENCENT_VMS, YUNPIAN, until};
+use bridge8890::clock::Clock;
 use bridge8890::standin::faults::Faults;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::offset;
 use serde_json::Value;
@@ -20,7 +20,7 @@ struct Sums {
 }
 
 fn today() -> Date {
-    offset(8).to_datetime(Timestamp::now()).date()
+    offset(8).to_datetime(Clock::system().now()).date()
 }
 
 async fn sums(site: &Site, began: Date) -> Sums {
