@@ -173,9 +173,13 @@ impl Driver {
         let now = self.clock.now();
         let until = now.checked_add(self.lease).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + self.lease;
-        let Lease { token, items, .. } = self.store.lease(&self.name, asked, until).await?;
+        let Lease { token, items, unreadable, .. } =
+            self.store.lease(&self.name, asked, until).await?;
         self.lane.telemetry.oldest(oldest(&items, now));
-        let found = match items.len() {
+        for _ in 0..unreadable {
+            self.lane.telemetry.settled(RecordResult::Unreadable);
+        }
+        let found = match items.len() + unreadable {
             0 => Found::Nothing,
             some if some < asked => Found::Rest,
             _ => Found::Plenty,
@@ -318,5 +322,6 @@ fn record_result(settled: &Settled) -> RecordResult {
         Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
         Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,
         Settled::Dead { class: DeadClass::Unknown, .. } => RecordResult::Unknown,
+        Settled::Dead { class: DeadClass::Unreadable, .. } => RecordResult::Unreadable,
     }
 }

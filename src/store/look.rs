@@ -1,7 +1,7 @@
 //! What operators are shown of the store.
 
 use super::rows::StoredCallback;
-use crate::model::{AccountName, CallbackSeq, Level, Record, RecordSeq};
+use crate::model::{AccountName, CallbackSeq, Level, Record, RecordId, RecordSeq, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -48,13 +48,29 @@ pub enum RecordState {
     NotForLane,
 }
 
+/// What is left of a record that cannot be opened: it is damaged, or its data key is gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unreadable {
+    /// Which record.
+    pub id: RecordId,
+    /// Which revision of it.
+    pub revision: Revision,
+    /// The account whose callback caused it.
+    pub account: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A found record.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Its place in the order of arrival.
     pub seq: RecordSeq,
-    /// The record.
-    pub record: Record,
+    /// The record, if it can be opened.
+    pub record: Result<Record, Unreadable>,
     /// Where it is.
     pub state: RecordState,
 }
@@ -64,8 +80,8 @@ pub struct Found {
 pub struct RevisionHistory {
     /// Its place in the order of arrival.
     pub seq: RecordSeq,
-    /// The record.
-    pub record: Record,
+    /// The record, if it can be opened.
+    pub record: Result<Record, Unreadable>,
     /// Where it is.
     pub state: RecordState,
     /// What was tried, oldest first.

@@ -37,6 +37,7 @@ pub use lanes::{LaneOptions, MOST_LANES};
 pub use look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
     QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    Unreadable,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{

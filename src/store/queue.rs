@@ -1,7 +1,7 @@
 //! The queue to the platform: lease, settlement, dead letter.
 
 use super::job::{self, Job, LeaseJob};
-use super::{ReadError, Store, StoreError, rows, sqlite};
+use super::{ReadError, Store, StoreError, Unreadable, rows, sqlite};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
@@ -24,8 +24,10 @@ pub struct Lease {
     pub token: LeaseToken,
     /// Until when.
     pub until: Timestamp,
-    /// The records, in the order to send them; empty when nothing is due.
+    /// The records, in the order to send them.
     pub items: Vec<Leased>,
+    /// How many more were due that cannot be opened, and are set aside as dead letters.
+    pub unreadable: usize,
 }
 
 /// One leased record.
@@ -103,16 +105,19 @@ pub enum DeadClass {
     Age,
     /// It may have been taken or not, and must not be taken twice.
     Unknown,
+    /// It cannot be opened: it is damaged, or its data key is gone.
+    Unreadable,
 }
 
 impl DeadClass {
     /// All of them.
-    pub const ALL: [DeadClass; 5] = [
+    pub const ALL: [DeadClass; 6] = [
         DeadClass::Rejected,
         DeadClass::TooLarge,
         DeadClass::Attempts,
         DeadClass::Age,
         DeadClass::Unknown,
+        DeadClass::Unreadable,
     ];
 
     /// The name, as lists and metrics show it.
@@ -124,13 +129,15 @@ impl DeadClass {
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
             DeadClass::Unknown => "unknown",
+            DeadClass::Unreadable => "unreadable",
         }
     }
 }
 
 impl Store {
     /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
-    /// Each lease counts as an attempt from this moment, whatever becomes of the sender.
+    /// Each lease counts as an attempt from this moment, whatever becomes of the sender. What cannot be
+    /// opened is set aside in the same turn, and holds up nothing.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is leased.
@@ -141,15 +148,48 @@ impl Store {
         until: Timestamp,
     ) -> Result<Lease, StoreError> {
         let (lane, now) = (lane.clone(), self.clock.now());
-        let lease = |answer| Job::Lease(LeaseJob { lane, max, now, until, answer });
-        let raw = self.ask(lease).await?;
-        let open = |row: job::LeasedRow| {
-            let record = sqlite::open_record(&self.shared.ring, &row.row)
-                .map_err(|error| StoreError::Database(error.to_string()))?;
-            Ok(Leased { seq: row.seq, attempt: row.attempt, queued_at: row.queued_at, record })
+        let wanted = lane.clone();
+        let wish = |answer| Job::Lease(LeaseJob { lane: wanted, max, now, until, answer });
+        let raw = self.ask(wish).await?;
+        let mut lease =
+            Lease { token: raw.token, until: raw.until, items: Vec::new(), unreadable: 0 };
+        let mut unreadable = Vec::new();
+        for job::LeasedRow { seq, attempt, queued_at, row } in raw.rows {
+            match sqlite::open_record(&self.shared.ring, &row) {
+                Ok(record) => lease.items.push(Leased { seq, attempt, queued_at, record }),
+                Err(bad) => unreadable.push((seq, bad)),
+            }
+        }
+        lease.unreadable = unreadable.len();
+        self.set_aside(lane, lease.token, unreadable).await;
+        Ok(lease)
+    }
+
+    /// Gives up what cannot be opened. If that fails, it is due again when its lease ends.
+    async fn set_aside(
+        &self,
+        lane: LaneName,
+        token: LeaseToken,
+        unreadable: Vec<(RecordSeq, Unreadable)>,
+    ) {
+        if unreadable.is_empty() {
+            return;
+        }
+        let report = SendReport {
+            started_at: self.clock.now(),
+            took: Duration::ZERO,
+            status: None,
+            answer: "not sent: it cannot be opened".to_owned(),
         };
-        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        Ok(Lease { token: raw.token, until: raw.until, items })
+        let dead = |(seq, Unreadable { id, revision, why, .. })| {
+            tracing::error!(%lane, %id, %revision, why, "a record cannot be opened and is set aside");
+            (seq, Settled::Dead { class: DeadClass::Unreadable, reason: why })
+        };
+        let items = unreadable.into_iter().map(dead).collect();
+        let settlement = Settlement { lane: lane.clone(), token, report, items };
+        if let Err(error) = self.settle(settlement).await {
+            tracing::warn!(%lane, %error, "what cannot be opened stays in the queue for now");
+        }
     }
 
     /// Settles what became of leased records. Returns how many were no longer under this lease

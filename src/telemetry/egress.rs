@@ -127,6 +127,8 @@ labels! {
         Age = "dead_age",
         /// A dead letter: what became of it is not known.
         Unknown = "dead_unknown",
+        /// A dead letter: it cannot be opened.
+        Unreadable = "dead_unreadable",
     }
 }
 

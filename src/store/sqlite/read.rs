@@ -8,7 +8,7 @@ use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
-    RecordState, Repeat, RevisionHistory,
+    RecordState, Repeat, RevisionHistory, Unreadable,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -56,7 +56,7 @@ impl Reader {
         let mut found = Vec::new();
         for row in &query.build().fetch_all(&self.pool).await? {
             let seq = RecordSeq(row.get(5));
-            let record = self.open(&record_row(row, 0))?;
+            let record = open_record(&self.ring, &record_row(row, 0));
             let state = self.state(seq).await?;
             found.push(Found { seq, record, state });
         }
@@ -71,7 +71,10 @@ impl Reader {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
         query.push(COLUMNS).push(" FROM record AS r WHERE r.urgent = 0 ORDER BY r.seq DESC LIMIT ");
         let rows = query.push_bind(limit).build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().filter_map(|row| self.open(&record_row(row, 0)).ok()).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| open_record(&self.ring, &record_row(row, 0)).ok())
+            .collect())
     }
 
     async fn records_of(&self, caller: Fingerprint) -> Result<Vec<i64>, ReadError> {
@@ -113,7 +116,7 @@ impl Reader {
             let callback = CallbackSeq(row.get(6));
             history.push(RevisionHistory {
                 seq,
-                record: self.open(&record_row(row, 0))?,
+                record: open_record(&self.ring, &record_row(row, 0)),
                 state: self.state(seq).await?,
                 attempts: self.attempts(seq).await?,
                 callback_seq: callback,
@@ -308,12 +311,23 @@ impl Reader {
     }
 
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
-        open_record(&self.ring, row)
+        open(&self.ring, row)
     }
 }
 
+/// Opens a record, or tells what is left of it.
+pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, Unreadable> {
+    open(ring, row).map_err(|error| Unreadable {
+        id: row.id,
+        revision: row.revision,
+        account: row.account.clone(),
+        received_at: timestamp(row.received_at),
+        why: error.to_string(),
+    })
+}
+
 /// Opens a record's sealed part and puts it together with its columns.
-pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
+fn open(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
     let place = rows::record_place(row.id, row.revision);
     let plain = ring.open(&place, &row.sealed)?;
     let columns = rows::RecordColumns {
