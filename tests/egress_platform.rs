@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
 use bridge8890::clock::{Clock, Entropy};
-use bridge8890::config::{Backoff, Breaker, Destination};
+use bridge8890::config::{Backoff, Breaker, Destination, Queueing};
 use bridge8890::egress::backoff;
 use bridge8890::egress::flight::{Flight, Landed};
 use bridge8890::egress::native::Key;
@@ -95,7 +95,12 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
         ca: None,
         key_id: "k1".to_owned(),
         secret: Secret::new(secret.to_vec()),
-        max_batch: 100,
+        queueing: Queueing {
+            max_batch: 100,
+            max_bytes: 1 << 20,
+            max_delay: Duration::ZERO,
+            urgent_before: Duration::ZERO,
+        },
         concurrency: 4,
         concurrency_min: 1,
         rate: None,

@@ -190,7 +190,7 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         everything: destination.only.is_everything(),
         url: destination.url.to_string(),
         key_id: destination.key_id.clone(),
-        max_batch: destination.max_batch,
+        max_batch: destination.queueing.max_batch,
         concurrency: destination.concurrency,
         concurrency_min: destination.concurrency_min,
         rate: destination.rate,

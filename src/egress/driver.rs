@@ -67,7 +67,8 @@ pub fn start(
     (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
 ) -> Result<(), EgressError> {
-    let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
+    let max_batch =
+        NonZeroUsize::new(destination.queueing.max_batch).ok_or(EgressError::NoBatch)?;
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }

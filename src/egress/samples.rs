@@ -1,6 +1,6 @@
 //! Records and a destination for the tests of this folder.
 
-use crate::config::{Backoff, Breaker, Destination};
+use crate::config::{Backoff, Breaker, Destination, Queueing};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
     Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
@@ -85,7 +85,12 @@ pub(super) fn destination() -> Destination {
         ca: None,
         key_id: "k1".to_owned(),
         secret: Secret::new(b"platform-secret".to_vec()),
-        max_batch: 100,
+        queueing: Queueing {
+            max_batch: 100,
+            max_bytes: 1 << 20,
+            max_delay: Duration::ZERO,
+            urgent_before: Duration::ZERO,
+        },
         concurrency: 4,
         concurrency_min: 1,
         rate: None,

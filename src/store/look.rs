@@ -35,6 +35,8 @@ pub enum RecordState {
         /// Whether somebody is sending it.
         leased: bool,
     },
+    /// In the outbox, behind an earlier record of its case.
+    Behind,
     /// The platform has it.
     Delivered,
     /// Given up.
@@ -239,6 +241,8 @@ pub struct LaneStatus {
     pub leased: i64,
     /// Tried in vain and waiting.
     pub waiting_to_retry: i64,
+    /// Of them waiting for an earlier record of their case.
+    pub behind: i64,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// When the next is due.

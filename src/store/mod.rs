@@ -5,6 +5,7 @@
 //! one transaction or part of one; no other module names the database.
 
 mod callback;
+mod case;
 pub mod data_key;
 mod dead;
 mod health;
@@ -60,6 +61,7 @@ use crate::lifecycle::Tasks;
 use crate::model::{AccountName, Meaning, Record};
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress};
+use case::Ties;
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
@@ -384,7 +386,8 @@ impl Store {
     }
 
     fn seal_records(&self, records: &[Record]) -> Result<Vec<SealedRecord>, StoreError> {
-        let seal = |record: &Record| {
+        let ties = Ties::of_event(records, &self.prints);
+        let seal = |(record, ties): (&Record, Ties)| {
             let plain = rows::encode_record(record)
                 .map_err(|error| StoreError::Database(error.to_string()))?;
             let place = rows::record_place(record.id, record.revision);
@@ -392,6 +395,7 @@ impl Store {
                 id: record.id,
                 revision: record.revision,
                 urgent: record.is_urgent(),
+                ties,
                 passed: Passed::by(&self.lanes, record),
                 level: match record.meaning {
                     Meaning::Rating { level, .. } => Some(level.number()),
@@ -401,7 +405,7 @@ impl Store {
                 sealed: self.shared.sealer().seal(&place, &plain),
             })
         };
-        records.iter().map(seal).collect()
+        records.iter().zip(ties).map(seal).collect()
     }
 
     /// Erases a little of what has been kept long enough. Returns how many rows it looked at; 0 is

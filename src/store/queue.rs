@@ -135,7 +135,8 @@ impl DeadClass {
 }
 
 impl Store {
-    /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
+    /// Leases up to `max` due records of a lane until `until`: complaints near their deadline first, then other
+    /// complaints, then oldest; of each case the first alone, and with the rank of what waits for it.
     /// Each lease counts as an attempt from this moment, whatever becomes of the sender. What cannot be
     /// opened is set aside in the same turn, and holds up nothing.
     ///
@@ -149,7 +150,8 @@ impl Store {
     ) -> Result<Lease, StoreError> {
         let (lane, now) = (lane.clone(), self.clock.now());
         let wanted = lane.clone();
-        let wish = |answer| Job::Lease(LeaseJob { lane: wanted, max, now, until, answer });
+        let near = now.checked_add(self.urgent_before(&lane)).unwrap_or(Timestamp::MAX);
+        let wish = |answer| Job::Lease(LeaseJob { lane: wanted, max, now, until, near, answer });
         let raw = self.ask(wish).await?;
         let mut lease =
             Lease { token: raw.token, until: raw.until, items: Vec::new(), unreadable: 0 };
@@ -163,6 +165,11 @@ impl Store {
         lease.unreadable = unreadable.len();
         self.set_aside(lane, lease.token, unreadable).await;
         Ok(lease)
+    }
+
+    fn urgent_before(&self, lane: &LaneName) -> Duration {
+        let options = self.lanes.iter().find(|options| options.name == *lane);
+        options.map_or(Duration::ZERO, |options| options.urgent_before)
     }
 
     /// Gives up what cannot be opened. If that fails, it is due again when its lease ends.

@@ -10,6 +10,7 @@ mod dialogues;
 mod lanes;
 mod messages;
 mod migrated;
+mod order;
 mod orders;
 mod recordings;
 mod replayed;

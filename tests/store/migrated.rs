@@ -6,6 +6,11 @@ use bridge8890::store::{Matched, OpenError, Operator};
 
 /// What the migrations after the first have added, taken back.
 const TO_FIRST: &str = "
+    DROP INDEX outbox_case;
+    DROP INDEX outbox_call_by;
+    ALTER TABLE outbox DROP COLUMN case_key;
+    ALTER TABLE outbox DROP COLUMN call_by;
+    ALTER TABLE dead_letter DROP COLUMN case_key;
     DROP TABLE dead_replay;
     DROP INDEX dead_letter_died;
     DROP INDEX dead_letter_class;

@@ -202,7 +202,7 @@ async fn a_revision_for_an_operator_tells_no_lane_of_what_is_not_for_it() {
     let mut bench = Bench::new().await;
     let city = LaneName::new("city").expect("a name");
     let only = Selection { levels: vec![Level::VeryDissatisfied], ..Selection::default() };
-    bench.lanes.push(LaneOptions { name: city.clone(), only });
+    bench.lanes.push(LaneOptions { only, ..LaneOptions::of_everything(city.clone()) });
     bench.reopen().await;
     let rating = bench.rating("a", Level::Fair);
     let first = record(&rating).clone();

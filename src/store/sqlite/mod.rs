@@ -11,6 +11,7 @@ mod lease;
 mod memory;
 mod message;
 mod open;
+mod order;
 mod orders;
 mod pack;
 mod plan;

@@ -3,6 +3,7 @@
 use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
+use super::order::{PARKED, RANKS};
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
@@ -199,6 +200,7 @@ impl Reader {
         .fetch_all(&self.pool)
         .await?;
         let state = |row: &SqliteRow| match (row.get(0), row.get(2), row.get::<Option<i64>, _>(3)) {
+            (Some(PARKED), _, _) => RecordState::Behind,
             (Some(due), _, _) => RecordState::Pending {
                 due: timestamp(due),
                 leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
@@ -209,7 +211,7 @@ impl Reader {
             (None, None, _) => RecordState::NotForLane,
         };
         let left = |state: &RecordState| match state {
-            RecordState::Pending { .. } => 0,
+            RecordState::Pending { .. } | RecordState::Behind => 0,
             RecordState::Dead { .. } => 1,
             RecordState::Delivered => 2,
             RecordState::Superseded => 3,
@@ -221,14 +223,16 @@ impl Reader {
     /// What stands in each lane.
     pub(in crate::store) async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
         let rows = sqlx::query(
-            "SELECT l.name, count(o.seq), coalesce(sum(o.urgent), 0), coalesce(sum(o.token <> 0), 0),
+            "SELECT l.name, count(o.seq), coalesce(sum(o.urgent > 0), 0), coalesce(sum(o.token <> 0), 0),
                     coalesce(sum(o.attempts > 0 AND o.token = 0), 0), min(o.queued_at), min(o.due_at),
                     (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id),
                     (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id
-                        AND d.class IN (SELECT value FROM json_each(?)))
+                        AND d.class IN (SELECT value FROM json_each(?))),
+                    coalesce(sum(o.due_at = ?), 0)
              FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
         )
         .bind(theirs()?)
+        .bind(PARKED)
         .fetch_all(&self.pool)
         .await?;
         let status = |row: &SqliteRow| LaneStatus {
@@ -241,6 +245,7 @@ impl Reader {
             next_due: row.get::<Option<i64>, _>(6).map(timestamp),
             dead: row.get(7),
             dead_theirs: row.get(8),
+            behind: row.get(9),
         };
         Ok(rows.iter().map(status).collect())
     }
@@ -299,15 +304,17 @@ impl Reader {
 
     /// When the next record of a lane is due.
     pub(in crate::store) async fn next_due(&self, lane: &str) -> Result<Option<i64>, ReadError> {
-        Ok(sqlx::query_scalar(
-            "SELECT min(due_at) FROM (
-                SELECT min(due_at) AS due_at FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 1
-                UNION ALL
-                SELECT min(due_at) FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 0)",
-        )
-        .bind(lane)
-        .fetch_one(&self.pool)
-        .await?)
+        let mut connection = self.pool.acquire().await?;
+        let lane: Option<i64> = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
+            .bind(lane)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let sql = format!(
+            "{RANKS} SELECT min((SELECT min(due_at) FROM outbox INDEXED BY outbox_due
+                WHERE lane = ? AND urgent = rank.urgent AND due_at < ?)) FROM rank"
+        );
+        let next = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+        Ok(next.bind(lane).bind(lane).bind(lane).bind(PARKED).fetch_one(&mut *connection).await?)
     }
 
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
