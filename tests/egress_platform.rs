@@ -4,11 +4,11 @@
 #![expect(clippy::expect_used, reason = "helpers of tests may fail like tests")]
 
 use bridge8890::clock::{Clock, Entropy};
-use bridge8890::config::{Backoff, Breaker, Destination, Queueing};
+use bridge8890::config::{self, Backoff, Breaker, Destination, Queueing};
 use bridge8890::egress::backoff;
 use bridge8890::egress::flight::{Flight, Landed};
-use bridge8890::egress::native::Key;
-use bridge8890::egress::platform::Platform;
+use bridge8890::egress::native::{Key, Native};
+use bridge8890::egress::platform::{Platform, Sent};
 use bridge8890::egress::verdict::{ItemVerdict, Verdict};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
@@ -53,8 +53,7 @@ impl Far {
     }
 
     async fn verdict(&self, batch: &[Leased]) -> Verdict {
-        let sent = self.platform.send(batch).await;
-        Verdict::of(&sent.answer, batch, now())
+        verdict(&send(&self.platform, batch).await, batch)
     }
 
     /// Sends everything until the flight is over, as the lane does.
@@ -101,6 +100,8 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
             max_delay: Duration::ZERO,
             urgent_before: Duration::ZERO,
         },
+        profile: config::Profile::Native,
+        final_statuses: vec![StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY],
         concurrency: 4,
         concurrency_min: 1,
         rate: None,
@@ -113,6 +114,18 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
 
 fn platform(destination: &Destination, clock: &Clock) -> Platform {
     Platform::new(destination, clock.clone(), Entropy::seeded(1)).expect("a platform")
+}
+
+fn native() -> Native {
+    Native { finals: vec![StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY] }
+}
+
+async fn send(platform: &Platform, batch: &[Leased]) -> Sent {
+    platform.send(native().write(batch).request.expect("all of it")).await
+}
+
+fn verdict(sent: &Sent, batch: &[Leased]) -> Verdict {
+    Verdict::of(&sent.answer, |answer| native().read(answer, batch, now()))
 }
 
 fn batch(size: i64) -> Vec<Leased> {
@@ -224,8 +237,8 @@ async fn a_hanging_platform_costs_no_more_than_the_deadline() {
     far.standin.set_faults(hang);
     let mut destination = destination(&far.standin, SECRET);
     destination.request_timeout = Duration::from_millis(50);
-    let sent = platform(&destination, &far.clock).send(&batch(1)).await;
-    let verdict = Verdict::of(&sent.answer, &batch(1), now());
+    let sent = send(&platform(&destination, &far.clock), &batch(1)).await;
+    let verdict = verdict(&sent, &batch(1));
     assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
     assert!(sent.took >= destination.request_timeout);
 }
@@ -248,15 +261,12 @@ async fn a_platform_that_is_down_holds_the_lane_and_comes_back() {
 async fn a_wrong_signature_is_a_fault() {
     let far = Far::new().await;
     let stranger = platform(&destination(&far.standin, b"another"), &far.clock);
-    let sent = stranger.send(&batch(1)).await;
-    assert_eq!(
-        Verdict::of(&sent.answer, &batch(1), now()),
-        Verdict::Fault("401: Unauthorized".to_owned())
-    );
+    let sent = send(&stranger, &batch(1)).await;
+    assert_eq!(verdict(&sent, &batch(1)), Verdict::Fault("401: Unauthorized".to_owned()));
     far.clock.advance(Duration::from_secs(600));
     let late = Clock::set_to(now());
-    let sent = platform(&destination(&far.standin, SECRET), &late).send(&batch(1)).await;
-    assert!(matches!(Verdict::of(&sent.answer, &batch(1), now()), Verdict::Fault(_)));
+    let sent = send(&platform(&destination(&far.standin, SECRET), &late), &batch(1)).await;
+    assert!(matches!(verdict(&sent, &batch(1)), Verdict::Fault(_)));
     assert_eq!(far.standin.totals().unsigned, 2);
 }
 

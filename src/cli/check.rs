@@ -86,6 +86,9 @@ struct DestinationSummary {
     /// Whether all records go there.
     everything: bool,
     url: String,
+    profile: &'static str,
+    /// The statuses that make a dead letter.
+    final_statuses: Vec<u16>,
     key_id: String,
     max_batch: usize,
     concurrency: usize,
@@ -189,6 +192,8 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         name: destination.name.to_string(),
         everything: destination.only.is_everything(),
         url: destination.url.to_string(),
+        profile: destination.profile.name(),
+        final_statuses: destination.final_statuses.iter().map(http::StatusCode::as_u16).collect(),
         key_id: destination.key_id.clone(),
         max_batch: destination.queueing.max_batch,
         concurrency: destination.concurrency,

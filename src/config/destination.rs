@@ -3,6 +3,7 @@
 use super::accounts;
 use super::check::{KEEPING, WAIT};
 use super::problem::{Fault, one_of};
+use super::profile;
 use super::queueing::queueing;
 use super::raw::{At, Section};
 use super::units::show_duration;
@@ -62,13 +63,18 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
     let ca = section.path("ca").map(|path| path.value);
     let (request_timeout, lease) = lease(section)?;
     let (concurrency_min, concurrency) = concurrency(section)?;
+    let only = section.table("only", selection);
+    let profile = profile::profile(section)?;
+    let final_statuses = profile::final_statuses(section, &profile);
     Some(Destination {
         name,
-        only: section.table("only", selection)?,
+        only: only?,
         url,
         ca,
         key_id: key_id.value,
         secret,
+        profile,
+        final_statuses,
         queueing: queueing(section)?,
         concurrency,
         concurrency_min,

@@ -20,6 +20,7 @@ mod environment;
 mod invitations;
 mod problem;
 mod queueing;
+mod profile;
 mod raw;
 mod recordings;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use conversation::Conversation;
 pub use environment::Environment;
 pub use invitations::Invitations;
 pub use problem::{Problem, Problems};
+pub use profile::Profile;
 pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use units::{show_duration, show_size};
@@ -365,6 +367,10 @@ pub struct Destination {
     pub key_id: String,
     /// The HMAC-SHA256 signing key.
     pub secret: Secret,
+    /// How it is spoken to.
+    pub profile: Profile,
+    /// The statuses by which it refuses a record for good.
+    pub final_statuses: Vec<http::StatusCode>,
     /// How what waits for it is ordered and gathered.
     pub queueing: Queueing,
     /// The most requests under way at once.

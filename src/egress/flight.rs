@@ -2,7 +2,8 @@
 //! platform refuses it whole. Pure: answers are passed in.
 
 use super::backoff::{Backoff, Next};
-use super::verdict::{ItemVerdict, Verdict};
+use super::profile::Unwritable;
+use super::verdict::{ItemVerdict, Refusal, Verdict};
 use crate::model::RecordSeq;
 use crate::store::{DeadClass, Leased, Settled};
 use jiff::Timestamp;
@@ -55,33 +56,48 @@ impl Flight {
                 Next::GiveUp(class) => Settled::Dead { class, reason },
             }
         };
-        let mut each_again = |reason: String| {
-            let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
-            batch.iter().map(again).collect()
-        };
         match verdict {
-            Verdict::Each(verdicts) => batch
-                .iter()
-                .zip(verdicts)
-                .map(|(leased, verdict)| {
+            Verdict::Each(verdicts) => {
+                let settled = |(leased, verdict): (&Leased, ItemVerdict)| {
                     let settled = match verdict {
                         ItemVerdict::Delivered | ItemVerdict::Duplicate => Settled::Delivered,
                         ItemVerdict::Retry { reason, asked } => again(leased, reason, asked),
                         ItemVerdict::Rejected(reason) => {
                             Settled::Dead { class: DeadClass::Rejected, reason }
                         }
+                        ItemVerdict::RefusedIn200(Refusal { reason, is_final: true }) => {
+                            Settled::Dead { class: DeadClass::RefusedIn200, reason }
+                        }
+                        ItemVerdict::RefusedIn200(Refusal { reason, is_final: false }) => {
+                            again(leased, reason, None)
+                        }
                     };
                     (leased.seq, settled)
-                })
-                .collect(),
-            Verdict::Refused(_) | Verdict::TooLarge if batch.len() > 1 => {
+                };
+                batch.iter().zip(verdicts).map(settled).collect()
+            }
+            Verdict::Refused(_) | Verdict::RefusedIn200(_) | Verdict::TooLarge
+                if batch.len() > 1 =>
+            {
                 self.halve(batch);
                 Vec::new()
             }
-            Verdict::Refused(reason) => dead(&batch, DeadClass::Rejected, &reason),
+            Verdict::Refused(Refusal { reason, is_final: true }) => {
+                dead(&batch, DeadClass::Rejected, &reason)
+            }
+            Verdict::RefusedIn200(Refusal { reason, is_final: true }) => {
+                dead(&batch, DeadClass::RefusedIn200, &reason)
+            }
             Verdict::TooLarge => dead(&batch, DeadClass::TooLarge, "too large even alone"),
+            // What speaks of the one record says nothing about what still waits.
+            Verdict::Refused(Refusal { reason, is_final: false })
+            | Verdict::RefusedIn200(Refusal { reason, is_final: false }) => {
+                let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
+                batch.iter().map(again).collect()
+            }
             Verdict::Failed(reason) | Verdict::Unknown(reason) => {
-                let mut landed: Landed = each_again(reason);
+                let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
+                let mut landed: Landed = batch.iter().map(again).collect();
                 landed.extend(self.release());
                 landed
             }
@@ -98,12 +114,29 @@ impl Flight {
         std::mem::take(&mut self.waiting).iter().flat_map(|batch| released(batch)).collect()
     }
 
-    /// Earlier records go first.
-    fn halve(&mut self, mut batch: Vec<Leased>) {
+    /// Has a batch be sent in two halves, the earlier records first.
+    pub fn halve(&mut self, mut batch: Vec<Leased>) {
         let second = batch.split_off(batch.len().div_ceil(2));
         self.waiting.push(second);
         self.waiting.push(batch);
     }
+}
+
+/// Takes the records out of a batch that their profile cannot write: dead letters of ours.
+#[must_use]
+pub fn sift(batch: Vec<Leased>, unwritable: &[(RecordSeq, Unwritable)]) -> (Vec<Leased>, Landed) {
+    let reason = |leased: &Leased| unwritable.iter().find(|(seq, _)| *seq == leased.seq);
+    let (mut sent, mut landed) = (Vec::with_capacity(batch.len()), Vec::new());
+    for leased in batch {
+        match reason(&leased) {
+            Some((seq, lack)) => {
+                let class = DeadClass::Unwritable;
+                landed.push((*seq, Settled::Dead { class, reason: lack.to_string() }));
+            }
+            None => sent.push(leased),
+        }
+    }
+    (sent, landed)
 }
 
 fn released(batch: &[Leased]) -> Landed {
@@ -165,7 +198,7 @@ mod tests {
     fn a_poison_record_ends_alone_and_the_others_arrive() {
         let (landed, requests) = fly(100, |batch| {
             if batch.iter().any(|leased| leased.seq == RecordSeq(42)) {
-                Verdict::Refused("400".to_owned())
+                Verdict::Refused(Refusal { reason: "400".to_owned(), is_final: true })
             } else {
                 taken(batch)
             }
@@ -216,16 +249,46 @@ mod tests {
         assert_eq!(land(old, Verdict::Unknown(reason())), dead);
     }
 
+    #[test]
+    fn a_refusal_is_final_only_where_it_is_listed() {
+        for (verdict, class) in [
+            (Verdict::Refused as fn(Refusal) -> Verdict, DeadClass::Rejected),
+            (Verdict::RefusedIn200, DeadClass::RefusedIn200),
+            (|it| Verdict::Each(vec![ItemVerdict::RefusedIn200(it)]), DeadClass::RefusedIn200),
+        ] {
+            let dead = Settled::Dead { class, reason: String::new() };
+            assert_eq!(land(leased(0), verdict(refusal(true))), dead);
+            let again = land(leased(0), verdict(refusal(false)));
+            assert!(matches!(again, Settled::Retry { .. }), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_dies_as_ours_and_the_rest_is_sent() {
+        let lack = Unwritable::Missing("project_no".to_owned());
+        let (sent, landed) = sift(batch(3), &[(RecordSeq(1), lack)]);
+        assert_eq!(sent.iter().map(|leased| leased.seq.0).collect::<Vec<_>>(), [0, 2]);
+        let class = DeadClass::Unwritable;
+        let reason = "`project_no` is missing".to_owned();
+        assert_eq!(landed, [(RecordSeq(1), Settled::Dead { class, reason })]);
+    }
+
+    fn refusal(is_final: bool) -> Refusal {
+        Refusal { reason: String::new(), is_final }
+    }
+
     fn verdict(size: usize) -> impl Strategy<Value = Verdict> {
         let item = prop_oneof![
             Just(ItemVerdict::Delivered),
             Just(ItemVerdict::Duplicate),
             Just(ItemVerdict::Retry { reason: String::new(), asked: None }),
             Just(ItemVerdict::Rejected(String::new())),
+            any::<bool>().prop_map(|is_final| ItemVerdict::RefusedIn200(refusal(is_final))),
         ];
         prop_oneof![
             3 => prop::collection::vec(item, size).prop_map(Verdict::Each),
-            3 => Just(Verdict::Refused(String::new())),
+            3 => any::<bool>().prop_map(|is_final| Verdict::Refused(refusal(is_final))),
+            3 => any::<bool>().prop_map(|is_final| Verdict::RefusedIn200(refusal(is_final))),
             3 => Just(Verdict::TooLarge),
             1 => Just(Verdict::Throttled(Duration::from_secs(1))),
             1 => Just(Verdict::Failed(String::new())),

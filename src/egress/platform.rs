@@ -1,15 +1,12 @@
-//! One request to the platform: written, signed, sent, and its answer as it came.
+//! One request to the platform: placed below its address, signed, sent, and its answer as it came.
 
-use super::native;
 use crate::clock::{Clock, Entropy};
 use crate::config::Destination;
 use crate::net::client::{Answer, CallError, Client, ClientError, Options, Reach, Trust};
 use crate::signature::Signer;
-use crate::store::Leased;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri, header, uri::PathAndQuery};
+use http::{Request, Uri, uri::PathAndQuery};
 use jiff::Timestamp;
-use ring::digest;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -77,10 +74,10 @@ impl Platform {
             connect_timeout: CONNECT.min(destination.request_timeout),
             max_idle: destination.concurrency,
         })?;
-        let url = endpoint(&destination.url).ok_or(PlatformError::BadUrl)?;
         let signer = Signer::new(&destination.key_id, &destination.secret)
             .map_err(|_| PlatformError::BadKeyId)?;
-        Ok(Platform { client, url, signer, timeout: destination.request_timeout, clock, entropy })
+        let (url, timeout) = (destination.url.clone(), destination.request_timeout);
+        Ok(Platform { client, url, signer, timeout, clock, entropy })
     }
 
     /// The deadline of a request.
@@ -89,47 +86,23 @@ impl Platform {
         self.timeout
     }
 
-    /// Sends a batch and waits for the answer until its deadline.
-    pub async fn send(&self, batch: &[Leased]) -> Sent {
+    /// Sends what a profile wrote, and waits for the answer until its deadline.
+    pub async fn send(&self, mut request: Request<Bytes>) -> Sent {
         let started = Instant::now();
         let started_at = self.clock.now();
-        let request = self.request(batch, started_at);
+        *request.uri_mut() = below(&self.url, request.uri());
+        // Whatever proves who we are is made over the finished request.
+        self.signer.sign(&mut request, started_at, self.entropy.bytes());
         let answer = self.client.call(request, started + self.timeout, MAX_ANSWER).await;
         Sent { started_at, took: started.elapsed(), answer }
     }
-
-    fn request(&self, batch: &[Leased], now: Timestamp) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::from(native::write(batch)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.url.clone();
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("idempotency-key", ascii(batch_key(batch)));
-        self.signer.sign(&mut request, now, self.entropy.bytes());
-        request
-    }
 }
 
-/// The URL of the records under the destination's base URL.
-fn endpoint(base: &Uri) -> Option<Uri> {
-    let path = format!("{}{}", base.path().trim_end_matches('/'), native::PATH);
-    let path = PathAndQuery::try_from(path).ok()?;
+/// The URL of what a profile wrote, below the destination's base URL.
+fn below(base: &Uri, target: &Uri) -> Uri {
+    let target = target.path_and_query().map_or("/", PathAndQuery::as_str);
+    let path = format!("{}{target}", base.path().trim_end_matches('/'));
     let mut parts = base.clone().into_parts();
-    parts.path_and_query = Some(path);
-    Uri::from_parts(parts).ok()
-}
-
-/// The same for the same records in the same order, whatever the attempt.
-fn batch_key(batch: &[Leased]) -> String {
-    let mut keys = digest::Context::new(&digest::SHA256);
-    for leased in batch {
-        keys.update(leased.record.id.0.as_bytes());
-        keys.update(&leased.record.revision.0.to_be_bytes());
-    }
-    hex::encode(keys.finish())
-}
-
-#[expect(clippy::expect_used, reason = "hex always fits into a header")]
-fn ascii(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).expect("plain ASCII")
+    parts.path_and_query = path.parse().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| base.clone())
 }

@@ -1,6 +1,6 @@
 //! Records and a destination for the tests of this folder.
 
-use crate::config::{Backoff, Breaker, Destination, Queueing};
+use crate::config::{self, Backoff, Breaker, Destination, Queueing};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
     Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
@@ -91,6 +91,8 @@ pub(super) fn destination() -> Destination {
             max_delay: Duration::ZERO,
             urgent_before: Duration::ZERO,
         },
+        profile: config::Profile::Native,
+        final_statuses: vec![http::StatusCode::BAD_REQUEST, http::StatusCode::UNPROCESSABLE_ENTITY],
         concurrency: 4,
         concurrency_min: 1,
         rate: None,

@@ -1,15 +1,15 @@
 //! What an answer means: for the batch, for each record in it, and for the lane. Pure.
 //!
-//! No status is final by default: a record is rejected only where the platform names it alone.
+//! No status is final by default: a record is given up only where its profile or the destination's
+//! configuration lists the answer, and where it stands alone. An answer with a status of success
+//! that refuses is a class of its own: "200 but refused".
 
 use super::breaker::Health;
-use super::native::{self, ItemResult, ItemStatus, Key};
+use crate::model::Record;
 use crate::net::client::{Answer, CallError};
-use crate::store::Leased;
 use http::{HeaderMap, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::error::Error;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -28,8 +28,10 @@ const QUOTE: usize = 200;
 pub enum Verdict {
     /// Each record has its own, in the order of the batch.
     Each(Vec<ItemVerdict>),
-    /// The whole batch is refused, which may be the fault of one record.
-    Refused(String),
+    /// The whole batch is refused by the status, which may be the fault of one record.
+    Refused(Refusal),
+    /// The same by what stands in an answer whose status is a success.
+    RefusedIn200(Refusal),
     /// The batch is too large.
     TooLarge,
     /// The platform wants to be left alone for so long.
@@ -58,14 +60,28 @@ pub enum ItemVerdict {
     },
     /// The platform will never take it.
     Rejected(String),
+    /// It is refused by what stands in an answer whose status is a success.
+    RefusedIn200(Refusal),
+}
+
+/// The answer of a platform that did not take what it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it said.
+    pub reason: String,
+    /// Whether it is listed as one that no repeat would change.
+    pub is_final: bool,
 }
 
 impl Verdict {
-    /// The verdict on a request with `batch`.
+    /// The verdict on a request; `read` reads its answer, if there is one.
     #[must_use]
-    pub fn of(answer: &Result<Answer, CallError>, batch: &[Leased], now: Timestamp) -> Verdict {
+    pub fn of(
+        answer: &Result<Answer, CallError>,
+        read: impl FnOnce(&Answer) -> Verdict,
+    ) -> Verdict {
         match answer {
-            Ok(answer) => of_answer(answer, batch, now),
+            Ok(answer) => read(answer),
             Err(error @ CallError::Unreachable(_)) => Verdict::Fault(chain(error)),
             Err(error @ (CallError::TimedOut | CallError::Broken(_))) => {
                 Verdict::Unknown(chain(error))
@@ -73,11 +89,16 @@ impl Verdict {
         }
     }
 
-    /// What it says about the destination. A refusal is the answer of a platform that works.
+    /// What it says about the destination. A refusal that is listed is the answer of a platform
+    /// that works; of any other nobody knows.
     #[must_use]
     pub fn health(&self) -> Health {
         match self {
-            Verdict::Each(_) | Verdict::Refused(_) | Verdict::TooLarge => Health::Well,
+            Verdict::Each(_) | Verdict::TooLarge => Health::Well,
+            Verdict::Refused(refusal) | Verdict::RefusedIn200(refusal) if refusal.is_final => {
+                Health::Well
+            }
+            Verdict::Refused(_) | Verdict::RefusedIn200(_) => Health::Failed,
             Verdict::Throttled(wait) => Health::Wait(*wait),
             Verdict::Failed(_) | Verdict::Unknown(_) => Health::Failed,
             Verdict::Fault(_) => Health::Faulty,
@@ -93,7 +114,8 @@ impl Verdict {
             Verdict::Throttled(wait) => {
                 Cow::Owned(format!("asked to wait for {} s", wait.as_secs()))
             }
-            Verdict::Refused(reason)
+            Verdict::Refused(Refusal { reason, .. })
+            | Verdict::RefusedIn200(Refusal { reason, .. })
             | Verdict::Failed(reason)
             | Verdict::Unknown(reason)
             | Verdict::Fault(reason) => Cow::Borrowed(reason),
@@ -101,68 +123,43 @@ impl Verdict {
     }
 }
 
-fn of_answer(answer: &Answer, batch: &[Leased], now: Timestamp) -> Verdict {
-    let status = answer.status;
+/// What a status means that is none of success, or whose answer says no more: `finals` refuse for
+/// good, whatever they mean elsewhere. `said` is kept of the answer.
+#[must_use]
+pub fn by_status(answer: &Answer, finals: &[StatusCode], said: String, now: Timestamp) -> Verdict {
     let told = retry_after(&answer.headers, now);
-    let said = || refusal(answer);
-    match status {
-        _ if status.is_success() => match native::read(&answer.body) {
-            Ok(results) => Verdict::Each(of_results(results, batch)),
-            Err(_) => Verdict::Unknown(format!("{} with an unreadable body", status.as_u16())),
-        },
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Refused(said()),
+    match answer.status {
+        status if finals.contains(&status) => {
+            Verdict::Refused(Refusal { reason: said, is_final: true })
+        }
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            Verdict::Refused(Refusal { reason: said, is_final: false })
+        }
         StatusCode::PAYLOAD_TOO_LARGE => Verdict::TooLarge,
-        StatusCode::TOO_MANY_REQUESTS => Verdict::Throttled(told.unwrap_or(UNSAID_RETRY_AFTER)),
+        StatusCode::TOO_MANY_REQUESTS => throttled(answer, now),
         StatusCode::SERVICE_UNAVAILABLE => {
-            told.map_or_else(|| Verdict::Failed(said()), Verdict::Throttled)
+            told.map_or_else(|| Verdict::Failed(said), Verdict::Throttled)
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY => {
-            Verdict::Failed(said())
+            Verdict::Failed(said)
         }
-        _ if status.is_server_error() => Verdict::Failed(said()),
+        status if status.is_server_error() => Verdict::Failed(said),
+        status if status.is_success() => Verdict::Unknown(said),
         // Redirects and the other client errors speak of the address or of us, not of a record.
-        _ => Verdict::Fault(said()),
+        _ => Verdict::Fault(said),
     }
 }
 
-fn of_results(results: Vec<ItemResult<'_>>, batch: &[Leased]) -> Vec<ItemVerdict> {
-    let mut results: HashMap<Key, ItemResult<'_>> =
-        results.into_iter().filter_map(|result| Some((Key::read(&result.key)?, result))).collect();
-    batch
-        .iter()
-        .map(|leased| match results.remove(&Key::of(&leased.record)) {
-            Some(result) => of_result(&result, leased),
-            None => ItemVerdict::Retry { reason: "not in the answer".to_owned(), asked: None },
-        })
-        .collect()
+/// The platform wants to be left alone, for as long as it says.
+#[must_use]
+pub fn throttled(answer: &Answer, now: Timestamp) -> Verdict {
+    Verdict::Throttled(retry_after(&answer.headers, now).unwrap_or(UNSAID_RETRY_AFTER))
 }
 
-fn of_result(result: &ItemResult<'_>, leased: &Leased) -> ItemVerdict {
-    let reason = || {
-        let said = result.reason.as_deref().unwrap_or_default();
-        let comment = leased.record.comment.0.as_str();
-        if comment.is_empty() { quote(said) } else { quote(&said.replace(comment, "…")) }
-    };
-    let asked = result.retry_after.map(|seconds| bounded(Duration::from_secs(seconds.into())));
-    match result.status {
-        ItemStatus::Accepted => ItemVerdict::Delivered,
-        ItemStatus::Duplicate => ItemVerdict::Duplicate,
-        ItemStatus::Retry => ItemVerdict::Retry { reason: reason(), asked },
-        ItemStatus::Rejected => ItemVerdict::Rejected(reason()),
-        ItemStatus::Unknown => {
-            ItemVerdict::Retry { reason: "answered with an unknown status".to_owned(), asked }
-        }
-    }
-}
-
-/// The status, and the documented `reason` if there is one. Any other body is left out: it may
-/// repeat what we sent.
-fn refusal(answer: &Answer) -> String {
-    let status = answer.status.as_u16();
-    match native::read_refusal(&answer.body) {
-        Some(reason) if !reason.is_empty() => format!("{status}: {}", quote(&reason)),
-        _ => status.to_string(),
-    }
+/// An answer of which nothing can be read: nobody knows whether the work was done.
+#[must_use]
+pub fn unreadable(answer: &Answer) -> Verdict {
+    Verdict::Unknown(format!("{} with an unreadable body", answer.status.as_u16()))
 }
 
 /// The header's wish (RFC 9110, section 10.2.3: seconds or a date), brought into the window.
@@ -175,13 +172,24 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(bounded(Duration::try_from(until.duration_since(now)).unwrap_or_default()))
 }
 
-fn bounded(wait: Duration) -> Duration {
+/// A platform's wish to be left alone, brought into the window in which it is obeyed.
+#[must_use]
+pub fn bounded(wait: Duration) -> Duration {
     wait.clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end())
+}
+
+/// The platform's words about one record, fit to be kept: as [`quote`], and without what the
+/// citizen said.
+#[must_use]
+pub fn about(record: &Record, said: &str) -> String {
+    let comment = record.comment.0.as_str();
+    if comment.is_empty() { quote(said) } else { quote(&said.replace(comment, "…")) }
 }
 
 /// The platform's words, fit to be kept: short, on one line, and without digits that may be
 /// somebody's number.
-fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     let mut quoted = String::new();
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -229,39 +237,39 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::samples::{batch, now};
+    use crate::egress::samples::now;
     use bytes::Bytes;
     use proptest::prelude::*;
 
-    fn answer(status: u16, retry_after: Option<&str>, body: impl Into<Bytes>) -> Verdict {
+    fn answer(status: u16, retry_after: Option<&str>) -> Verdict {
         let mut headers = HeaderMap::new();
         if let Some(value) = retry_after {
             headers.insert(header::RETRY_AFTER, value.parse().expect("a header"));
         }
         let status = StatusCode::from_u16(status).expect("a status");
-        let answer = Answer { status, headers, body: body.into() };
-        Verdict::of(&Ok(answer), &batch(3), now())
-    }
-
-    fn retry(reason: &str, asked: Option<u64>) -> ItemVerdict {
-        ItemVerdict::Retry { reason: reason.to_owned(), asked: asked.map(Duration::from_secs) }
+        let answer = Answer { status, headers, body: Bytes::new() };
+        by_status(&answer, &[StatusCode::GONE], status.as_u16().to_string(), now())
     }
 
     #[test]
     fn every_status_has_its_meaning() {
         let text = |status: u16| status.to_string();
+        let refused = |status: u16, is_final| {
+            Verdict::Refused(Refusal { reason: status.to_string(), is_final })
+        };
         let throttled = |seconds| Verdict::Throttled(Duration::from_secs(seconds));
-        for status in [301, 302, 307, 401, 402, 403, 404, 405, 407, 410, 415, 421, 451] {
-            assert_eq!(answer(status, None, "a page"), Verdict::Fault(text(status)));
+        for status in [301, 302, 307, 401, 402, 403, 404, 405, 407, 415, 421, 451] {
+            assert_eq!(answer(status, None), Verdict::Fault(text(status)));
         }
         for status in [408, 409, 425, 500, 501, 502, 503, 504, 599] {
-            assert_eq!(answer(status, None, "a page"), Verdict::Failed(text(status)));
+            assert_eq!(answer(status, None), Verdict::Failed(text(status)));
         }
         for status in [400, 422] {
-            assert_eq!(answer(status, None, "a page"), Verdict::Refused(text(status)));
+            assert_eq!(answer(status, None), refused(status, false), "nothing is final by itself");
         }
-        assert_eq!(answer(413, None, ""), Verdict::TooLarge);
-        assert_eq!(answer(429, None, ""), throttled(5));
+        assert_eq!(answer(410, None), refused(410, true), "but what is listed");
+        assert_eq!(answer(413, None), Verdict::TooLarge);
+        assert_eq!(answer(429, None), throttled(5));
         for (value, seconds) in [
             ("30", 30),
             ("0", 1),
@@ -269,75 +277,22 @@ mod tests {
             ("Thu, 05 Mar 2026 02:21:00 GMT", 20),
             ("Thu, 05 Mar 2020 02:21:00 GMT", 1),
         ] {
-            assert_eq!(answer(429, Some(value), ""), throttled(seconds), "{value}");
-            assert_eq!(answer(503, Some(value), ""), throttled(seconds), "{value}");
+            assert_eq!(answer(429, Some(value)), throttled(seconds), "{value}");
+            assert_eq!(answer(503, Some(value)), throttled(seconds), "{value}");
         }
-        assert_eq!(answer(429, Some("soon"), ""), throttled(5));
-        assert_eq!(answer(503, Some("soon"), ""), Verdict::Failed(text(503)));
+        assert_eq!(answer(429, Some("soon")), throttled(5));
+        assert_eq!(answer(503, Some("soon")), Verdict::Failed(text(503)));
     }
 
     #[test]
     fn no_answer_is_no_knowledge_and_no_connection_is_a_fault() {
-        let of = |error| Verdict::of(&Err(error), &batch(1), now());
+        let of = |error| Verdict::of(&Err(error), |_| unreachable!());
         assert!(matches!(of(CallError::TimedOut), Verdict::Unknown(_)));
         assert!(matches!(of(CallError::Broken("reset".into())), Verdict::Unknown(_)));
         let Verdict::Fault(cause) = of(CallError::Unreachable("no such host".into())) else {
             panic!("a destination that cannot be reached is a fault");
         };
         assert!(cause.ends_with("certificates: no such host"), "{cause}");
-    }
-
-    #[test]
-    fn a_success_that_cannot_be_read_says_nothing() {
-        for body in ["", "ok", "<html>", "{}", r#"{"results":{}}"#, r#"{"results":[{"key":1}]}"#] {
-            assert!(matches!(answer(200, None, body), Verdict::Unknown(_)), "{body}");
-        }
-    }
-
-    #[test]
-    fn each_record_gets_its_own_verdict_whatever_the_order() {
-        let keys: Vec<String> =
-            batch(3).iter().map(|leased| leased.record.idempotency_key()).collect();
-        let body = format!(
-            r#"{{"results":[
-                {{"key":"{}","status":"retry","reason":"later","retry_after":2}},
-                {{"key":"unheard of","status":"rejected"}},
-                {{"key":"{}","status":"accepted","extra":1}}
-            ]}}"#,
-            keys[2], keys[0]
-        );
-        let verdicts =
-            vec![ItemVerdict::Delivered, retry("not in the answer", None), retry("later", Some(2))];
-        assert_eq!(answer(200, None, body), Verdict::Each(verdicts));
-        let body = format!(
-            r#"{{"results":[{{"key":"{}","status":"duplicate"}},{{"key":"{}","status":"rejected",
-                "reason":"no such case"}},{{"key":"{}","status":"maybe"}}]}}"#,
-            keys[0], keys[1], keys[2]
-        );
-        let verdicts = vec![
-            ItemVerdict::Duplicate,
-            ItemVerdict::Rejected("no such case".to_owned()),
-            retry("answered with an unknown status", None),
-        ];
-        assert_eq!(answer(200, None, body), Verdict::Each(verdicts));
-    }
-
-    #[test]
-    fn what_is_kept_of_an_answer_names_nobody() {
-        for (said, kept) in [
-            ("caller +8613940000001\\nunknown", "caller +**** unknown"),
-            ("caller 139-4000 0001, line 12", "caller ****, line 12"),
-            ("12 of 100 - 7", "12 of 100 - 7"),
-        ] {
-            let refused = format!(r#"{{"reason":"{said}"}}"#);
-            assert_eq!(answer(422, None, refused), Verdict::Refused(format!("422: {kept}")));
-        }
-        let key = batch(1)[0].record.idempotency_key();
-        let body = format!(
-            r#"{{"results":[{{"key":"{key}","status":"rejected","reason":"comment 等了\n两个小时 is too short"}}]}}"#
-        );
-        let Verdict::Each(verdicts) = answer(200, None, body) else { panic!("an answer") };
-        assert_eq!(verdicts[0], ItemVerdict::Rejected("comment … is too short".to_owned()));
     }
 
     proptest! {
@@ -347,13 +302,6 @@ mod tests {
             prop_assert!(quoted.chars().count() <= QUOTE + 1);
             let mut runs = quoted.split(|c: char| !c.is_ascii_digit());
             prop_assert!(runs.all(|run| run.len() < 5), "{}", quoted);
-        }
-
-        #[test]
-        fn any_answer_has_a_verdict_for_each_record(status in 100_u16..600, body in any::<Vec<u8>>()) {
-            if let Verdict::Each(verdicts) = answer(status, None, body) {
-                prop_assert_eq!(verdicts.len(), 3);
-            }
         }
     }
 }

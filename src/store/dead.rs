@@ -41,8 +41,9 @@ impl DeadClass {
     #[must_use]
     pub fn bin(self) -> Bin {
         match self {
-            DeadClass::Rejected => Bin::Theirs,
-            DeadClass::TooLarge
+            DeadClass::Rejected | DeadClass::RefusedIn200 => Bin::Theirs,
+            DeadClass::Unwritable
+            | DeadClass::TooLarge
             | DeadClass::Attempts
             | DeadClass::Age
             | DeadClass::Unknown
@@ -212,7 +213,7 @@ mod tests {
     fn every_class_has_a_bin_and_an_unknown_one_is_ours() {
         let bins = DeadClass::ALL.map(|class| (class.name(), Bin::of_class(class.name())));
         let theirs: Vec<_> = bins.iter().filter(|(_, bin)| *bin == Bin::Theirs).collect();
-        assert_eq!(theirs, [&("rejected", Bin::Theirs)]);
+        assert_eq!(theirs, [&("rejected", Bin::Theirs), &("refused_in_200", Bin::Theirs)]);
         assert_eq!(Bin::of_class("of tomorrow"), Bin::Ours);
     }
 }

@@ -47,7 +47,7 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
-pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
     UntoldRecording,

@@ -30,6 +30,17 @@ pub struct Lease {
     pub unreadable: usize,
 }
 
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// So many, as far as was looked.
+    pub records: usize,
+    /// Whether there are complaints among them, or what must go before one.
+    pub urgent: bool,
+    /// Since when the first of them is due.
+    pub since: Option<Timestamp>,
+}
+
 /// One leased record.
 #[derive(Debug, Clone)]
 pub struct Leased {
@@ -97,6 +108,10 @@ pub enum Settled {
 pub enum DeadClass {
     /// The platform refused it for good.
     Rejected,
+    /// The platform refused it for good in an answer whose status was a success.
+    RefusedIn200,
+    /// It lacks what the platform's profile needs, and was not sent.
+    Unwritable,
     /// The platform finds it too large even alone.
     TooLarge,
     /// It ran out of attempts.
@@ -111,8 +126,10 @@ pub enum DeadClass {
 
 impl DeadClass {
     /// All of them.
-    pub const ALL: [DeadClass; 6] = [
+    pub const ALL: [DeadClass; 8] = [
         DeadClass::Rejected,
+        DeadClass::RefusedIn200,
+        DeadClass::Unwritable,
         DeadClass::TooLarge,
         DeadClass::Attempts,
         DeadClass::Age,
@@ -125,6 +142,8 @@ impl DeadClass {
     pub fn name(self) -> &'static str {
         match self {
             DeadClass::Rejected => "rejected",
+            DeadClass::RefusedIn200 => "refused_in_200",
+            DeadClass::Unwritable => "unwritable",
             DeadClass::TooLarge => "too_large",
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
@@ -220,6 +239,14 @@ impl Store {
     /// [`ReadError`].
     pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, ReadError> {
         Ok(self.reader.next_due(lane.as_str()).await?.map(rows::timestamp))
+    }
+
+    /// What is due of a lane, of which no more than so many are looked at.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn due(&self, lane: &LaneName, most: usize) -> Result<Due, ReadError> {
+        self.reader.due(lane.as_str(), self.clock.now(), most).await
     }
 
     /// Records waiting to be sent, as of the last commit.

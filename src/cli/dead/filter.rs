@@ -18,7 +18,8 @@ Keys of --where, all of which must hold:
   lane       the destination that gave it up
   bin        ours: the gateway, its configuration or the way to the platform must be mended;
              theirs: the platform refused the record
-  class      rejected (theirs); too_large, attempts, age, unknown or unreadable (ours)
+  class      rejected or refused_in_200 (theirs); unwritable, too_large, attempts, age, unknown or
+             unreadable (ours)
   reason     what the last answer contains
   account    the account whose callback it was
   campaign   the campaign by which it was read
@@ -175,7 +176,7 @@ mod tests {
             ("lane", "write KEY=VALUE, with a KEY of account, bin, campaign, channel, class, kind"),
             ("outcome=rated", "there is no `outcome` to choose by; the keys are account, bin"),
             ("bin=mine", "`mine` is no bin; write ours or theirs"),
-            ("class=bad", "`bad` is no class; write one of rejected, too_large, attempts, age"),
+            ("class=bad", "`bad` is no class; write one of rejected, refused_in_200, unwritable"),
             ("lane=A B", "`A B` is no lane; write the name of a destination"),
             ("reason=", "`` is no reason; write a part of the answer"),
             ("level=6", "`6` is no level; write 1 to 5"),

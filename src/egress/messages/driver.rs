@@ -316,9 +316,14 @@ fn counted(became: &Became) -> MessageResult {
         Became::Retry { .. } => MessageResult::Retried,
         Became::Released => MessageResult::Released,
         Became::Dropped { .. } => MessageResult::Dropped,
-        Became::Dead { class: DeadClass::Rejected | DeadClass::TooLarge, .. } => {
-            MessageResult::Rejected
-        }
+        Became::Dead {
+            class:
+                DeadClass::Rejected
+                | DeadClass::RefusedIn200
+                | DeadClass::Unwritable
+                | DeadClass::TooLarge,
+            ..
+        } => MessageResult::Rejected,
         Became::Dead { class: DeadClass::Attempts, .. } => MessageResult::Attempts,
         Became::Dead { class: DeadClass::Age, .. } => MessageResult::Age,
         Became::Dead { class: DeadClass::Unknown | DeadClass::Unreadable, .. } => {

@@ -13,7 +13,8 @@ use crate::store::look::{
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
-use crate::store::{KeyRing, ReadError};
+use crate::store::{Due, KeyRing, ReadError};
+use jiff::Timestamp;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 use std::sync::Arc;
@@ -315,6 +316,36 @@ impl Reader {
         );
         let next = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
         Ok(next.bind(lane).bind(lane).bind(lane).bind(PARKED).fetch_one(&mut *connection).await?)
+    }
+
+    /// What is due of a lane, of which no more than so many are looked at.
+    pub(in crate::store) async fn due(
+        &self,
+        lane: &str,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Due, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let lane: Option<i64> = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
+            .bind(lane)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let sql = format!(
+            "{RANKS} SELECT count(*), coalesce(max(urgent), 0), min(due_at) FROM (
+                SELECT o.urgent, o.due_at FROM rank CROSS JOIN outbox AS o INDEXED BY outbox_due
+                    ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at <= ? LIMIT ?)"
+        );
+        let (records, urgent, since): (i64, i64, Option<i64>) =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(lane)
+                .bind(lane)
+                .bind(lane)
+                .bind(now.as_millisecond())
+                .bind(i64::try_from(most).unwrap_or(i64::MAX))
+                .fetch_one(&mut *connection)
+                .await?;
+        let records = usize::try_from(records).unwrap_or_default();
+        Ok(Due { records, urgent: urgent > 0, since: since.map(timestamp) })
     }
 
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {

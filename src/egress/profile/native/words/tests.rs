@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 fn api() -> Value {
-    openapi::document(include_str!("../../../docs/platform-api.yaml"))
+    openapi::document(include_str!("../../../../../docs/platform-api.yaml"))
 }
 
 fn written(record: &Record) -> Value {
