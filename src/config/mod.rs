@@ -19,8 +19,8 @@ pub mod dialect;
 mod environment;
 mod invitations;
 mod problem;
-mod queueing;
 mod profile;
+mod queueing;
 mod raw;
 mod recordings;
 #[cfg(test)]

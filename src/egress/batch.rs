@@ -82,7 +82,8 @@ impl Batching {
     #[must_use]
     pub fn admits(&mut self, size: Size) -> bool {
         let weight = size.bytes.div_ceil(size.records.max(1));
-        self.weight = if self.weight == 0 { weight } else { (self.weight * 7 + weight).div_ceil(8) };
+        self.weight =
+            if self.weight == 0 { weight } else { (self.weight * 7 + weight).div_ceil(8) };
         size.records <= 1 || size.bytes <= self.limit.bytes
     }
 
@@ -188,7 +189,10 @@ mod tests {
     fn what_is_written_says_how_many_fit() {
         let mut batching = batching();
         assert_eq!(batching.records(), 100);
-        assert!(!batching.admits(Size { records: 100, bytes: 100_000 }), "halved before it is sent");
+        assert!(
+            !batching.admits(Size { records: 100, bytes: 100_000 }),
+            "halved before it is sent"
+        );
         assert_eq!(batching.records(), 56, "of 1000 bytes each, with some room");
         assert!(batching.admits(Size { records: 1, bytes: 100_000 }), "nothing is smaller");
     }
