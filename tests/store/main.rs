@@ -11,6 +11,7 @@ mod lanes;
 mod messages;
 mod migrated;
 mod order;
+mod ordered;
 mod orders;
 mod recordings;
 mod replayed;

@@ -109,7 +109,7 @@ pub(super) fn add_planned(
                 lessening.push(supersede(script, *lane, plan.received_at, (*id, *revision)));
             }
             if let Some(tied) = &tied {
-                tied.line_up(script, *lane);
+                tied.line_up(script, *lane, plan.received_at);
             }
         }
     }

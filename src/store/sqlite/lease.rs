@@ -49,7 +49,7 @@ pub(super) fn settle(
         Settling { asked: settlement.items.len(), leaving: Vec::new(), staying: Vec::new() };
     let leaves = |verdict: &Settled| matches!(verdict, Settled::Delivered | Settled::Dead { .. });
     if let Some(leaving) = seqs(settlement, leaves) {
-        order::release(script, lane, under.token, leaving);
+        order::release(script, (lane, under.token), now, leaving);
     }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)) {
         settling.leaving.push(under.end(script, seqs, 1));
@@ -221,3 +221,6 @@ pub(super) fn record_row(row: &SqliteRow, first: usize) -> RecordRow {
         sealed: row.get(first + 4),
     }
 }
+
+#[cfg(test)]
+mod tests;

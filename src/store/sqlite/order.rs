@@ -81,37 +81,38 @@ impl Tied {
             CROSS JOIN outbox AS e ON e.lane = ? AND e.seq = r.seq AND e.seq < link.value ->> 0";
         // Of several the first link decides.
         script.add(&format!(
-            "UPDATE outbox SET case_key = known.case_key FROM (
-                SELECT link.value ->> 0 AS seq, e.case_key AS case_key, min(link.key) FROM {LINKED}
-                WHERE e.case_key IS NOT NULL GROUP BY 1) AS known
-             WHERE outbox.lane = ? AND outbox.seq = known.seq"
+            "UPDATE outbox SET case_key = coalesce((
+                SELECT e.case_key FROM {LINKED} WHERE link.value ->> 0 = outbox.seq
+                    AND e.case_key IS NOT NULL ORDER BY link.key LIMIT 1), case_key)
+             WHERE lane = ? AND seq IN (SELECT value ->> 0 FROM json_each(?))"
         ));
-        script.bind(self.links.clone()).bind(lane).bind(lane);
+        script.bind(self.links.clone()).bind(lane).bind(lane).bind(self.links.clone());
         script.add(&format!(
-            "UPDATE outbox SET case_key = later.case_key FROM (
-                SELECT e.seq AS seq, o.case_key AS case_key FROM {LINKED}
+            "UPDATE outbox SET case_key = (
+                SELECT o.case_key FROM {LINKED}
                 CROSS JOIN outbox AS o ON o.lane = e.lane AND o.seq = link.value ->> 0
-                WHERE e.case_key IS NULL) AS later
-             WHERE outbox.lane = ? AND outbox.seq = later.seq"
+                WHERE e.seq = outbox.seq LIMIT 1)
+             WHERE lane = ? AND case_key IS NULL AND seq IN (SELECT e.seq FROM {LINKED})"
         ));
         script.bind(self.links.clone()).bind(lane).bind(lane);
+        script.bind(self.links.clone()).bind(lane);
         park(script, lane, &format!("SELECT e.seq FROM {LINKED}"));
         script.bind(self.links.clone()).bind(lane);
     }
 
     /// Adds what parks those of them that are not the first of their case, and has the first of each be due: the one
     /// before may have left for a later revision.
-    pub(super) fn line_up(&self, script: &mut Script, lane: i64) {
+    pub(super) fn line_up(&self, script: &mut Script, lane: i64, now: i64) {
         park(script, lane, "SELECT value ->> 0 FROM json_each(?)");
         script.bind(self.rows.clone());
         script.add(
-            "UPDATE outbox SET due_at = queued_at WHERE lane = ? AND due_at = ? AND seq IN (
+            "UPDATE outbox SET due_at = min(queued_at, ?) WHERE lane = ? AND due_at = ? AND seq IN (
                 SELECT (SELECT n.seq FROM outbox AS n INDEXED BY outbox_case
                         WHERE n.lane = o.lane AND n.case_key = o.case_key ORDER BY n.seq LIMIT 1)
                 FROM json_each(?) AS one
                 CROSS JOIN outbox AS o ON o.lane = ? AND o.seq = one.value ->> 0)",
         );
-        script.bind(lane).bind(PARKED).bind(self.rows.clone()).bind(lane);
+        script.bind(now).bind(lane).bind(PARKED).bind(self.rows.clone()).bind(lane);
     }
 }
 
@@ -150,16 +151,17 @@ pub(super) fn rejoin(script: &mut Script, lane: i64, seqs: &str) {
 
 /// Adds what has the next of each case be due whose first is about to leave the queue, from under this
 /// lease or none.
-pub(super) fn release(script: &mut Script, lane: i64, token: i64, leaving: String) {
+pub(super) fn release(script: &mut Script, (lane, token): (i64, i64), now: i64, leaving: String) {
     script.add(
-        "UPDATE outbox SET due_at = queued_at WHERE lane = ? AND due_at = ? AND seq IN (
+        "UPDATE outbox SET due_at = min(queued_at, ?) WHERE lane = ? AND due_at = ? AND seq IN (
             SELECT (SELECT n.seq FROM outbox AS n INDEXED BY outbox_case
                     WHERE n.lane = d.lane AND n.case_key = d.case_key
                         AND n.seq NOT IN (SELECT value FROM json_each(?)) ORDER BY n.seq LIMIT 1)
             FROM json_each(?) AS left CROSS JOIN outbox AS d
                 ON d.lane = ? AND d.seq = left.value AND d.token = ? AND d.case_key IS NOT NULL)",
     );
-    script.bind(lane).bind(PARKED).bind(leaving.clone()).bind(leaving).bind(lane).bind(token);
+    script.bind(now).bind(lane).bind(PARKED).bind(leaving.clone()).bind(leaving);
+    script.bind(lane).bind(token);
 }
 
 /// Adds what ranks complaints that are near their deadline above the others, by deadline, and with each what is before it
@@ -167,15 +169,18 @@ pub(super) fn release(script: &mut Script, lane: i64, token: i64, leaving: Strin
 pub(super) fn promote(script: &mut Script, lane: i64, near: Timestamp) {
     let near = near.as_millisecond();
     script.add(
-        "UPDATE outbox SET urgent = max(outbox.urgent, near.urgent) FROM (
-            SELECT e.seq AS seq, max(? - c.call_by / ?) AS urgent FROM (
-                SELECT seq, case_key, call_by FROM outbox INDEXED BY outbox_call_by
+        "UPDATE outbox SET urgent = max(urgent, coalesce((
+            SELECT max(? - c.call_by / ?) FROM outbox AS c INDEXED BY outbox_case
+            WHERE c.lane = outbox.lane AND c.case_key = outbox.case_key AND c.seq > outbox.seq
+                AND c.call_by <= ?), 0))
+         WHERE lane = ? AND seq IN (
+            SELECT e.seq FROM (SELECT seq, case_key FROM outbox INDEXED BY outbox_call_by
                 WHERE lane = ? AND call_by <= ? ORDER BY call_by, seq LIMIT ?) AS c
             CROSS JOIN outbox AS e INDEXED BY outbox_case
-                ON e.lane = ? AND e.case_key = c.case_key AND e.seq < c.seq GROUP BY e.seq) AS near
-         WHERE outbox.lane = ? AND outbox.seq = near.seq",
+                ON e.lane = ? AND e.case_key = c.case_key AND e.seq < c.seq)",
     );
-    script.bind(NEAR).bind(HOUR).bind(lane).bind(near).bind(STEP).bind(lane).bind(lane);
+    script.bind(NEAR).bind(HOUR).bind(near);
+    script.bind(lane).bind(lane).bind(near).bind(STEP).bind(lane);
     script.add(
         "UPDATE outbox SET urgent = max(urgent, ? - call_by / ?), call_by = NULL
          WHERE lane = ? AND seq IN (SELECT seq FROM outbox INDEXED BY outbox_call_by

@@ -167,7 +167,8 @@ impl Lane {
             return;
         }
         let earlier = super::json_list(earlier);
-        order::release(script, self.id, LeaseToken::NONE.0, earlier.clone());
+        let now = self.now.as_millisecond();
+        order::release(script, (self.id, LeaseToken::NONE.0), now, earlier.clone());
         let report = SendReport {
             started_at: self.now,
             took: Duration::ZERO,
