@@ -235,7 +235,7 @@ pub struct LaneStatus {
     pub name: String,
     /// Records to send.
     pub pending: i64,
-    /// Complaints among them, without those that were replayed.
+    /// Complaints among them and what must go before one, without complaints that were replayed.
     pub complaints: i64,
     /// Under way.
     pub leased: i64,

@@ -140,6 +140,7 @@ async fn a_case_that_is_stuck_holds_its_followers_and_nobody_else() {
     let found = id.find(&bridge8890::store::Filter { limit: 10, ..Default::default() }).await;
     let behind = found.expect("it reads").into_iter().filter(|it| it.state == RecordState::Behind);
     assert_eq!(behind.count(), 3);
+    assert_eq!(bench.store().lanes().await.expect("it reads")[0].behind, 3);
     let due = bench.clock.now() + HOUR;
     let again = Settled::Retry { due, reason: String::new() };
     let verdicts = [again, Settled::Delivered, Settled::Delivered];

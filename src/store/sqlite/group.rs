@@ -103,7 +103,7 @@ pub(super) fn add_planned(
                 false => lessening.push(add_some(script, *lane, span, queued_at, passed)),
             }
             if let Some(tied) = &tied {
-                tied.join(script, *lane);
+                tied.join(script, *lane)?;
             }
             for (id, revision) in &plan.revised {
                 lessening.push(supersede(script, *lane, plan.received_at, (*id, *revision)));

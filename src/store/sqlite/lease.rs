@@ -118,17 +118,18 @@ impl Under {
         settlement: &Settlement,
     ) -> Result<Place, sqlx::Error> {
         self.note(script, seqs, 2);
+        // With the lane in each row the plan begins here, and not with all that waits in the lane.
         let due = |(seq, verdict): &(RecordSeq, Settled)| match verdict {
-            Settled::Retry { due, .. } => Some([seq.0, due.as_millisecond()]),
+            Settled::Retry { due, .. } => Some([self.lane, seq.0, due.as_millisecond()]),
             _ => None,
         };
-        let again: Vec<[i64; 2]> = settlement.items.iter().filter_map(due).collect();
+        let again: Vec<[i64; 3]> = settlement.items.iter().filter_map(due).collect();
         let place = script.add(
-            "UPDATE outbox SET token = 0, due_at = again.due
-             FROM (SELECT value ->> 0 AS seq, value ->> 1 AS due FROM json_each(?)) AS again
-             WHERE outbox.lane = ? AND outbox.seq = again.seq AND outbox.token = ?",
+            "UPDATE outbox SET token = 0, due_at = again.value ->> 2 FROM json_each(?) AS again
+             WHERE outbox.lane = again.value ->> 0 AND outbox.seq = again.value ->> 1
+                AND outbox.token = ?",
         );
-        script.bind(super::json(&again)?).bind(self.lane).bind(self.token);
+        script.bind(super::json(&again)?).bind(self.token);
         Ok(place)
     }
 

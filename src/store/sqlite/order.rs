@@ -6,7 +6,6 @@
 use super::script::Script;
 use crate::store::case::Ties;
 use jiff::Timestamp;
-use std::fmt::Write;
 
 /// When a parked record is due.
 pub(super) const PARKED: i64 = i64::MAX;
@@ -32,7 +31,9 @@ pub(super) const RANKS: &str = "WITH RECURSIVE rank(urgent) AS (
 #[derive(Debug)]
 pub(super) struct Tied {
     /// Of each its place, case and deadline.
-    rows: String,
+    rows: Vec<(i64, Option<i64>, Option<i64>)>,
+    /// Their places.
+    seqs: String,
     /// Of each link the place and the linked record; empty if there is none.
     links: String,
 }
@@ -44,22 +45,26 @@ impl Tied {
             return Ok(None);
         }
         let row = |(seq, one): &(i64, Ties)| (*seq, one.case, one.call_by);
-        let rows: Vec<_> = tied.iter().map(row).collect();
+        let rows = tied.iter().map(row).collect();
+        let seqs = super::json_list(tied.iter().map(|(seq, _)| *seq));
         let links = tied
             .iter()
             .flat_map(|(seq, one)| one.links.iter().map(|id| (*seq, hex::encode(id.0.as_bytes()))));
         let links: Vec<_> = links.collect();
         let links = if links.is_empty() { String::new() } else { super::json(&links)? };
-        Ok(Some(Tied { rows: super::json(&rows)?, links }))
+        Ok(Some(Tied { rows, seqs, links }))
     }
 
     /// Adds what gives records that were just queued their case, and those before them in it their rank.
-    pub(super) fn join(&self, script: &mut Script, lane: i64) {
+    pub(super) fn join(&self, script: &mut Script, lane: i64) -> Result<(), sqlx::Error> {
+        // With the lane in each row the plan begins here, and not with all that waits in the lane.
+        let rows: Vec<_> = self.rows.iter().map(|row| (lane, row.0, row.1, row.2)).collect();
         script.add(
-            "UPDATE outbox SET case_key = one.value ->> 1, call_by = one.value ->> 2
-             FROM json_each(?) AS one WHERE outbox.lane = ? AND outbox.seq = one.value ->> 0",
+            "UPDATE outbox SET case_key = one.value ->> 2, call_by = one.value ->> 3
+             FROM json_each(?) AS one
+             WHERE outbox.lane = one.value ->> 0 AND outbox.seq = one.value ->> 1",
         );
-        script.bind(self.rows.clone()).bind(lane);
+        script.bind(super::json(&rows)?);
         if !self.links.is_empty() {
             self.link(script, lane);
         }
@@ -67,11 +72,12 @@ impl Tied {
         script.add(
             "UPDATE outbox SET urgent = 1 WHERE lane = ? AND urgent = 0 AND seq IN (
                 SELECT e.seq FROM json_each(?) AS one
-                CROSS JOIN outbox AS c ON c.lane = ? AND c.seq = one.value ->> 0 AND c.urgent > 0
+                CROSS JOIN outbox AS c ON c.lane = ? AND c.seq = one.value AND c.urgent > 0
                 CROSS JOIN outbox AS e INDEXED BY outbox_case
                     ON e.lane = ? AND e.case_key = c.case_key AND e.seq < c.seq)",
         );
-        script.bind(lane).bind(self.rows.clone()).bind(lane).bind(lane);
+        script.bind(lane).bind(self.seqs.clone()).bind(lane).bind(lane);
+        Ok(())
     }
 
     /// Adds what has linked records share a case: that of the one that waits already, if it has one.
@@ -103,29 +109,27 @@ impl Tied {
     /// Adds what parks those of them that are not the first of their case, and has the first of each be due: the one
     /// before may have left for a later revision.
     pub(super) fn line_up(&self, script: &mut Script, lane: i64, now: i64) {
-        park(script, lane, "SELECT value ->> 0 FROM json_each(?)");
-        script.bind(self.rows.clone());
+        park(script, lane, "SELECT value FROM json_each(?)");
+        script.bind(self.seqs.clone());
         script.add(
             "UPDATE outbox SET due_at = min(queued_at, ?) WHERE lane = ? AND due_at = ? AND seq IN (
                 SELECT (SELECT n.seq FROM outbox AS n INDEXED BY outbox_case
                         WHERE n.lane = o.lane AND n.case_key = o.case_key ORDER BY n.seq LIMIT 1)
                 FROM json_each(?) AS one
-                CROSS JOIN outbox AS o ON o.lane = ? AND o.seq = one.value ->> 0)",
+                CROSS JOIN outbox AS o ON o.lane = ? AND o.seq = one.value)",
         );
-        script.bind(now).bind(lane).bind(PARKED).bind(self.rows.clone()).bind(lane);
+        script.bind(now).bind(lane).bind(PARKED).bind(self.seqs.clone()).bind(lane);
     }
 }
 
 /// Adds what parks those of these that nobody is sending and that are not the first of their case. The arguments of `seqs`
 /// follow.
 pub(super) fn park(script: &mut Script, lane: i64, seqs: &str) {
-    let mut sql = String::from(
+    let sql = format!(
         "UPDATE outbox SET due_at = ? WHERE lane = ? AND token = 0 AND case_key IS NOT NULL
             AND EXISTS (SELECT 1 FROM outbox AS e INDEXED BY outbox_case WHERE e.lane = outbox.lane
-                AND e.case_key = outbox.case_key AND e.seq < outbox.seq)",
+                AND e.case_key = outbox.case_key AND e.seq < outbox.seq) AND seq IN ({seqs})"
     );
-    // Writing to a string cannot fail.
-    let _ = write!(sql, " AND seq IN ({seqs})");
     script.add(&sql);
     script.bind(PARKED).bind(lane);
 }

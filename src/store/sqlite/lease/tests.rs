@@ -47,7 +47,7 @@ async fn nothing_that_a_lease_or_a_settlement_does_reads_or_sorts_what_waits() {
     settle(&mut script, 1, 0, &settlement).expect("a script");
     let ties = Ties { case: Some(1), links: vec![RecordId(uuid::Uuid::nil())], call_by: Some(0) };
     let tied = order::Tied::new(&[(1, ties)]).expect("JSON").expect("some");
-    tied.join(&mut script, 1);
+    tied.join(&mut script, 1).expect("a script");
     tied.line_up(&mut script, 1, 0);
     order::rejoin(&mut script, 1, "[1]");
     for statement in script.statements() {
