@@ -2,7 +2,8 @@
 
 use crate::bench::{Bench, lane, messages, record, record_mut};
 use bridge8890::model::{
-    ComplaintKind, Deadlines, Level, Matter, Meaning, Record, RecordId, Revision, TargetType,
+    ComplaintKind, Deadlines, Level, Matter, Meaning, Outcome, Record, RecordId, Revision,
+    TargetType,
 };
 use bridge8890::store::{
     Callback, DeadClass, LaneOptions, Lease, RecordState, Replayed, Settled, Share,
@@ -43,10 +44,7 @@ fn bad(bench: &Bench, message: &str) -> Callback {
     let opened = complaint(bench, &format!("{message} complaint"), Some(record(&rating).id), None);
     let records: Vec<Record> = vec![record(&rating).clone(), record(&opened).clone()];
     let mut both = rating;
-    let Share::Decided { records: made, .. } = &mut both.entries[0].share else {
-        panic!("decided")
-    };
-    *made = records;
+    both.entries[0].share = Share::Decided { outcome: Outcome::Rated, records };
     both
 }
 
