@@ -288,7 +288,11 @@ async fn open_store(
         directory: settings.directory.clone(),
         lanes: config
             .destinations()
-            .map(|it| LaneOptions { name: it.name.clone(), only: it.only.clone() })
+            .map(|it| LaneOptions {
+                name: it.name.clone(),
+                only: it.only.clone(),
+                urgent_before: it.queueing.urgent_before,
+            })
             .collect(),
         queue: settings.queue,
         max_group: settings.max_group,

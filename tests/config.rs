@@ -83,7 +83,7 @@ fn the_shipped_defaults_are_the_documented_ones() {
     assert_eq!(destination.url, "https://platform.example/");
     assert!(destination.ca.is_none());
     assert_eq!(destination.key_id, "bridge8890");
-    assert_eq!(destination.max_batch, 100);
+    assert_eq!(destination.queueing.max_batch, 100);
     assert_eq!((destination.concurrency_min, destination.concurrency), (1, 16));
     assert_eq!(destination.rate, None);
     assert_eq!(destination.request_timeout, seconds(10));

@@ -6,7 +6,7 @@
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::config::identity::Identity;
 use bridge8890::config::way::Way;
-use bridge8890::config::{self, Backoff, Breaker, Destination};
+use bridge8890::config::{self, Backoff, Breaker, Destination, Queueing};
 use bridge8890::egress::backoff;
 use bridge8890::egress::flight::{Flight, Landed};
 use bridge8890::egress::native::{Key, Native};
@@ -99,7 +99,12 @@ fn destination(standin: &StandIn, secret: &[u8]) -> Destination {
         secret: Secret::new(secret.to_vec()),
         identity: Identity::default(),
         way: Way::default(),
-        max_batch: 100,
+        queueing: Queueing {
+            max_batch: 100,
+            max_bytes: 1 << 20,
+            max_delay: Duration::ZERO,
+            urgent_before: Duration::ZERO,
+        },
         profile: config::Profile::Native,
         final_statuses: vec![StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY],
         concurrency: 4,
@@ -274,7 +279,7 @@ async fn a_narrow_platform_takes_one_after_the_other_and_keeps_what_it_took() {
     destination.request_timeout = Duration::from_millis(300);
     let impatient = platform(&destination, &far.clock);
     while far.standin.totals().effects.accepted < 10 {
-        drop(impatient.send(&batch(10)).await);
+        drop(send(&impatient, &batch(10)).await);
     }
     assert_eq!(far.standin.totals().effects.accepted, 10);
     assert!(far.standin.totals().requests > 1, "one deadline is too short for all of them");

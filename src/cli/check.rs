@@ -198,7 +198,7 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         final_statuses: destination.final_statuses.iter().map(http::StatusCode::as_u16).collect(),
         identity: destination.identity.name(),
         key_id: destination.key_id.clone(),
-        max_batch: destination.max_batch,
+        max_batch: destination.queueing.max_batch,
         concurrency: destination.concurrency,
         concurrency_min: destination.concurrency_min,
         rate: destination.rate,

@@ -128,12 +128,14 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     for Lane { status: lane, state, pause, breaker } in &report.lanes {
         writeln!(
             out,
-            "{}: {} pending ({} complaints, {} being sent, {} waiting to retry), {} dead ({} of them theirs)",
+            "{}: {} pending ({} complaints, {} being sent, {} waiting to retry, {} behind others of their \
+             case), {} dead ({} of them theirs)",
             lane.name,
             lane.pending,
             lane.complaints,
             lane.leased,
             lane.waiting_to_retry,
+            lane.behind,
             lane.dead,
             lane.dead_theirs
         )?;

@@ -1,7 +1,7 @@
 //! How stored things are shown to operators: masked, with times at +08:00.
 
 use crate::model::{AreaCode, Brand, ComplaintKind, Deadlines, Meaning, Record, Recording};
-use crate::store::RecordState;
+use crate::store::{RecordState, Unreadable};
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
 use serde::Serialize;
@@ -98,14 +98,7 @@ impl Shown {
     /// One line of a list.
     pub(super) fn line(&self) -> String {
         let level = self.level.map(|level| format!(" {level}")).unwrap_or_default();
-        let state = match &self.state {
-            RecordState::Pending { leased: true, .. } => "being sent".to_owned(),
-            RecordState::Pending { due, .. } => format!("due {}", time(*due)),
-            RecordState::Delivered => "delivered".to_owned(),
-            RecordState::Dead { class } => format!("dead ({class})"),
-            RecordState::Superseded => "superseded".to_owned(),
-            RecordState::NotForLane => "not forwarded".to_owned(),
-        };
+        let state = name(&self.state);
         let due = self.deadlines.map(|deadlines| {
             let Deadlines { call_back_by, repair_by } = deadlines;
             format!("  call back by {call_back_by}, repair by {repair_by}")
@@ -125,6 +118,67 @@ impl Shown {
             self.rule,
             due.unwrap_or_default(),
         )
+    }
+}
+
+/// A record of a list, whether it can be opened or not.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Listed {
+    Whole(Box<Shown>),
+    Unreadable {
+        id: String,
+        revision: u32,
+        kind: &'static str,
+        account: String,
+        received_at: String,
+        problem: String,
+        #[serde(flatten)]
+        state: RecordState,
+    },
+}
+
+impl Listed {
+    /// A record in a state.
+    pub(super) fn new(record: &Result<Record, Unreadable>, state: RecordState) -> Listed {
+        match record {
+            Ok(record) => Listed::Whole(Box::new(Shown::new(record, state))),
+            Err(Unreadable { id, revision, account, received_at, why }) => Listed::Unreadable {
+                id: id.to_string(),
+                revision: revision.0,
+                kind: "unreadable",
+                account: account.clone(),
+                received_at: time(*received_at),
+                problem: why.clone(),
+                state,
+            },
+        }
+    }
+
+    /// One line of a list.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Listed::Whole(shown) => shown.line(),
+            Listed::Unreadable { id, revision, kind, account, received_at, problem, state } => {
+                format!(
+                    "{received_at}  {id}  r{revision}  {kind}  {account}  {}: {problem}",
+                    name(state)
+                )
+            }
+        }
+    }
+}
+
+/// A state as a list has it.
+fn name(state: &RecordState) -> String {
+    match state {
+        RecordState::Pending { leased: true, .. } => "being sent".to_owned(),
+        RecordState::Pending { due, .. } => format!("due {}", time(*due)),
+        RecordState::Behind => "behind an earlier record of its case".to_owned(),
+        RecordState::Delivered => "delivered".to_owned(),
+        RecordState::Dead { class } => format!("dead ({class})"),
+        RecordState::Superseded => "superseded".to_owned(),
+        RecordState::NotForLane => "not forwarded".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::check::{KEEPING, WAIT};
 use super::identity::{self, Identity};
 use super::problem::{Fault, one_of};
 use super::profile;
+use super::queueing::queueing;
 use super::raw::{At, Section};
 use super::units::show_duration;
 use super::values::text;
@@ -80,7 +81,7 @@ fn of_name(name: LaneName, section: &mut Section<'_>) -> Option<Destination> {
         identity,
         way,
         final_statuses,
-        max_batch: section.count("max_batch", 1..=10_000)?.value,
+        queueing: queueing(section)?,
         concurrency,
         concurrency_min,
         rate: section.count("rate", 1..=10_000).map(|rate| rate.value),
@@ -308,7 +309,7 @@ mod tests {
         );
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let [city] = &config.others[..] else { panic!("{:?}", config.others) };
-        assert_eq!((city.name.as_str(), city.max_batch), ("city", 100));
+        assert_eq!((city.name.as_str(), city.queueing.max_batch), ("city", 100));
         assert!(city.secret.reveal().is_empty(), "the first's key is not for others");
         let expected = Selection {
             kinds: vec![RecordKind::Complaint],

@@ -22,6 +22,7 @@ mod invitations;
 pub mod national;
 mod problem;
 pub mod profile;
+mod queueing;
 mod raw;
 mod recordings;
 #[cfg(test)]
@@ -380,8 +381,8 @@ pub struct Destination {
     pub profile: Profile,
     /// The statuses by which it refuses a record for good.
     pub final_statuses: Vec<http::StatusCode>,
-    /// The most items in one request.
-    pub max_batch: usize,
+    /// How what waits for it is ordered and gathered.
+    pub queueing: Queueing,
     /// The most requests under way at once.
     pub concurrency: usize,
     /// The fewest that the lane goes down to when the platform fails or is slow.
@@ -396,6 +397,19 @@ pub struct Destination {
     pub backoff: Backoff,
     /// When the lane stops trying for a while.
     pub breaker: Breaker,
+}
+
+/// How records that wait for a destination are ordered and gathered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queueing {
+    /// The most records in one request.
+    pub max_batch: usize,
+    /// The largest body of a request in bytes, unless one record alone is larger.
+    pub max_bytes: usize,
+    /// How long a record may wait for others to go with; complaints do not.
+    pub max_delay: Duration,
+    /// How long before the end of its last day to call back a complaint goes before all others.
+    pub urgent_before: Duration,
 }
 
 /// Exponential back-off with full jitter, bounded in attempts and age.

@@ -8,12 +8,16 @@
 //!                                                             └──── the probe failed ────┘
 //! ```
 //!
-//! A probe that was not sent after all leaves its place to the next.
+//! A probe that was not sent after all leaves its place to the next. Failures that take long are enough before they are
+//! many: a destination that hangs is known by the time without a good answer.
 
 use crate::config;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The longest time without a good answer while requests fail.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Holds a lane whose destination is in trouble, and lets one request try at a time.
 #[derive(Debug)]
@@ -21,6 +25,10 @@ pub struct Breaker {
     failures: NonZeroU32,
     open_for: Duration,
     state: State,
+    /// When the last answer came that was no failure.
+    heard_at: Option<Instant>,
+    /// Since when there are only failures, by the start of the first.
+    failing_since: Option<Instant>,
 }
 
 /// A breaker that would never open or never hold.
@@ -97,7 +105,8 @@ impl Breaker {
             return Err(BadBreaker::NoTime);
         }
         let state = State::Closed { failures: 0 };
-        Ok(Breaker { failures, open_for: config.open_for, state })
+        let open_for = config.open_for;
+        Ok(Breaker { failures, open_for, state, heard_at: None, failing_since: None })
     }
 
     /// Where it stands.
@@ -141,17 +150,24 @@ impl Breaker {
         }
     }
 
-    /// A request has ended. `fraction` (0 to 1) shortens an open time by up to a fifth, so that
+    /// A request that started and ended at these times is over. `fraction` (0 to 1) shortens an open time by up to a fifth, so that
     /// several gateways do not try in step.
     ///
     /// Once it is open, only the probe counts: what the others say is older news.
-    pub fn end(&mut self, ticket: Ticket, health: Health, now: Instant, fraction: f64) {
+    pub fn end(
+        &mut self,
+        ticket: Ticket,
+        health: Health,
+        (started, now): (Instant, Instant),
+        fraction: f64,
+    ) {
+        let is_patient = self.failing_for(health, started, now) < PATIENCE;
         let open_for = self.open_for.mul_f64(0.8 + 0.2 * fraction.clamp(0.0, 1.0));
         self.state = match (self.state, ticket, health) {
             (State::Closed { .. }, _, Health::Well)
             | (State::Probing, Ticket::Probe, Health::Well) => State::Closed { failures: 0 },
             (State::Closed { failures }, _, Health::Failed)
-                if failures.saturating_add(1) < self.failures.get() =>
+                if is_patient && failures.saturating_add(1) < self.failures.get() =>
             {
                 State::Closed { failures: failures.saturating_add(1) }
             }
@@ -168,6 +184,17 @@ impl Breaker {
             }
             (state @ (State::Open { .. } | State::Probing), _, _) => state,
         };
+    }
+
+    /// For how long there have been only failures, this answer included.
+    fn failing_for(&mut self, health: Health, started: Instant, now: Instant) -> Duration {
+        if health != Health::Failed {
+            (self.heard_at, self.failing_since) = (Some(now), None);
+            return Duration::ZERO;
+        }
+        // What was answered while this request was under way shows a destination that worked.
+        let since = self.heard_at.map_or(started, |heard| heard.max(started));
+        now.saturating_duration_since(*self.failing_since.get_or_insert(since))
     }
 }
 
@@ -196,30 +223,68 @@ mod tests {
         let mut breaker = breaker();
         for health in [Health::Failed, Health::Failed, Health::Well, Health::Failed, Health::Failed]
         {
-            breaker.end(Ticket::Regular, health, now, 1.0);
+            breaker.end(Ticket::Regular, health, (now, now), 1.0);
             assert_eq!(breaker.admits(now), Admits::All);
         }
-        breaker.end(Ticket::Regular, Health::Failed, now, 1.0);
+        breaker.end(Ticket::Regular, Health::Failed, (now, now), 1.0);
         assert_eq!(breaker.admits(now), Admits::NoneUntil(now + OPEN_FOR));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn opens_on_a_destination_that_only_hangs_before_failures_are_many() {
+        let hundred = config::Breaker { failures: 100, open_for: OPEN_FOR };
+        let mut breaker = Breaker::new(&hundred).expect("sense");
+        let timeout = Duration::from_secs(10);
+        let mut requests = 0;
+        while breaker.admits(Instant::now()) == Admits::All {
+            let started = Instant::now();
+            tokio::time::advance(timeout).await;
+            breaker.end(Ticket::Regular, Health::Failed, (started, Instant::now()), 1.0);
+            requests += 1;
+        }
+        assert_eq!(requests, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_between_makes_it_patient_again_and_idle_time_does_not_count() {
+        let mut breaker = breaker();
+        let (failed, well) = (Health::Failed, Health::Well);
+        for (health, took, idle) in
+            [(failed, 20, 0), (well, 1, 0), (failed, 20, 0), (well, 1, 900), (failed, 10, 0)]
+        {
+            let started = Instant::now();
+            tokio::time::advance(Duration::from_secs(took)).await;
+            breaker.end(Ticket::Regular, health, (started, Instant::now()), 1.0);
+            assert_eq!(breaker.admits(Instant::now()), Admits::All);
+            tokio::time::advance(Duration::from_secs(idle)).await;
+        }
+        // One that was under way while another was answered does not count from its start.
+        let started = Instant::now();
+        tokio::time::advance(Duration::from_secs(29)).await;
+        let now = Instant::now();
+        breaker.end(Ticket::Regular, well, (started, now), 1.0);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        breaker.end(Ticket::Regular, failed, (started, Instant::now()), 1.0);
+        assert_eq!(breaker.admits(Instant::now()), Admits::All);
     }
 
     #[test]
     fn one_probe_decides() {
         let now = Instant::now();
         let mut breaker = breaker();
-        breaker.end(Ticket::Regular, Health::Faulty, now, 1.0);
+        breaker.end(Ticket::Regular, Health::Faulty, (now, now), 1.0);
         let later = now + OPEN_FOR;
         assert_eq!(breaker.admits(later), Admits::One);
         let probe = breaker.begin(later);
         assert_eq!((probe, breaker.admits(later)), (Ticket::Probe, Admits::NoneYet));
         // A straggler from before knows nothing new.
-        breaker.end(Ticket::Regular, Health::Well, later, 1.0);
+        breaker.end(Ticket::Regular, Health::Well, (later, later), 1.0);
         assert_eq!(breaker.state(), State::Probing);
-        breaker.end(probe, Health::Failed, later, 1.0);
+        breaker.end(probe, Health::Failed, (later, later), 1.0);
         assert_eq!(breaker.admits(later), Admits::NoneUntil(later + OPEN_FOR));
         assert_eq!(breaker.begin(later), Ticket::Regular);
         let probe = breaker.begin(later + OPEN_FOR);
-        breaker.end(probe, Health::Well, later + OPEN_FOR, 1.0);
+        breaker.end(probe, Health::Well, (later + OPEN_FOR, later + OPEN_FOR), 1.0);
         assert_eq!(breaker.state(), State::Closed { failures: 0 });
     }
 
@@ -227,7 +292,7 @@ mod tests {
     fn a_probe_that_was_not_sent_says_nothing_and_leaves_its_place_to_another() {
         let now = Instant::now();
         let mut breaker = breaker();
-        breaker.end(Ticket::Regular, Health::Faulty, now, 1.0);
+        breaker.end(Ticket::Regular, Health::Faulty, (now, now), 1.0);
         let later = now + OPEN_FOR;
         let probe = breaker.begin(later);
         breaker.give_back(Ticket::Regular, later);
@@ -235,7 +300,7 @@ mod tests {
         breaker.give_back(probe, later);
         assert_eq!(breaker.admits(later), Admits::One);
         let probe = breaker.begin(later);
-        breaker.end(probe, Health::Well, later, 1.0);
+        breaker.end(probe, Health::Well, (later, later), 1.0);
         assert_eq!(breaker.state(), State::Closed { failures: 0 });
     }
 
@@ -245,13 +310,13 @@ mod tests {
         let mut breaker = breaker();
         breaker.release(now);
         assert_eq!(breaker.admits(now), Admits::All);
-        breaker.end(Ticket::Regular, Health::Wait(OPEN_FOR * 30), now, 1.0);
+        breaker.end(Ticket::Regular, Health::Wait(OPEN_FOR * 30), (now, now), 1.0);
         breaker.release(now);
         assert_eq!(breaker.admits(now), Admits::One);
         let probe = breaker.begin(now);
         breaker.release(now);
         assert_eq!(breaker.admits(now), Admits::NoneYet);
-        breaker.end(probe, Health::Failed, now, 1.0);
+        breaker.end(probe, Health::Failed, (now, now), 1.0);
         assert_eq!(breaker.admits(now), Admits::NoneUntil(now + OPEN_FOR));
     }
 
@@ -260,8 +325,8 @@ mod tests {
         let now = Instant::now();
         let mut breaker = breaker();
         let wait = Duration::from_secs(90);
-        breaker.end(Ticket::Regular, Health::Wait(wait), now, 0.0);
-        breaker.end(Ticket::Regular, Health::Wait(wait / 2), now, 0.0);
+        breaker.end(Ticket::Regular, Health::Wait(wait), (now, now), 0.0);
+        breaker.end(Ticket::Regular, Health::Wait(wait / 2), (now, now), 0.0);
         assert_eq!(breaker.admits(now), Admits::NoneUntil(now + wait));
         assert_eq!(breaker.admits(now + wait), Admits::One);
     }
@@ -291,7 +356,7 @@ mod tests {
                     under_way.push(breaker.begin(now));
                 } else if let Some(ticket) = under_way.pop() {
                     match health {
-                        Some(health) => breaker.end(ticket, health, now, 0.5),
+                        Some(health) => breaker.end(ticket, health, (now, now), 0.5),
                         None => breaker.give_back(ticket, now),
                     }
                 }
@@ -300,13 +365,13 @@ mod tests {
                 prop_assert_eq!(probes == 1, breaker.state() == State::Probing);
             }
             while let Some(ticket) = under_way.pop() {
-                breaker.end(ticket, Health::Failed, now, 0.5);
+                breaker.end(ticket, Health::Failed, (now, now), 0.5);
             }
             // The longest that anything asks for is 300 s.
             now += Duration::from_secs(301);
             prop_assert!(matches!(breaker.admits(now), Admits::All | Admits::One));
             let last = breaker.begin(now);
-            breaker.end(last, Health::Well, now, 0.5);
+            breaker.end(last, Health::Well, (now, now), 0.5);
             prop_assert_eq!(breaker.state(), State::Closed { failures: 0 });
         }
     }

@@ -1,8 +1,8 @@
 //! Asking a platform what it has of a day, where its profile can be asked (`docs/platform-api.yaml`, `getCounts`).
 
+use super::identity::SendError;
 use super::platform::Platform;
 use crate::config::{self, Destination};
-use crate::net::client::CallError;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use jiff::civil::Date;
@@ -53,7 +53,7 @@ pub enum Told {
 pub enum AskError {
     /// No answer.
     #[error("the platform did not answer: {0}")]
-    Call(#[from] CallError),
+    Unanswered(#[from] SendError),
     /// It refused.
     #[error(
         "the platform answered {0}; with 401 or 403 compare key_id, secret and clocks, else ask again"

@@ -2,6 +2,7 @@
 //! task for each batch, which sends and settles it.
 
 use super::backoff::{Backoff, BadBackoff};
+use super::batch::{Batching, Size};
 use super::flight::{Flight, Landed, sift};
 use super::lane::{BadLane, Lane, Pass, Slot};
 use super::orders::Watch;
@@ -18,10 +19,11 @@ use crate::store::{
 use crate::telemetry::egress::{Egress, RecordResult, RequestResult};
 use crate::telemetry::identity::Identity;
 use crate::telemetry::{Metrics, Progress};
+use bytes::Bytes;
+use http::Request;
 use jiff::Timestamp;
-use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -75,13 +77,16 @@ pub fn start(
     (metrics, progress): (&Metrics, Progress),
     tasks: &Tasks,
 ) -> Result<(), EgressError> {
+    if destination.queueing.max_batch == 0 {
+        return Err(EgressError::NoBatch);
+    }
     let profile = Profile::new(destination);
-    let max_batch = NonZeroUsize::new(destination.max_batch).ok_or(EgressError::NoBatch)?;
-    let max_batch = max_batch.min(profile.most_in_a_batch());
+    let batching = Batching::new(&destination.queueing, profile.most_in_a_batch());
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }
     let telemetry = Egress::new(metrics, &destination.name);
+    telemetry.batches(batching.limit().records, batching.limit().bytes);
     let lane = Lane::paced(destination, telemetry, entropy.clone())?;
     let (name, lane) = (destination.name.clone(), Arc::new(lane));
     let watch = Arc::new(Watch::new(name.clone(), Arc::clone(&lane), store.clone(), clock.clone()));
@@ -96,7 +101,7 @@ pub fn start(
             Identity::new(metrics, &destination.name),
         )?,
         backoff: Backoff::new(&destination.backoff)?,
-        max_batch,
+        batching: Mutex::new(batching),
         lease: destination.lease,
         clock,
         entropy,
@@ -116,7 +121,7 @@ struct Driver {
     profile: Profile,
     platform: Platform,
     backoff: Backoff,
-    max_batch: NonZeroUsize,
+    batching: Mutex<Batching>,
     lease: Duration,
     clock: Clock,
     entropy: Entropy,
@@ -130,8 +135,8 @@ enum Found {
     Plenty,
     /// All that was due.
     Rest,
-    /// Nothing.
-    Nothing,
+    /// Nothing, or nothing that may not wait for company until then.
+    Nothing(Option<Timestamp>),
 }
 
 /// A lease as its batches need it.
@@ -159,8 +164,8 @@ impl Driver {
             self.progress.rest();
             let pause = match found {
                 Ok(Found::Plenty) => continue,
-                Ok(Found::Nothing) => {
-                    let due = self.next_due().await;
+                Ok(Found::Nothing(until)) => {
+                    let due = self.next_look(until).await;
                     tokio::select! {
                         biased;
                         () = &mut stopping => return,
@@ -186,14 +191,22 @@ impl Driver {
 
     /// Leases what fits into `slots` and starts it.
     async fn look(self: &Arc<Self>, slots: Vec<Slot<Egress>>) -> Result<Found, StoreError> {
-        let asked = slots.len().saturating_mul(self.max_batch.get());
         let now = self.clock.now();
+        if let Some(until) = self.waits_for_company(now).await? {
+            return Ok(Found::Nothing(Some(until)));
+        }
+        let most = self.batching().records();
+        let asked = slots.len().saturating_mul(most);
         let until = now.checked_add(self.lease).unwrap_or(Timestamp::MAX);
         let ends = Instant::now() + self.lease;
-        let Lease { token, items, .. } = self.store.lease(&self.name, asked, until).await?;
+        let Lease { token, items, unreadable, .. } =
+            self.store.lease(&self.name, asked, until).await?;
         self.lane.telemetry.oldest(oldest(&items, now));
-        let found = match items.len() {
-            0 => Found::Nothing,
+        for _ in 0..unreadable {
+            self.lane.telemetry.settled(RecordResult::Unreadable);
+        }
+        let found = match items.len() + unreadable {
+            0 => Found::Nothing(None),
             some if some < asked => Found::Rest,
             _ => Found::Plenty,
         };
@@ -202,7 +215,7 @@ impl Driver {
             if items.peek().is_none() {
                 break;
             }
-            let batch: Vec<Leased> = items.by_ref().take(self.max_batch.get()).collect();
+            let batch: Vec<Leased> = items.by_ref().take(most).collect();
             let pass = self.lane.begin(slot);
             let batch = Arc::clone(self).forward(pass, Term { token, ends }, batch);
             // The task belongs to `tasks`, and the batch to its lease: nobody waits for it here.
@@ -211,25 +224,29 @@ impl Driver {
         Ok(found)
     }
 
+    /// Until when what is due waits for more to go with, if it does.
+    async fn waits_for_company(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let batching = self.batching().clone();
+        if !batching.delays() {
+            return Ok(None);
+        }
+        let due = self.store.due(&self.name, batching.records()).await;
+        let due = due.map_err(|error| StoreError::Database(error.to_string()))?;
+        Ok(batching.waits_until(&due, now))
+    }
+
     /// Sends a batch and settles it.
     async fn forward(self: Arc<Self>, mut pass: Pass<Egress>, term: Term, batch: Vec<Leased>) {
         let mut flight = Flight::new(batch);
+        let mut is_whole = true;
         while self.may_send(&mut pass, term).await {
-            let Some(batch) = flight.next_batch() else { return };
-            let Written { request, unwritable } =
-                self.profile.write(&batch, self.clock.now(), &self.entropy);
-            let (batch, unwritten) = sift(batch, &unwritable);
-            self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
-            let Some(request) = request else {
-                if flight.is_over() {
-                    return;
-                }
-                continue;
-            };
+            let Some((batch, request)) = self.write_next(&mut flight, term).await else { return };
+            let size = Size { records: batch.len(), bytes: request.body().len() };
             let sent = self.platform.send(request).await;
             let now = self.clock.now();
             let verdict =
                 Verdict::of(&sent.answer, |answer| self.profile.read(answer, &batch, now));
+            self.learn(&verdict, size, std::mem::take(&mut is_whole));
             let summary = verdict.summary().into_owned();
             self.lane.telemetry.sent(result(&verdict), batch.len(), sent.took, &summary);
             pass.report(verdict.health(), &summary);
@@ -245,6 +262,43 @@ impl Driver {
         self.settle(term, self.unsent(NO_TURN), flight.release()).await;
     }
 
+    /// Writes what is to be sent next, no larger than may be, and gives up what cannot be written.
+    async fn write_next(
+        &self,
+        flight: &mut Flight,
+        term: Term,
+    ) -> Option<(Vec<Leased>, Request<Bytes>)> {
+        while let Some(batch) = flight.next_batch() {
+            let Written { request, unwritable } =
+                self.profile.write(&batch, self.clock.now(), &self.entropy);
+            let (batch, unwritten) = sift(batch, &unwritable);
+            self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
+            let Some(request) = request else { continue };
+            let size = Size { records: batch.len(), bytes: request.body().len() };
+            if self.batching().admits(size) {
+                return Some((batch, request));
+            }
+            flight.halve(batch);
+        }
+        None
+    }
+
+    /// Learns how much the platform takes at once. Of what it refuses, a whole batch tells.
+    fn learn(&self, verdict: &Verdict, size: Size, is_whole: bool) {
+        let mut batching = self.batching();
+        match verdict {
+            Verdict::TooLarge if is_whole => batching.refused(size),
+            Verdict::Each(_) => batching.taken(size),
+            _ => return,
+        }
+        self.lane.telemetry.batches(batching.limit().records, batching.limit().bytes);
+    }
+
+    fn batching(&self) -> MutexGuard<'_, Batching> {
+        // Nothing that changes it can panic half way.
+        self.batching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reports that nothing was sent, and why.
     fn unsent(&self, why: &str) -> SendReport {
         let (started_at, took) = (self.clock.now(), Duration::ZERO);
@@ -253,14 +307,16 @@ impl Driver {
 
     /// Waits for the next request's turn, and says whether it may still be sent.
     async fn may_send(&self, pass: &mut Pass<Egress>, term: Term) -> bool {
+        // A request is over before its lease is: at no time do two senders have one record.
+        let Some(latest) = term.ends.checked_sub(self.platform.timeout()) else { return false };
         tokio::select! {
             biased;
             () = pass.turn() => {}
             // Whoever need not wait is finished.
             () = self.tasks.stopping() => return false,
+            () = sleep_until(latest) => return false,
         }
-        // A request is over before its lease is: at no time do two senders have one record.
-        Instant::now() + self.platform.timeout() < term.ends
+        Instant::now() < latest
     }
 
     /// Settles, and asks again while the lease lasts. After that the records are due again by
@@ -289,9 +345,14 @@ impl Driver {
         self.lane.telemetry.lost(settlement.items.len());
     }
 
-    /// When to look again unless something is committed first.
-    async fn next_due(&self) -> Instant {
-        let wait = match self.store.next_due(&self.name).await {
+    /// When to look again unless something is committed first: when what waits for company has waited long enough, or
+    /// when the next is due.
+    async fn next_look(&self, until: Option<Timestamp>) -> Instant {
+        let due = match until {
+            Some(until) => Ok(Some(until)),
+            None => self.store.next_due(&self.name).await,
+        };
+        let wait = match due {
             Ok(Some(due)) => Duration::try_from(due.duration_since(self.clock.now()))
                 .unwrap_or_default()
                 .min(POLL),
@@ -349,5 +410,6 @@ fn record_result(settled: &Settled) -> RecordResult {
         Settled::Dead { class: DeadClass::Attempts, .. } => RecordResult::Attempts,
         Settled::Dead { class: DeadClass::Age, .. } => RecordResult::Age,
         Settled::Dead { class: DeadClass::Unknown, .. } => RecordResult::Unknown,
+        Settled::Dead { class: DeadClass::Unreadable, .. } => RecordResult::Unreadable,
     }
 }

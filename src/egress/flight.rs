@@ -114,8 +114,8 @@ impl Flight {
         std::mem::take(&mut self.waiting).iter().flat_map(|batch| released(batch)).collect()
     }
 
-    /// Earlier records go first.
-    fn halve(&mut self, mut batch: Vec<Leased>) {
+    /// Has a batch be sent in two halves, the earlier records first.
+    pub fn halve(&mut self, mut batch: Vec<Leased>) {
         let second = batch.split_off(batch.len().div_ceil(2));
         self.waiting.push(second);
         self.waiting.push(batch);

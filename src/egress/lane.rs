@@ -272,7 +272,7 @@ impl<T: Telemetry> Lane<T> {
         let mut standing = self.standing();
         let Standing { breaker, pace, under_way, opened, .. } = &mut *standing;
         let was = shown(breaker.state());
-        breaker.end(ticket, health, now, self.entropy.fraction());
+        breaker.end(ticket, health, (started, now), self.entropy.fraction());
         let is = shown(breaker.state());
         pace.ended(health, started, *under_way, now);
         match (was, is) {

@@ -8,6 +8,7 @@
 //! through the store (`orders`). Nothing here remembers a record that the store does not hold.
 
 pub mod backoff;
+pub mod batch;
 pub mod breaker;
 pub mod counts;
 pub mod driver;

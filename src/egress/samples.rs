@@ -2,7 +2,7 @@
 
 use crate::config::identity::Identity;
 use crate::config::way::Way;
-use crate::config::{self, Backoff, Breaker, Destination};
+use crate::config::{self, Backoff, Breaker, Destination, Queueing};
 use crate::model::{
     AccountName, AreaCode, Brand, Caller, Channel, Comment, ComplaintKind, Context, LaneName,
     Level, Meaning, MessageId, Record, RecordId, RecordSeq, Revision, Rule, Scheme, Secret,
@@ -89,9 +89,14 @@ pub(super) fn destination() -> Destination {
         secret: Secret::new(b"platform-secret".to_vec()),
         identity: Identity::default(),
         way: Way::default(),
+        queueing: Queueing {
+            max_batch: 100,
+            max_bytes: 1 << 20,
+            max_delay: Duration::ZERO,
+            urgent_before: Duration::ZERO,
+        },
         profile: config::Profile::Native,
         final_statuses: vec![http::StatusCode::BAD_REQUEST, http::StatusCode::UNPROCESSABLE_ENTITY],
-        max_batch: 100,
         concurrency: 4,
         concurrency_min: 1,
         rate: None,

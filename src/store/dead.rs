@@ -1,6 +1,6 @@
 //! Dead letters: what was given up, in two bins, and how operators put it back.
 
-use super::{DeadClass, OpenError, Operator, ReadError, sqlite};
+use super::{DeadClass, OpenError, Operator, ReadError, Unreadable, sqlite};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,7 +46,8 @@ impl DeadClass {
             | DeadClass::TooLarge
             | DeadClass::Attempts
             | DeadClass::Age
-            | DeadClass::Unknown => Bin::Ours,
+            | DeadClass::Unknown
+            | DeadClass::Unreadable => Bin::Ours,
         }
     }
 }
@@ -58,8 +59,8 @@ pub struct DeadLetter {
     pub seq: RecordSeq,
     /// Its place among the dead letters.
     pub place: DeadPlace,
-    /// The record.
-    pub record: Record,
+    /// The record, if it can be opened.
+    pub record: Result<Record, Unreadable>,
     /// The lane that gave it up.
     pub lane: String,
     /// Why, by class.

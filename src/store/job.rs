@@ -1,5 +1,6 @@
 //! What callers ask of the writer, each with the way back for its own answer.
 
+use super::case::Ties;
 use super::lanes::Passed;
 use super::seal::Fingerprint;
 use super::sqlite::Fold;
@@ -93,6 +94,7 @@ pub(super) struct SealedRecord {
     pub(super) id: RecordId,
     pub(super) revision: Revision,
     pub(super) urgent: bool,
+    pub(super) ties: Ties,
     pub(super) passed: Passed,
     pub(super) level: Option<u8>,
     pub(super) caller: Option<Fingerprint>,
@@ -230,6 +232,8 @@ pub(super) struct LeaseJob {
     pub(super) max: usize,
     pub(super) now: Timestamp,
     pub(super) until: Timestamp,
+    /// A complaint is near its deadline if that is not behind this time.
+    pub(super) near: Timestamp,
     pub(super) answer: Answer<RawLease>,
 }
 

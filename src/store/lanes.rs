@@ -1,6 +1,7 @@
 //! The lanes of a store, and which records go to which.
 
 use crate::model::{LaneName, MOST_DESTINATIONS, Record, Selection};
+use std::time::Duration;
 
 /// The most lanes of one store.
 pub const MOST_LANES: usize = MOST_DESTINATIONS;
@@ -12,13 +13,15 @@ pub struct LaneOptions {
     pub name: LaneName,
     /// Which records.
     pub only: Selection,
+    /// How long before the end of its last day to call back a complaint goes before all others.
+    pub urgent_before: Duration,
 }
 
 impl LaneOptions {
     /// A lane that everything goes to.
     #[must_use]
     pub fn of_everything(name: LaneName) -> LaneOptions {
-        LaneOptions { name, only: Selection::default() }
+        LaneOptions { name, only: Selection::default(), urgent_before: Duration::ZERO }
     }
 }
 

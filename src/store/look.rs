@@ -1,7 +1,7 @@
 //! What operators are shown of the store.
 
 use super::rows::StoredCallback;
-use crate::model::{AccountName, CallbackSeq, Level, Record, RecordSeq};
+use crate::model::{AccountName, CallbackSeq, Level, Record, RecordId, RecordSeq, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -35,6 +35,8 @@ pub enum RecordState {
         /// Whether somebody is sending it.
         leased: bool,
     },
+    /// In the outbox, behind an earlier record of its case.
+    Behind,
     /// The platform has it.
     Delivered,
     /// Given up.
@@ -48,13 +50,29 @@ pub enum RecordState {
     NotForLane,
 }
 
+/// What is left of a record that cannot be opened: it is damaged, or its data key is gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unreadable {
+    /// Which record.
+    pub id: RecordId,
+    /// Which revision of it.
+    pub revision: Revision,
+    /// The account whose callback caused it.
+    pub account: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A found record.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Its place in the order of arrival.
     pub seq: RecordSeq,
-    /// The record.
-    pub record: Record,
+    /// The record, if it can be opened.
+    pub record: Result<Record, Unreadable>,
     /// Where it is.
     pub state: RecordState,
 }
@@ -64,8 +82,8 @@ pub struct Found {
 pub struct RevisionHistory {
     /// Its place in the order of arrival.
     pub seq: RecordSeq,
-    /// The record.
-    pub record: Record,
+    /// The record, if it can be opened.
+    pub record: Result<Record, Unreadable>,
     /// Where it is.
     pub state: RecordState,
     /// What was tried, oldest first.
@@ -217,12 +235,14 @@ pub struct LaneStatus {
     pub name: String,
     /// Records to send.
     pub pending: i64,
-    /// Complaints among them, without those that were replayed.
+    /// Complaints among them and what must go before one, without complaints that were replayed.
     pub complaints: i64,
     /// Under way.
     pub leased: i64,
     /// Tried in vain and waiting.
     pub waiting_to_retry: i64,
+    /// Of them waiting for an earlier record of their case.
+    pub behind: i64,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// When the next is due.

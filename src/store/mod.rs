@@ -5,6 +5,7 @@
 //! one transaction or part of one; no other module names the database.
 
 mod callback;
+mod case;
 pub mod data_key;
 mod dead;
 mod health;
@@ -42,6 +43,7 @@ pub use ledger::{
 pub use look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
     QuarantineFilter, Quarantined, RecordState, Repeat, RequestedRereads, RevisionHistory,
+    Unreadable,
 };
 pub use memory::{MAX_MEMORY, MemoryChange, Remembered, WakeSeq, Woken};
 pub use message::{
@@ -50,7 +52,7 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
-pub use queue::{DeadClass, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
+pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
     UntoldRecording,
@@ -65,6 +67,7 @@ use crate::model::{AccountName, Meaning, Record};
 use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
+use case::Ties;
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
@@ -396,7 +399,8 @@ impl Store {
     }
 
     fn seal_records(&self, records: &[Record]) -> Result<Vec<SealedRecord>, StoreError> {
-        let seal = |record: &Record| {
+        let ties = Ties::of_event(records, &self.prints);
+        let seal = |(record, ties): (&Record, Ties)| {
             let plain = rows::encode_record(record)
                 .map_err(|error| StoreError::Database(error.to_string()))?;
             let place = rows::record_place(record.id, record.revision);
@@ -404,6 +408,7 @@ impl Store {
                 id: record.id,
                 revision: record.revision,
                 urgent: record.is_urgent(),
+                ties,
                 passed: Passed::by(&self.lanes, record),
                 level: match record.meaning {
                     Meaning::Rating { level, .. } => Some(level.number()),
@@ -413,7 +418,7 @@ impl Store {
                 sealed: self.shared.sealer().seal(&place, &plain),
             })
         };
-        records.iter().map(seal).collect()
+        records.iter().zip(ties).map(seal).collect()
     }
 
     /// Erases a little of what has been kept long enough. Returns how many rows it looked at; 0 is

@@ -1,7 +1,7 @@
 //! The queue to the platform: lease, settlement, dead letter.
 
 use super::job::{self, Job, LeaseJob};
-use super::{ReadError, Store, StoreError, rows, sqlite};
+use super::{ReadError, Store, StoreError, Unreadable, rows, sqlite};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
@@ -24,8 +24,21 @@ pub struct Lease {
     pub token: LeaseToken,
     /// Until when.
     pub until: Timestamp,
-    /// The records, in the order to send them; empty when nothing is due.
+    /// The records, in the order to send them.
     pub items: Vec<Leased>,
+    /// How many more were due that cannot be opened, and are set aside as dead letters.
+    pub unreadable: usize,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// So many, as far as was looked.
+    pub records: usize,
+    /// Whether there are complaints among them, or what must go before one.
+    pub urgent: bool,
+    /// Since when the first of them is due.
+    pub since: Option<Timestamp>,
 }
 
 /// One leased record.
@@ -107,11 +120,13 @@ pub enum DeadClass {
     Age,
     /// It may have been taken or not, and must not be taken twice.
     Unknown,
+    /// It cannot be opened: it is damaged, or its data key is gone.
+    Unreadable,
 }
 
 impl DeadClass {
     /// All of them.
-    pub const ALL: [DeadClass; 7] = [
+    pub const ALL: [DeadClass; 8] = [
         DeadClass::Rejected,
         DeadClass::RefusedIn200,
         DeadClass::Unwritable,
@@ -119,6 +134,7 @@ impl DeadClass {
         DeadClass::Attempts,
         DeadClass::Age,
         DeadClass::Unknown,
+        DeadClass::Unreadable,
     ];
 
     /// The name, as lists and metrics show it.
@@ -132,13 +148,16 @@ impl DeadClass {
             DeadClass::Attempts => "attempts",
             DeadClass::Age => "age",
             DeadClass::Unknown => "unknown",
+            DeadClass::Unreadable => "unreadable",
         }
     }
 }
 
 impl Store {
-    /// Leases up to `max` due records of a lane until `until`: complaints first, then oldest.
-    /// Each lease counts as an attempt from this moment, whatever becomes of the sender.
+    /// Leases up to `max` due records of a lane until `until`: complaints near their deadline first, then other
+    /// complaints, then oldest; of each case the first alone, and with the rank of what waits for it.
+    /// Each lease counts as an attempt from this moment, whatever becomes of the sender. What cannot be
+    /// opened is set aside in the same turn, and holds up nothing.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is leased.
@@ -149,15 +168,54 @@ impl Store {
         until: Timestamp,
     ) -> Result<Lease, StoreError> {
         let (lane, now) = (lane.clone(), self.clock.now());
-        let lease = |answer| Job::Lease(LeaseJob { lane, max, now, until, answer });
-        let raw = self.ask(lease).await?;
-        let open = |row: job::LeasedRow| {
-            let record = sqlite::open_record(&self.shared.ring, &row.row)
-                .map_err(|error| StoreError::Database(error.to_string()))?;
-            Ok(Leased { seq: row.seq, attempt: row.attempt, queued_at: row.queued_at, record })
+        let wanted = lane.clone();
+        let near = now.checked_add(self.urgent_before(&lane)).unwrap_or(Timestamp::MAX);
+        let wish = |answer| Job::Lease(LeaseJob { lane: wanted, max, now, until, near, answer });
+        let raw = self.ask(wish).await?;
+        let mut lease =
+            Lease { token: raw.token, until: raw.until, items: Vec::new(), unreadable: 0 };
+        let mut unreadable = Vec::new();
+        for job::LeasedRow { seq, attempt, queued_at, row } in raw.rows {
+            match sqlite::open_record(&self.shared.ring, &row) {
+                Ok(record) => lease.items.push(Leased { seq, attempt, queued_at, record }),
+                Err(bad) => unreadable.push((seq, bad)),
+            }
+        }
+        lease.unreadable = unreadable.len();
+        self.set_aside(lane, lease.token, unreadable).await;
+        Ok(lease)
+    }
+
+    fn urgent_before(&self, lane: &LaneName) -> Duration {
+        let options = self.lanes.iter().find(|options| options.name == *lane);
+        options.map_or(Duration::ZERO, |options| options.urgent_before)
+    }
+
+    /// Gives up what cannot be opened. If that fails, it is due again when its lease ends.
+    async fn set_aside(
+        &self,
+        lane: LaneName,
+        token: LeaseToken,
+        unreadable: Vec<(RecordSeq, Unreadable)>,
+    ) {
+        if unreadable.is_empty() {
+            return;
+        }
+        let report = SendReport {
+            started_at: self.clock.now(),
+            took: Duration::ZERO,
+            status: None,
+            answer: "not sent: it cannot be opened".to_owned(),
         };
-        let items = raw.rows.into_iter().map(open).collect::<Result<_, StoreError>>()?;
-        Ok(Lease { token: raw.token, until: raw.until, items })
+        let dead = |(seq, Unreadable { id, revision, why, .. })| {
+            tracing::error!(%lane, %id, %revision, why, "a record cannot be opened and is set aside");
+            (seq, Settled::Dead { class: DeadClass::Unreadable, reason: why })
+        };
+        let items = unreadable.into_iter().map(dead).collect();
+        let settlement = Settlement { lane: lane.clone(), token, report, items };
+        if let Err(error) = self.settle(settlement).await {
+            tracing::warn!(%lane, %error, "what cannot be opened stays in the queue for now");
+        }
     }
 
     /// Settles what became of leased records. Returns how many were no longer under this lease
@@ -181,6 +239,14 @@ impl Store {
     /// [`ReadError`].
     pub async fn next_due(&self, lane: &LaneName) -> Result<Option<Timestamp>, ReadError> {
         Ok(self.reader.next_due(lane.as_str()).await?.map(rows::timestamp))
+    }
+
+    /// What is due of a lane, of which no more than so many are looked at.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn due(&self, lane: &LaneName, most: usize) -> Result<Due, ReadError> {
+        self.reader.due(lane.as_str(), self.clock.now(), most).await
     }
 
     /// Records waiting to be sent, as of the last commit.

@@ -6,7 +6,7 @@
 use super::callback::Nonce;
 use super::job::NoncePrints;
 use crate::clock::Entropy;
-use crate::model::Secret;
+use crate::model::{RecordId, Secret};
 use ring::aead::{self, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, UnboundKey};
 use ring::{digest, hmac};
 
@@ -176,6 +176,18 @@ impl Fingerprinter {
     /// Of a caller, over all accounts.
     pub(super) fn caller(&self, caller: &str) -> Fingerprint {
         self.of(b"caller", &[caller.as_bytes()])
+    }
+
+    /// The number of the case that is one step of a matter.
+    pub(super) fn case_of_step(&self, project_no: &str, step: Option<u32>) -> i64 {
+        let step = step.map(u32::to_be_bytes);
+        let step = step.as_ref().map_or(&[][..], |step| &step[..]);
+        self.of(b"case of step", &[project_no.as_bytes(), step]).leading().cast_signed()
+    }
+
+    /// The number of the case that follows from a record.
+    pub(super) fn case_of_record(&self, id: RecordId) -> i64 {
+        self.of(b"case of record", &[id.0.as_bytes()]).leading().cast_signed()
     }
 
     /// Of what an answer is read as.

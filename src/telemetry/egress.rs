@@ -48,6 +48,16 @@ static LIMIT: Metric<Gauge, 1> = Metric::gauge(
     &["lane"],
     "Requests that may be under way at once, as the platform bears them.",
 );
+static BATCH_RECORDS: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_egress_batch_limit_records",
+    &["lane"],
+    "Records that one request may hold, as the platform bears them.",
+);
+static BATCH_BYTES: Metric<Gauge, 1> = Metric::gauge(
+    "bridge8890_egress_batch_limit_bytes",
+    &["lane"],
+    "Bytes that the body of one request may have, as the platform bears them.",
+);
 static RATE_WAITS: Metric<Counter, 1> = Metric::counter(
     "bridge8890_egress_rate_waits_total",
     &["lane"],
@@ -70,6 +80,8 @@ pub(super) const TABLE: &[&Row] = &[
     &STATE.row,
     &PAUSED.row,
     &LIMIT.row,
+    &BATCH_RECORDS.row,
+    &BATCH_BYTES.row,
     &RATE_WAITS.row,
     &STORE_FAILURES.row,
 ];
@@ -133,6 +145,8 @@ labels! {
         Age = "dead_age",
         /// A dead letter: what became of it is not known.
         Unknown = "dead_unknown",
+        /// A dead letter: it cannot be opened.
+        Unreadable = "dead_unreadable",
     }
 }
 
@@ -171,6 +185,8 @@ pub struct Egress {
     state: Gauge,
     paused: Gauge,
     limit: Gauge,
+    batch_records: Gauge,
+    batch_bytes: Gauge,
     rate_waits: Counter,
     store_failures: Counter,
 }
@@ -193,6 +209,8 @@ impl Egress {
             state: metrics.gauge(&STATE, [name]),
             paused: metrics.gauge(&PAUSED, [name]),
             limit: metrics.gauge(&LIMIT, [name]),
+            batch_records: metrics.gauge(&BATCH_RECORDS, [name]),
+            batch_bytes: metrics.gauge(&BATCH_BYTES, [name]),
             rate_waits: metrics.counter(&RATE_WAITS, [name]),
             store_failures: metrics.counter(&STORE_FAILURES, [name]),
             lane: lane.clone(),
@@ -257,6 +275,12 @@ impl Egress {
     /// So many requests may be under way, whether that changed or not.
     pub fn limit(&self, limit: usize) {
         self.limit.set(f64::from(u32::try_from(limit).unwrap_or(u32::MAX)));
+    }
+
+    /// One request may be so large, whether that changed or not.
+    pub fn batches(&self, records: usize, bytes: usize) {
+        self.batch_records.set(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+        self.batch_bytes.set(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)));
     }
 
     /// The next request had to wait for its turn under the rate.

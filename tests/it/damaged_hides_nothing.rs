@@ -1,7 +1,8 @@
 //! What can no longer be opened stays, and hides nothing behind it, however much of it there is.
 
 use crate::citizens_are_answered::{carrier, said};
-use crate::support::{Gateway, Platform, until};
+use crate::support::{Caller, Gateway, Platform, until};
+use bridge8890::standin::faults::Faults;
 use sqlx::Connection;
 
 /// More than is looked at at once.
@@ -49,6 +50,34 @@ async fn any_number_of_damaged_events_news_and_memories_hides_nothing_behind_the
         .await
         .expect("it reads");
     assert_eq!(left, i64::from(DAMAGED), "nothing is thrown away");
+    database.close().await.expect("closed");
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_opened_become_dead_letters_and_the_others_arrive() {
+    let platform = Platform::with(Faults { down: true, ..Faults::default() }).await;
+    let gateway = Gateway::with(&platform, "destination.breaker.failures = 1").await;
+    let mut caller = Caller::new(1);
+    let ids = gateway.take(&caller.take(20)).await;
+    let site = &gateway.site;
+    let mut database = site.open_database().await;
+    let damage = "UPDATE record SET sealed = zeroblob(64) WHERE seq <= 5";
+    sqlx::raw_sql(damage).execute(&mut database).await.expect("it runs");
+    platform.set_faults(Faults::default());
+    gateway.drained().await;
+    assert_eq!((platform.effects().len(), site.lane().await.dead), (ids.len() - 5, 5));
+    let set_aside = "bridge8890_egress_records_total{lane=\"platform\",result=\"dead_unreadable\"}";
+    assert_eq!(gateway.metric(set_aside).await, 5.0);
+    let listed = site.run("dead list --where class=unreadable,bin=ours --json").await.lines();
+    assert_eq!(listed.len(), 5);
+    for letter in &listed {
+        let id = letter["record"]["id"].as_str().expect("an id");
+        assert!(letter["record"]["problem"].is_string() && gateway.log().contains(id), "{letter}");
+    }
+    let replay = site.run("dead replay --where class=unreadable --apply --yes --json").await.json();
+    assert_eq!((&replay["replayed"], &replay["unreadable"]), (&0.into(), &5.into()));
+    assert_eq!(site.run("records find --json").await.lines().len(), ids.len());
     database.close().await.expect("closed");
     gateway.finish().await;
 }

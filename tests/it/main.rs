@@ -25,6 +25,7 @@ mod killed_between_steps;
 mod links_are_heard;
 mod nobodys_number_leaks;
 mod one_time_tokens_are_kept;
+mod order_is_kept;
 mod platform_down_then_drains;
 mod quarantine_is_read_again;
 mod recordings_are_fetched;

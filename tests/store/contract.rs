@@ -25,7 +25,7 @@ async fn a_record_comes_back_as_it_went_in_and_nothing_of_it_is_readable_on_disk
     assert_eq!(lease.items[0].attempt, 1);
 
     let history = bench.operator().await.history(record.id).await.expect("it reads");
-    assert_eq!(history[0].record, record);
+    assert_eq!(history[0].record, Ok(record));
     let raw = &history[0].callback.as_ref().expect("the callback is kept").raw;
     assert_eq!(raw.body, Bytes::from_static(b"body of m1"));
 

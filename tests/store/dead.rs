@@ -3,7 +3,8 @@
 use crate::bench::{Bench, lane, messages, record, record_mut};
 use bridge8890::model::{LaneName, Level, RecordSeq, Revision};
 use bridge8890::store::{
-    Bin, DeadClass, DeadCondition, DeadLetter, DeadOrder, DeadPage, RecordState, Replayed, Settled,
+    Bin, DeadClass, DeadCondition, DeadLetter, DeadOrder, DeadPage, Filter, RecordState, Replayed,
+    Settled,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -170,4 +171,23 @@ async fn a_run_is_kept_with_what_each_of_its_steps_did() {
     assert_eq!((kept[0].operator.as_str(), kept[0].filter.as_str()), ("li", "bin=theirs"));
     assert_eq!((kept[0].started_at, kept[0].last_at), (began, last));
     assert_eq!(kept[0].replayed, Replayed { queued: 2, superseded: 0 });
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_set_aside_at_once_and_holds_up_nothing() {
+    let bench = Bench::new().await;
+    for message in ["a", "b", "c", "d"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+    }
+    bench.sql("UPDATE record SET sealed = zeroblob(64) WHERE seq IN (1, 3)").await;
+    let lease = bench.lease(10).await;
+    assert_eq!((messages(&lease), lease.unreadable), (vec!["b".to_owned(), "d".to_owned()], 2));
+    let letters = bench.dead(&[DeadCondition::Class(DeadClass::Unreadable)]).await;
+    assert_eq!(seqs(&letters), [1, 3]);
+    assert!(letters.iter().all(|letter| letter.record.is_err() && letter.class == "unreadable"));
+    assert_eq!(Bin::of_class("unreadable"), Bin::Ours);
+    assert!(bench.store().counts().await.expect("it counts").add_up());
+    let found = bench.operator().await.find(&Filter { limit: 10, ..Filter::default() }).await;
+    let whole = found.expect("it reads").iter().filter(|one| one.record.is_ok()).count();
+    assert_eq!(whole, 2, "the others are listed all the same");
 }

@@ -20,7 +20,7 @@ async fn two() -> Bench {
         areas: vec![AreaCode::new("210100").expect("a code")],
         ..Selection::default()
     };
-    bench.lanes.push(LaneOptions { name: city(), only });
+    bench.lanes.push(LaneOptions { only, ..LaneOptions::of_everything(city()) });
     bench.reopen().await;
     bench
 }

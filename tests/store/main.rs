@@ -11,6 +11,8 @@ mod lanes;
 mod ledger;
 mod messages;
 mod migrated;
+mod order;
+mod ordered;
 mod orders;
 mod recordings;
 mod replayed;

@@ -12,6 +12,11 @@ const TO_FIRST: &str = "
     DROP TABLE ledger_open;
     DROP TABLE ledger_fold;
     ALTER TABLE lane DROP COLUMN ledger_seq;
+    DROP INDEX outbox_case;
+    DROP INDEX outbox_call_by;
+    ALTER TABLE outbox DROP COLUMN case_key;
+    ALTER TABLE outbox DROP COLUMN call_by;
+    ALTER TABLE dead_letter DROP COLUMN case_key;
     DROP TABLE dead_replay;
     DROP INDEX dead_letter_died;
     DROP INDEX dead_letter_class;

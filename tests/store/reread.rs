@@ -90,7 +90,12 @@ async fn what_became_readable_is_recorded_as_of_its_arrival_and_queued_now() {
     assert!(bench.commit(bench.rating("c", Level::Fair)).await);
     let found = bench.operator().await.find(&by_caller()).await.expect("it reads");
     assert_eq!(found.len(), 3, "it is found by its caller");
-    let history = bench.operator().await.history(found[2].record.id).await.expect("it reads");
+    let history = bench
+        .operator()
+        .await
+        .history(found[2].record.as_ref().expect("whole").id)
+        .await
+        .expect("it reads");
     assert_eq!(history[0].callback_seq, seq);
     assert_eq!(history[0].repeats.len(), 1);
 }

@@ -18,8 +18,8 @@ Keys of --where, all of which must hold:
   lane       the destination that gave it up
   bin        ours: the gateway, its configuration or the way to the platform must be mended;
              theirs: the platform refused the record
-  class      rejected or refused_in_200 (theirs); unwritable, too_large, attempts, age or
-             unknown (ours)
+  class      rejected or refused_in_200 (theirs); unwritable, too_large, attempts, age, unknown or
+             unreadable (ours)
   reason     what the last answer contains
   account    the account whose callback it was
   campaign   the campaign by which it was read
@@ -105,10 +105,13 @@ impl Filter {
 
     /// Whether the rest of it holds.
     fn holds(&self, letter: &DeadLetter) -> bool {
-        let account = letter.record.account.as_str();
+        let (account, record) = match &letter.record {
+            Ok(record) => (record.account.as_str(), Some(record)),
+            Err(unreadable) => (unreadable.account.as_str(), None),
+        };
         self.conditions.iter().all(|condition| match &condition.asked {
             Asked::OfLetter(_) => true,
-            Asked::OfRecord(asked) => asked.holds(account, Some(&letter.record)),
+            Asked::OfRecord(asked) => asked.holds(account, record),
         })
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 /// It shows how many fit, what they died of and the first few, and puts nothing back. With --apply
 /// it does so, after a question, oldest first and so many a second; a gateway that serves notices
 /// within a second. They go out under the same idempotency keys. One of which a later revision goes
-/// out or has gone ends as superseded.
+/// out or has gone ends as superseded. One that cannot be opened stays a dead letter.
 ///
 /// They queue as of now and behind complaints that come in, even where they are complaints themselves.
 /// --rate bounds how much of the destination's pace they may take from fresh ratings.
@@ -65,12 +65,13 @@ pub(super) struct Args {
 }
 
 /// What was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     run: i64,
     chosen: u64,
     replayed: u64,
     superseded: u64,
+    unreadable: u64,
     stopped: bool,
 }
 
@@ -129,14 +130,17 @@ impl Replay<'_> {
     async fn all(&self, chosen: u64) -> anyhow::Result<Report> {
         let began = Clock::system().now();
         let run = self.operator.begin_replay(&operator_name(), &self.filter(), began).await?;
-        let mut report = Report { run: run.0, chosen, replayed: 0, superseded: 0, stopped: false };
+        let mut report = Report { run: run.0, chosen, ..Report::default() };
         let bar = ProgressBar::new(chosen).with_style(ProgressStyle::default_bar());
         let mut stop = pin!(tokio::signal::ctrl_c());
         let mut letters = letters(self.args, self.operator);
         let mut due = Instant::now();
         'pages: while let Some(page) = letters.next_page().await? {
-            let places: Vec<DeadPlace> =
-                page.iter().map(|it| it.place).filter(|place| *place <= self.last).collect();
+            let shown = page.iter().filter(|letter| letter.place <= self.last);
+            let (readable, unreadable): (Vec<_>, Vec<_>) =
+                shown.partition(|letter| letter.record.is_ok());
+            report.unreadable += unreadable.len() as u64;
+            let places: Vec<DeadPlace> = readable.iter().map(|letter| letter.place).collect();
             for step in places.chunks(self.args.rate.step()) {
                 if is_stopped(stop.as_mut(), due).await? {
                     report.stopped = true;
@@ -211,10 +215,13 @@ impl Report {
             writeln!(out, "{}", serde_json::to_string(self)?)?;
             return Ok(());
         }
-        let Report { run, chosen, replayed, superseded, stopped } = self;
+        let Report { run, chosen, replayed, superseded, unreadable, stopped } = self;
         writeln!(out, "{replayed} of {chosen} put back into the queue (run {run})")?;
         if *superseded > 0 {
             writeln!(out, "{superseded} superseded: a later revision goes out or has gone")?;
+        }
+        if *unreadable > 0 {
+            writeln!(out, "{unreadable} left: they cannot be opened; `dead list` says why")?;
         }
         if *stopped {
             writeln!(out, "stopped: the others stay dead; run it again to go on")?;

@@ -1,6 +1,6 @@
 //! How dead letters are shown, one by one and counted.
 
-use crate::cli::shown::{Shown, time};
+use crate::cli::shown::{Listed, time};
 use crate::store::{Bin, DeadLetter, RecordState};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(super) struct ShownLetter {
     died_at: String,
     attempts: u32,
     waited_since: String,
-    record: Shown,
+    record: Listed,
 }
 
 impl ShownLetter {
@@ -36,7 +36,7 @@ impl ShownLetter {
             died_at: time(letter.died_at),
             attempts: letter.attempts,
             waited_since: time(letter.queued_at),
-            record: Shown::new(&letter.record, state),
+            record: Listed::new(&letter.record, state),
         }
     }
 

@@ -6,6 +6,8 @@ use crate::config::Config;
 use crate::egress::counts::{self, Accepted, Told};
 use crate::egress::platform::Platform;
 use crate::store::{Day, Delivered, Hour, Reconciled};
+use crate::telemetry::Metrics;
+use crate::telemetry::identity::Identity;
 use jiff::civil::Date;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -58,10 +60,14 @@ pub(super) async fn ask(
     counted: &Reconciled,
     (days, key_id): (&[Day], Option<&str>),
 ) -> anyhow::Result<Vec<PlatformDay>> {
+    // The platform of a gateway counts what its identity does; nobody reads this one's counts.
+    let metrics = Metrics::new()?;
     let mut found = Vec::new();
     for destination in config.destinations() {
         let lane = destination.name.to_string();
-        let platform = Platform::new(destination, Clock::system(), Entropy::system())?;
+        let telemetry = Identity::new(&metrics, &destination.name);
+        let clock = (Clock::system(), Entropy::system());
+        let platform = Platform::new(destination, clock, telemetry)?;
         for day in days {
             let delivered = counted.delivered.get(&(lane.clone(), *day)).copied();
             let mut one = PlatformDay::new(&lane, *day, delivered.unwrap_or_default());

@@ -3,7 +3,7 @@
 mod replay;
 
 use super::archive::Archive;
-use super::shown::{Shown, time};
+use super::shown::{Listed, time};
 use crate::model::{AccountName, Level, Msisdn, RecordId};
 use crate::store::{AttemptLine, Filter, Matched, Repeat, RevisionHistory, StoredCallback};
 use jiff::Timestamp;
@@ -108,7 +108,7 @@ async fn find(args: &Find, out: &mut impl Write) -> anyhow::Result<bool> {
     };
     let found = args.archive.open().await?.find(&filter).await?;
     for one in &found {
-        let shown = Shown::new(&one.record, one.state.clone());
+        let shown = Listed::new(&one.record, one.state.clone());
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&shown)?)?;
         } else {
@@ -162,7 +162,7 @@ async fn quarantined(args: &Find, out: &mut impl Write) -> anyhow::Result<bool> 
 #[derive(Debug, Serialize)]
 struct ShownRevision {
     #[serde(flatten)]
-    record: Shown,
+    record: Listed,
     attempts: Vec<AttemptLine>,
     callback: i64,
     request: Option<String>,
@@ -198,7 +198,7 @@ impl ShownRepeat {
 impl ShownRevision {
     fn new(revision: &RevisionHistory) -> ShownRevision {
         ShownRevision {
-            record: Shown::new(&revision.record, revision.state.clone()),
+            record: Listed::new(&revision.record, revision.state.clone()),
             attempts: revision.attempts.clone(),
             callback: revision.callback_seq.0,
             request: revision.callback.as_ref().map(request),

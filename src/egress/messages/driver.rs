@@ -334,6 +334,8 @@ fn counted(became: &Became) -> MessageResult {
         } => MessageResult::Rejected,
         Became::Dead { class: DeadClass::Attempts, .. } => MessageResult::Attempts,
         Became::Dead { class: DeadClass::Age, .. } => MessageResult::Age,
-        Became::Dead { class: DeadClass::Unknown, .. } => MessageResult::Unknown,
+        Became::Dead { class: DeadClass::Unknown | DeadClass::Unreadable, .. } => {
+            MessageResult::Unknown
+        }
     }
 }

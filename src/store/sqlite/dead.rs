@@ -1,7 +1,7 @@
 //! Reading dead letters, page by page.
 
 use super::lease::record_row;
-use super::read::{COLUMNS, Reader};
+use super::read::{COLUMNS, Reader, open_record};
 use crate::model::RecordSeq;
 use crate::store::dead::{
     Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
@@ -45,15 +45,15 @@ impl Reader {
             " ORDER BY d.died_at {direction}, d.lane {direction}, d.seq {direction} LIMIT "
         ));
         let rows = query.push_bind(page.limit).build().fetch_all(&self.pool).await?;
-        rows.iter().map(|row| self.dead_letter(row)).collect()
+        Ok(rows.iter().map(|row| self.dead_letter(row)).collect())
     }
 
-    fn dead_letter(&self, row: &SqliteRow) -> Result<DeadLetter, ReadError> {
+    fn dead_letter(&self, row: &SqliteRow) -> DeadLetter {
         let place = DeadPlace { died_at: row.get(5), lane: row.get(6), seq: row.get(7) };
-        Ok(DeadLetter {
+        DeadLetter {
             seq: RecordSeq(place.seq),
             place,
-            record: self.open(&record_row(row, 0))?,
+            record: open_record(&self.ring, &record_row(row, 0)),
             lane: row.get(8),
             class: row.get(9),
             reason: row.get(10),
@@ -61,7 +61,7 @@ impl Reader {
             died_at: timestamp(place.died_at),
             attempts: row.get(11),
             queued_at: timestamp(row.get(12)),
-        })
+        }
     }
 
     /// The newest runs that put dead letters back.

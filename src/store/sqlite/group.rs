@@ -3,6 +3,7 @@
 use super::filed::Filed;
 use super::lease;
 use super::ledger;
+use super::order::Tied;
 use super::pack::Pack;
 use super::plan::{self, HeldRow, Plan, RecordTuple};
 use super::script::{Done, Place, Script};
@@ -93,6 +94,7 @@ pub(super) fn add_planned(
     let (records, held) = (plan.next_record - plan.first_record, !plan.held.is_empty());
     if !plan.records.is_empty() {
         let span = (plan.first_record, plan.next_record - 1);
+        let tied = Tied::new(&plan.tied)?;
         add_records(script, plan.records, span.0)?;
         for (place, lane) in lanes.iter().enumerate() {
             let passed = plan.passed.iter().filter(|(_, passed)| passed.by_lane(place));
@@ -101,8 +103,14 @@ pub(super) fn add_planned(
                 true => add_to_outbox(script, *lane, span, queued_at),
                 false => lessening.push(add_some(script, *lane, span, queued_at, passed)),
             }
+            if let Some(tied) = &tied {
+                tied.join(script, *lane)?;
+            }
             for (id, revision) in &plan.revised {
                 lessening.push(supersede(script, *lane, plan.received_at, (*id, *revision)));
+            }
+            if let Some(tied) = &tied {
+                tied.line_up(script, *lane, plan.received_at);
             }
         }
     }

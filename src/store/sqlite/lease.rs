@@ -1,5 +1,6 @@
 //! The queue's side of a group: settling what was sent, leasing what is due, replaying the dead.
 
+use super::order::{self, PARKED, RANKS};
 use super::script::{Done, Place, Script};
 use crate::model::{RecordId, RecordSeq, Revision};
 use crate::store::job::{LeaseJob, LeasedRow, RecordRow};
@@ -46,12 +47,16 @@ pub(super) fn settle(
     let under = Under { lane, token: settlement.token.0 };
     let mut settling =
         Settling { asked: settlement.items.len(), leaving: Vec::new(), staying: Vec::new() };
+    let leaves = |verdict: &Settled| matches!(verdict, Settled::Delivered | Settled::Dead { .. });
+    if let Some(leaving) = seqs(settlement, leaves) {
+        order::release(script, (lane, under.token), now, leaving);
+    }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)) {
         settling.leaving.push(under.end(script, seqs, 1));
     }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Released)) {
         settling.staying.push(script.add(
-            "UPDATE outbox SET token = 0, due_at = ?, attempts = attempts - 1
+            "UPDATE outbox SET token = 0, due_at = min(queued_at, ?), attempts = attempts - 1
              WHERE lane = ? AND token = ? AND seq IN (SELECT value FROM json_each(?))",
         ));
         script.bind(now).bind(under.lane).bind(under.token).bind(seqs);
@@ -113,17 +118,18 @@ impl Under {
         settlement: &Settlement,
     ) -> Result<Place, sqlx::Error> {
         self.note(script, seqs, 2);
+        // With the lane in each row the plan begins here, and not with all that waits in the lane.
         let due = |(seq, verdict): &(RecordSeq, Settled)| match verdict {
-            Settled::Retry { due, .. } => Some([seq.0, due.as_millisecond()]),
+            Settled::Retry { due, .. } => Some([self.lane, seq.0, due.as_millisecond()]),
             _ => None,
         };
-        let again: Vec<[i64; 2]> = settlement.items.iter().filter_map(due).collect();
+        let again: Vec<[i64; 3]> = settlement.items.iter().filter_map(due).collect();
         let place = script.add(
-            "UPDATE outbox SET token = 0, due_at = again.due
-             FROM (SELECT value ->> 0 AS seq, value ->> 1 AS due FROM json_each(?)) AS again
-             WHERE outbox.lane = ? AND outbox.seq = again.seq AND outbox.token = ?",
+            "UPDATE outbox SET token = 0, due_at = again.value ->> 2 FROM json_each(?) AS again
+             WHERE outbox.lane = again.value ->> 0 AND outbox.seq = again.value ->> 1
+                AND outbox.token = ?",
         );
-        script.bind(super::json(&again)?).bind(self.lane).bind(self.token);
+        script.bind(super::json(&again)?).bind(self.token);
         Ok(place)
     }
 
@@ -135,8 +141,9 @@ impl Under {
         (class, reason): (DeadClass, &str),
     ) -> Place {
         script.add(
-            "INSERT INTO dead_letter (lane, seq, class, reason, died_at, attempts, queued_at)
-             SELECT lane, seq, ?, ?, ?, attempts, queued_at FROM outbox
+            "INSERT INTO dead_letter
+                (lane, seq, class, reason, died_at, attempts, queued_at, case_key)
+             SELECT lane, seq, ?, ?, ?, attempts, queued_at, case_key FROM outbox
              WHERE lane = ? AND seq = ? AND token = ?",
         );
         script
@@ -161,40 +168,37 @@ fn seqs(settlement: &Settlement, wanted: impl Fn(&Settled) -> bool) -> Option<St
     Some(super::json_list(seqs))
 }
 
-/// Adds what leases up to `max` due records: complaints first, then by due time. The place is
-/// that of the leased rows.
+/// Adds what leases up to `max` due records: by rank, then by due time. The place is that of the leased rows.
 pub(super) fn lease(script: &mut Script, lane: i64, token: LeaseToken, job: &LeaseJob) -> Place {
     let (now, until) = (job.now.as_millisecond(), job.until.as_millisecond());
     let max = i64::try_from(job.max).unwrap_or(i64::MAX);
-    script.add(
-        "UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
-         WHERE lane = ? AND seq IN (
-            SELECT seq FROM outbox INDEXED BY outbox_due
-            WHERE lane = ? AND urgent = 1 AND due_at <= ? ORDER BY due_at, seq LIMIT ?)",
-    );
-    script.bind(token.0).bind(until).bind(lane).bind(lane).bind(now).bind(max);
-    script.add(
-        "UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
-         WHERE lane = ? AND seq IN (
-            SELECT seq FROM outbox INDEXED BY outbox_due
-            WHERE lane = ? AND urgent = 0 AND due_at <= ? ORDER BY due_at, seq LIMIT ? - changes())",
-    );
-    script.bind(token.0).bind(until).bind(lane).bind(lane).bind(now).bind(max);
-    let place = script.add(
-        "SELECT o.seq, o.attempts, o.queued_at, r.id, r.revision, r.account, r.received_at, r.sealed
-         FROM outbox AS o INDEXED BY outbox_due CROSS JOIN record AS r ON r.seq = o.seq
-         WHERE o.lane = ? AND o.urgent IN (0, 1) AND o.due_at = ? AND o.token = ?
-         ORDER BY o.urgent DESC, o.seq",
-    );
-    script.bind(lane).bind(until).bind(token.0);
+    order::promote(script, lane, job.near);
+    script.add(&format!(
+        "{RANKS} UPDATE outbox SET token = ?, due_at = ?, attempts = attempts + 1
+         WHERE lane = ? AND seq IN ({DUE})"
+    ));
+    script.bind(lane).bind(lane).bind(token.0).bind(until).bind(lane);
+    script.bind(lane).bind(now).bind(max);
+    let place = script.add(&format!(
+        "{RANKS}
+         SELECT o.seq, o.attempts, o.queued_at, r.id, r.revision, r.account, r.received_at, r.sealed
+         FROM rank CROSS JOIN outbox AS o INDEXED BY outbox_due
+            ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at = ? AND o.token = ?
+         CROSS JOIN record AS r ON r.seq = o.seq ORDER BY o.urgent DESC, o.seq"
+    ));
+    script.bind(lane).bind(lane).bind(lane).bind(until).bind(token.0);
     place
 }
+
+/// What is due of a lane, by rank and then by time.
+const DUE: &str = "SELECT o.seq FROM rank CROSS JOIN outbox AS o INDEXED BY outbox_due
+    ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at <= ? LIMIT ?";
 
 /// Adds what keeps due times where they were, as seen from a clock that was set back: otherwise
 /// nothing would be sent until it has caught up.
 pub(super) fn step_back(script: &mut Script, millis: i64) {
-    script.add("UPDATE outbox SET due_at = due_at - ?");
-    script.bind(millis);
+    script.add("UPDATE outbox SET due_at = due_at - ? WHERE due_at < ?");
+    script.bind(millis).bind(PARKED);
 }
 
 /// Reads a leased row.
@@ -218,3 +222,6 @@ pub(super) fn record_row(row: &SqliteRow, first: usize) -> RecordRow {
         sealed: row.get(first + 4),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod ledger;
 mod memory;
 mod message;
 mod open;
+mod order;
 mod orders;
 mod pack;
 mod plan;

@@ -1,6 +1,7 @@
 //! Opening the database: the lock, the schema, and what the writer must know from the start.
 
 use super::message;
+use super::order::PARKED;
 use super::recording;
 use super::writer::State;
 use crate::clock::Entropy;
@@ -65,10 +66,12 @@ pub(in crate::store) async fn open(
     let lanes = lane_ids(&mut writer, lanes).await?;
     // Whoever leased before this start is gone; and nothing was queued in what is now the future.
     sqlx::query(
-        "UPDATE outbox SET token = 0, due_at = min(queued_at, ?) WHERE token <> 0 OR queued_at > ?",
+        "UPDATE outbox SET token = 0, due_at = min(queued_at, ?)
+         WHERE (token <> 0 OR queued_at > ?) AND due_at < ?",
     )
     .bind(now.as_millisecond())
     .bind(now.as_millisecond())
+    .bind(PARKED)
     .execute(&mut writer)
     .await?;
     message::release(&mut writer, now).await?;

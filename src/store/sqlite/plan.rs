@@ -6,6 +6,7 @@ use super::pack::Pack;
 use super::writer::State;
 use crate::model::{CallbackSeq, Outcome, Revision};
 use crate::store::callback::Opaque;
+use crate::store::case::Ties;
 use crate::store::job::{
     CommitJob, ConcludeJob, Item, NoncePrints, RereadJob, SealedRecord, SealedShare,
 };
@@ -39,6 +40,8 @@ pub(super) struct Plan {
     pub(super) next_record: i64,
     /// Records and revisions before which others leave the queue.
     pub(super) revised: Vec<(uuid::Uuid, u32)>,
+    /// Records that are tied to others, or to a day.
+    pub(super) tied: Vec<(i64, Ties)>,
     /// Records that some lanes do not want.
     pub(super) passed: Vec<(i64, Passed)>,
     pub(super) notes: Pack<NoteTuple>,
@@ -206,6 +209,7 @@ impl Plan {
             first_record,
             next_record: first_record,
             revised: Vec::new(),
+            tied: Vec::new(),
             passed: Vec::new(),
             notes: Pack::with_capacity(0, 0),
             held: Vec::new(),
@@ -255,7 +259,11 @@ impl Plan {
     }
 
     fn records(&mut self, records: Vec<SealedRecord>, from: Source<'_>) {
-        for record in records {
+        for mut record in records {
+            let ties = std::mem::take(&mut record.ties);
+            if !ties.are_none() {
+                self.tied.push((self.next_record, ties));
+            }
             self.record(&record, from);
         }
     }

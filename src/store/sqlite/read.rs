@@ -3,16 +3,18 @@
 use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
+use super::order::{PARKED, RANKS};
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
-    RecordState, Repeat, RevisionHistory,
+    RecordState, Repeat, RevisionHistory, Unreadable,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
-use crate::store::{KeyRing, ReadError};
+use crate::store::{Due, KeyRing, ReadError};
+use jiff::Timestamp;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 use std::sync::Arc;
@@ -56,7 +58,7 @@ impl Reader {
         let mut found = Vec::new();
         for row in &query.build().fetch_all(&self.pool).await? {
             let seq = RecordSeq(row.get(5));
-            let record = self.open(&record_row(row, 0))?;
+            let record = open_record(&self.ring, &record_row(row, 0));
             let state = self.state(seq).await?;
             found.push(Found { seq, record, state });
         }
@@ -71,7 +73,10 @@ impl Reader {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
         query.push(COLUMNS).push(" FROM record AS r WHERE r.urgent = 0 ORDER BY r.seq DESC LIMIT ");
         let rows = query.push_bind(limit).build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().filter_map(|row| self.open(&record_row(row, 0)).ok()).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| open_record(&self.ring, &record_row(row, 0)).ok())
+            .collect())
     }
 
     async fn records_of(&self, caller: Fingerprint) -> Result<Vec<i64>, ReadError> {
@@ -113,7 +118,7 @@ impl Reader {
             let callback = CallbackSeq(row.get(6));
             history.push(RevisionHistory {
                 seq,
-                record: self.open(&record_row(row, 0))?,
+                record: open_record(&self.ring, &record_row(row, 0)),
                 state: self.state(seq).await?,
                 attempts: self.attempts(seq).await?,
                 callback_seq: callback,
@@ -196,6 +201,7 @@ impl Reader {
         .fetch_all(&self.pool)
         .await?;
         let state = |row: &SqliteRow| match (row.get(0), row.get(2), row.get::<Option<i64>, _>(3)) {
+            (Some(PARKED), _, _) => RecordState::Behind,
             (Some(due), _, _) => RecordState::Pending {
                 due: timestamp(due),
                 leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
@@ -206,7 +212,7 @@ impl Reader {
             (None, None, _) => RecordState::NotForLane,
         };
         let left = |state: &RecordState| match state {
-            RecordState::Pending { .. } => 0,
+            RecordState::Pending { .. } | RecordState::Behind => 0,
             RecordState::Dead { .. } => 1,
             RecordState::Delivered => 2,
             RecordState::Superseded => 3,
@@ -218,14 +224,16 @@ impl Reader {
     /// What stands in each lane.
     pub(in crate::store) async fn lanes(&self) -> Result<Vec<LaneStatus>, ReadError> {
         let rows = sqlx::query(
-            "SELECT l.name, count(o.seq), coalesce(sum(o.urgent), 0), coalesce(sum(o.token <> 0), 0),
+            "SELECT l.name, count(o.seq), coalesce(sum(o.urgent > 0), 0), coalesce(sum(o.token <> 0), 0),
                     coalesce(sum(o.attempts > 0 AND o.token = 0), 0), min(o.queued_at), min(o.due_at),
                     (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id),
                     (SELECT count(*) FROM dead_letter AS d WHERE d.lane = l.id
-                        AND d.class IN (SELECT value FROM json_each(?)))
+                        AND d.class IN (SELECT value FROM json_each(?))),
+                    coalesce(sum(o.due_at = ?), 0)
              FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
         )
         .bind(theirs()?)
+        .bind(PARKED)
         .fetch_all(&self.pool)
         .await?;
         let status = |row: &SqliteRow| LaneStatus {
@@ -238,6 +246,7 @@ impl Reader {
             next_due: row.get::<Option<i64>, _>(6).map(timestamp),
             dead: row.get(7),
             dead_theirs: row.get(8),
+            behind: row.get(9),
         };
         Ok(rows.iter().map(status).collect())
     }
@@ -296,24 +305,67 @@ impl Reader {
 
     /// When the next record of a lane is due.
     pub(in crate::store) async fn next_due(&self, lane: &str) -> Result<Option<i64>, ReadError> {
-        Ok(sqlx::query_scalar(
-            "SELECT min(due_at) FROM (
-                SELECT min(due_at) AS due_at FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 1
-                UNION ALL
-                SELECT min(due_at) FROM outbox WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND urgent = 0)",
-        )
-        .bind(lane)
-        .fetch_one(&self.pool)
-        .await?)
+        let mut connection = self.pool.acquire().await?;
+        let lane: Option<i64> = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
+            .bind(lane)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let sql = format!(
+            "{RANKS} SELECT min((SELECT min(due_at) FROM outbox INDEXED BY outbox_due
+                WHERE lane = ? AND urgent = rank.urgent AND due_at < ?)) FROM rank"
+        );
+        let next = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+        Ok(next.bind(lane).bind(lane).bind(lane).bind(PARKED).fetch_one(&mut *connection).await?)
+    }
+
+    /// What is due of a lane, of which no more than so many are looked at.
+    pub(in crate::store) async fn due(
+        &self,
+        lane: &str,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Due, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let lane: Option<i64> = sqlx::query_scalar("SELECT id FROM lane WHERE name = ?")
+            .bind(lane)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let sql = format!(
+            "{RANKS} SELECT count(*), coalesce(max(urgent), 0), min(due_at) FROM (
+                SELECT o.urgent, o.due_at FROM rank CROSS JOIN outbox AS o INDEXED BY outbox_due
+                    ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at <= ? LIMIT ?)"
+        );
+        let (records, urgent, since): (i64, i64, Option<i64>) =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .bind(lane)
+                .bind(lane)
+                .bind(lane)
+                .bind(now.as_millisecond())
+                .bind(i64::try_from(most).unwrap_or(i64::MAX))
+                .fetch_one(&mut *connection)
+                .await?;
+        let records = usize::try_from(records).unwrap_or_default();
+        Ok(Due { records, urgent: urgent > 0, since: since.map(timestamp) })
     }
 
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
-        open_record(&self.ring, row)
+        open(&self.ring, row)
     }
 }
 
+/// Opens a record, or tells what is left of it.
+pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, Unreadable> {
+    open(ring, row).map_err(|error| Unreadable {
+        id: row.id,
+        revision: row.revision,
+        account: row.account.clone(),
+        received_at: timestamp(row.received_at),
+        why: error.to_string(),
+    })
+}
+
 /// Opens a record's sealed part and puts it together with its columns.
-pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
+fn open(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
     let place = rows::record_place(row.id, row.revision);
     let plain = ring.open(&place, &row.sealed)?;
     let columns = rows::RecordColumns {

@@ -2,9 +2,10 @@
 
 use super::lease::happened;
 use super::open::open_operator;
+use super::order;
 use super::script::Script;
 use crate::store::dead::{DeadPlace, ReplayRun, Replayed};
-use crate::store::{OpenError, SendReport};
+use crate::store::{LeaseToken, OpenError, SendReport};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +54,8 @@ pub(in crate::store) async fn replay(
         let mut script = Script::default();
         replayed.queued += queued.len() as u64;
         replayed.superseded += overtaken.len() as u64;
-        lane.queue(&mut script, &queued);
+        let earlier = lane.earlier(&mut transaction, &queued).await?;
+        lane.queue(&mut script, &queued, earlier);
         lane.end(&mut script, overtaken);
         script.run(&mut transaction).await?;
     }
@@ -119,8 +121,9 @@ impl Lane {
         Ok(overtaken.into_iter().collect())
     }
 
-    /// As of now and not urgent, be it a complaint: a fresh complaint goes before all that is replayed.
-    fn queue(&self, script: &mut Script, seqs: &[i64]) {
+    /// As of now and not urgent, be it a complaint: a fresh complaint goes before all that is replayed. What was
+    /// overtaken by a later record of its case that somebody is sending is in order no more.
+    fn queue(&self, script: &mut Script, seqs: &[i64], earlier: Vec<i64>) {
         if seqs.is_empty() {
             return;
         }
@@ -128,20 +131,44 @@ impl Lane {
         let now = self.now.as_millisecond();
         self.note(script, &seqs, (5, "replayed by an operator"));
         script.add(
-            "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at)
-             SELECT lane, seq, 0, ?, 0, 0, ? FROM dead_letter
-             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
+            "INSERT INTO outbox (lane, seq, urgent, due_at, token, attempts, queued_at, case_key)
+             SELECT lane, seq, 0, ?, 0, 0, ?, CASE WHEN EXISTS (
+                SELECT 1 FROM outbox AS n INDEXED BY outbox_case WHERE n.lane = d.lane
+                    AND n.case_key = d.case_key AND n.seq > d.seq AND n.token <> 0)
+                THEN NULL ELSE d.case_key END
+             FROM dead_letter AS d WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
         );
         script.bind(now).bind(now).bind(self.id).bind(seqs.clone());
-        self.supersede(script, &seqs);
+        order::rejoin(script, self.id, &seqs);
+        self.supersede(script, earlier);
         self.unbury(script, seqs);
     }
 
-    /// Takes earlier revisions of these that nobody is sending out of the queue, as a commit does.
-    fn supersede(&self, script: &mut Script, seqs: &str) {
-        const EARLIER: &str = "lane = ? AND token = 0 AND seq IN (
-            SELECT e.seq FROM json_each(?) AS put CROSS JOIN record AS r ON r.seq = put.value
-            JOIN record AS e ON e.id = r.id AND e.revision < r.revision)";
+    /// The earlier revisions of these that wait in the queue, and nobody is sending.
+    async fn earlier(
+        &self,
+        connection: &mut SqliteConnection,
+        seqs: &[i64],
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        sqlx::query_scalar(
+            "SELECT o.seq FROM json_each(?) AS put CROSS JOIN record AS r ON r.seq = put.value
+             CROSS JOIN record AS e ON e.id = r.id AND e.revision < r.revision
+             CROSS JOIN outbox AS o ON o.lane = ? AND o.seq = e.seq AND o.token = 0",
+        )
+        .bind(super::json_list(seqs.iter().copied()))
+        .bind(self.id)
+        .fetch_all(connection)
+        .await
+    }
+
+    /// Takes earlier revisions out of the queue, as a commit does.
+    fn supersede(&self, script: &mut Script, earlier: Vec<i64>) {
+        if earlier.is_empty() {
+            return;
+        }
+        let earlier = super::json_list(earlier);
+        let now = self.now.as_millisecond();
+        order::release(script, (self.id, LeaseToken::NONE.0), now, earlier.clone());
         let report = SendReport {
             started_at: self.now,
             took: Duration::ZERO,
@@ -149,13 +176,14 @@ impl Lane {
             answer: format!("superseded by a replayed revision (run {})", self.run.0),
         };
         happened(script, self.id, &report);
-        script.add(&format!(
+        script.add(
             "INSERT INTO attempt (lane, seq, send, attempt, outcome)
-             SELECT lane, seq, last_insert_rowid(), attempts, 4 FROM outbox WHERE {EARLIER}"
-        ));
-        script.bind(self.id).bind(seqs.to_owned());
-        script.add(&format!("DELETE FROM outbox WHERE {EARLIER}"));
-        script.bind(self.id).bind(seqs.to_owned());
+             SELECT lane, seq, last_insert_rowid(), attempts, 4 FROM outbox
+             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
+        );
+        script.bind(self.id).bind(earlier.clone());
+        script.add("DELETE FROM outbox WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))");
+        script.bind(self.id).bind(earlier);
     }
 
     fn end(&self, script: &mut Script, seqs: BTreeSet<i64>) {

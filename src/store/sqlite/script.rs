@@ -53,6 +53,12 @@ impl Script {
         self
     }
 
+    /// The statements as they stand.
+    #[cfg(test)]
+    pub(super) fn statements(&self) -> impl Iterator<Item = &str> {
+        self.sql.split_terminator(";\n")
+    }
+
     /// Runs it. Whoever wants a transaction puts its beginning and end into the script, and rolls
     /// back after a failure.
     pub(super) async fn run(self, connection: &mut SqliteConnection) -> Result<Done, sqlx::Error> {
