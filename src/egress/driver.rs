@@ -214,12 +214,7 @@ impl Driver {
                 self.profile.write(&batch, self.clock.now(), &self.entropy);
             let (batch, unwritten) = sift(batch, &unwritable);
             self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
-            let Some(request) = request else {
-                if flight.is_over() {
-                    return;
-                }
-                continue;
-            };
+            let Some(request) = request else { continue };
             let sent = self.platform.send(request).await;
             let now = self.clock.now();
             let verdict =
