@@ -12,6 +12,7 @@ const DOWN: Faults = Faults {
     reject_every: None,
     poison_every: None,
     max_batch: None,
+    records_per_second: None,
 };
 const TOO_LARGE: &str = "bridge8890_egress_requests_total{lane=\"platform\",result=\"too_large\"}";
 

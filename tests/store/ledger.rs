@@ -15,7 +15,7 @@ const EVER: Hours = Hours { since: Hour(0), until: Hour(i64::MAX) };
 
 fn city() -> LaneOptions {
     let only = Selection { kinds: vec![RecordKind::Complaint], ..Selection::default() };
-    LaneOptions { name: LaneName::new("city").expect("a name"), only }
+    LaneOptions { only, ..LaneOptions::of_everything(LaneName::new("city").expect("a name")) }
 }
 
 async fn book(bench: &Bench) -> Book {

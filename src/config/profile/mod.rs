@@ -8,7 +8,7 @@ mod text;
 
 pub use answer::AnswerRule;
 pub use field::{Presence, RecordField};
-pub use template::{RecordBody, RecordTemplate, Shape};
+pub use template::{BodyCharset, RecordBody, RecordTemplate, Shape};
 pub use text::{CodeTable, FieldPiece, RecordPiece, RecordText, TextStep};
 
 use super::National;

@@ -17,6 +17,8 @@ use toml::de::DeValue;
 pub struct RecordTemplate {
     /// How records are written, by kind.
     pub shapes: Vec<(RecordKind, Shape)>,
+    /// What bodies are encoded in.
+    pub charset: BodyCharset,
     /// How the answer is read.
     pub answer: AnswerRule,
 }
@@ -47,6 +49,22 @@ pub enum RecordBody {
     Xml(RecordText),
 }
 
+/// What bodies are encoded in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BodyCharset {
+    /// UTF-8.
+    #[default]
+    Utf8,
+    /// GB 18030, which whoever reads GBK reads too.
+    Gb18030,
+}
+
+impl BodyCharset {
+    /// Both, with their names in the configuration and in content types.
+    pub const NAMES: [(&'static str, BodyCharset); 2] =
+        [("utf-8", BodyCharset::Utf8), ("gb18030", BodyCharset::Gb18030)];
+}
+
 /// The keys of a body.
 const BODIES: [&str; 3] = ["json", "form", "xml"];
 
@@ -75,6 +93,9 @@ pub(super) fn template(section: &mut Section<'_>, only: &Selection) -> Option<Re
         headers: headers(section),
         tables: code_tables(section),
     };
+    let charset = section.text("charset", "\"gb18030\"", |it| {
+        one_of(it, "an encoding of bodies", &BodyCharset::NAMES)
+    });
     section.demand("answer", "say how the answer is read, [destination.template.answer]");
     let answer = section.table("answer", answer);
     let mut shapes = Vec::new();
@@ -93,7 +114,8 @@ pub(super) fn template(section: &mut Section<'_>, only: &Selection) -> Option<Re
             }
         }
     }
-    Some(RecordTemplate { shapes, answer: answer? }).filter(|_| whole)
+    let charset = charset.map(|charset| charset.value).unwrap_or_default();
+    Some(RecordTemplate { shapes, charset, answer: answer? }).filter(|_| whole)
 }
 
 /// Says that records of a kind would be sent and nobody said how.

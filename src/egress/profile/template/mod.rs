@@ -5,8 +5,9 @@ mod fill;
 mod value;
 
 use super::{Unwritable, Written, rule};
-use crate::carrier::Surroundings;
-use crate::config::profile::{RecordBody, RecordTemplate, Shape};
+use crate::carrier::{Surroundings, filtered};
+use crate::config::dialect::Filter;
+use crate::config::profile::{BodyCharset, RecordBody, RecordTemplate, Shape};
 use crate::egress::verdict::Verdict;
 use crate::model::{Meaning, Record, RecordKind};
 use crate::net::client::Answer;
@@ -54,10 +55,11 @@ impl Template {
         let (_, shape) = shape.ok_or(Unwritable::NoShape(record.meaning.name()))?;
         let path = fill(&shape.path, record, now, Surroundings::Url)?;
         let path = Uri::try_from(path).map_err(|_| Unwritable::Misfit("the path".to_owned()))?;
-        let mut request = Request::new(Bytes::from(body(&shape.body, record, now)?));
+        let charset = self.template.charset;
+        let mut request = Request::new(Bytes::from(body(&shape.body, record, now, charset)?));
         *request.method_mut() = shape.method.clone();
         *request.uri_mut() = path;
-        *request.headers_mut() = headers(shape, record, now)?;
+        *request.headers_mut() = headers(shape, record, now, charset)?;
         Ok(request)
     }
 }
@@ -70,11 +72,17 @@ fn kind(record: &Record) -> RecordKind {
     }
 }
 
-fn body(body: &RecordBody, record: &Record, now: Timestamp) -> Result<Vec<u8>, Unwritable> {
+fn body(
+    body: &RecordBody,
+    record: &Record,
+    now: Timestamp,
+    charset: BodyCharset,
+) -> Result<Vec<u8>, Unwritable> {
+    let whole = |text, around| Ok(encoded(fill(text, record, now, around)?, charset));
     match body {
         RecordBody::Nothing => Ok(Vec::new()),
-        RecordBody::Json(text) => fill(text, record, now, Surroundings::Json),
-        RecordBody::Xml(text) => fill(text, record, now, Surroundings::Xml),
+        RecordBody::Json(text) => whole(text, Surroundings::Json),
+        RecordBody::Xml(text) => whole(text, Surroundings::Xml),
         RecordBody::Form(fields) => {
             let mut form = Vec::new();
             for (name, text) in fields {
@@ -85,22 +93,46 @@ fn body(body: &RecordBody, record: &Record, now: Timestamp) -> Result<Vec<u8>, U
                 form.push(b'=');
                 // The text around the fields is no more of the form than they are.
                 let value = fill(text, record, now, Surroundings::Plain)?;
-                form.extend(Surroundings::Url.escape(value));
+                form.extend(Surroundings::Url.escape(encoded(value, charset)));
             }
             Ok(form)
         }
     }
 }
 
-fn headers(shape: &Shape, record: &Record, now: Timestamp) -> Result<HeaderMap, Unwritable> {
+/// A text in the charset of bodies. What a filter has made bytes of stays as it is.
+fn encoded(text: Vec<u8>, charset: BodyCharset) -> Vec<u8> {
+    match charset {
+        BodyCharset::Gb18030 if std::str::from_utf8(&text).is_ok() => {
+            filtered(text, &Filter::Gb18030)
+        }
+        BodyCharset::Gb18030 | BodyCharset::Utf8 => text,
+    }
+}
+
+/// The content type of a body, unless a header says another.
+fn content_type(body: &RecordBody, charset: BodyCharset) -> Option<&'static str> {
+    match (body, charset) {
+        (RecordBody::Nothing, _) => None,
+        (RecordBody::Form(_), BodyCharset::Utf8) => Some("application/x-www-form-urlencoded"),
+        (RecordBody::Form(_), BodyCharset::Gb18030) => {
+            Some("application/x-www-form-urlencoded; charset=gb18030")
+        }
+        (RecordBody::Json(_), BodyCharset::Utf8) => Some("application/json; charset=utf-8"),
+        (RecordBody::Json(_), BodyCharset::Gb18030) => Some("application/json; charset=gb18030"),
+        (RecordBody::Xml(_), BodyCharset::Utf8) => Some("application/xml; charset=utf-8"),
+        (RecordBody::Xml(_), BodyCharset::Gb18030) => Some("application/xml; charset=gb18030"),
+    }
+}
+
+fn headers(
+    shape: &Shape,
+    record: &Record,
+    now: Timestamp,
+    charset: BodyCharset,
+) -> Result<HeaderMap, Unwritable> {
     let mut headers = HeaderMap::new();
-    let content_type = match &shape.body {
-        RecordBody::Nothing => None,
-        RecordBody::Json(_) => Some("application/json; charset=utf-8"),
-        RecordBody::Form(_) => Some("application/x-www-form-urlencoded"),
-        RecordBody::Xml(_) => Some("application/xml; charset=utf-8"),
-    };
-    if let Some(content_type) = content_type {
+    if let Some(content_type) = content_type(&shape.body, charset) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, text) in &shape.headers {

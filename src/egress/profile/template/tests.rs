@@ -188,6 +188,21 @@ fn a_header_takes_no_line_break() {
 }
 
 #[test]
+fn a_body_leaves_in_the_charset_that_is_asked_for() {
+    let record = || Record { comment: Comment("等了".to_owned()), ..rating(1) };
+    let in_gb = BARE.replace("path =", "charset = \"gb18030\"\npath =");
+    let write = |body: &str| {
+        let template = template(&format!("{in_gb}{body}"));
+        template.write(&[leased(record())], now()).request.expect("written")
+    };
+    let form = write("form = { c = \"${comment}\", key = \"${key}\" }");
+    assert!(form.body().starts_with(b"c=%B5%C8%C1%CB&key="), "{form:?}");
+    let xml = write("xml = '<a k=\"${key}\">${comment}</a>'");
+    assert!(xml.body().ends_with(b">\xb5\xc8\xc1\xcb</a>"), "{xml:?}");
+    assert_eq!(xml.headers()[CONTENT_TYPE], "application/xml; charset=gb18030");
+}
+
+#[test]
 fn of_two_records_none_is_sent() {
     let written = template(&format!("{BARE}json = '\"${{key}}\"'"))
         .write(&[leased(rating(1)), leased(rating(2))], now());
