@@ -189,6 +189,8 @@ impl Gateway {
         if !matches!(refusals, Ok(Ok(()))) {
             tracing::warn!("the last refused callbacks are missing in the ledger");
         }
+        // What came last is taken in at once, and what a long queue leaves after the next start.
+        drop(tokio::time::timeout(STORE_GRACE, self.store.fold_ledger()).await);
         self.store_tasks.stop();
         drop(self.store);
         drop(self.intake);
