@@ -3,8 +3,8 @@
 //!
 //! A lane's [`driver`] leases records and starts a task for each batch; the task's [`flight`] is
 //! written by the destination's [`profile`], goes through [`platform`] and [`verdict`] and is
-//! settled. What is decided is decided in pure code ([`backoff`], [`breaker`], [`flight`],
-//! [`pace`], [`profile`], [`verdict`]). Operators pause and release lanes
+//! settled. What is decided is decided in pure code ([`backoff`], [`batch`], [`breaker`],
+//! [`flight`], [`pace`], [`profile`], [`verdict`]). Operators pause and release lanes
 //! through the store (`orders`). Nothing here remembers a record that the store does not hold.
 
 pub mod backoff;

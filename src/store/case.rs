@@ -2,7 +2,8 @@
 //!
 //! A rating and the complaint that it opened, a rating and its follow-up (追评), the answers about one step of one matter,
 //! and the revisions of one record make a case. It is known by a number, and by the records that it is linked to: where
-//! one of those waits, it is that one's case.
+//! one of those waits, it is that one's case. What is on its way before it is known to belong together keeps no order: it
+//! cannot be called back.
 
 use super::seal::Fingerprinter;
 use crate::model::{Deadlines, Meaning, Record, RecordId, Revision};

@@ -87,7 +87,7 @@ impl Row {
 }
 
 /// The queue in plain vectors: row 0 is the record with seq 1.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Model(Vec<Row>);
 
 impl Model {
@@ -99,6 +99,12 @@ impl Model {
 
     fn is_first(&self, at: usize) -> bool {
         self.of_case(&self.0[at].case).first().is_none_or(|first| *first >= at)
+    }
+
+    /// Whether records that were on their way apart have become one case since: nobody can call them back.
+    fn ties_what_is_under_way(&self) -> bool {
+        let under_way = |at: usize| matches!(self.0[at].place, Place::Leased { .. });
+        (0..self.0.len()).any(|at| under_way(at) && !self.is_first(at))
     }
 
     fn can_be_leased(&self, at: usize, now: Timestamp) -> bool {
@@ -278,11 +284,15 @@ impl World {
         links.extend(opened_by);
         let id = record.id;
         let rank = i64::from(opened_by.is_some() || day.is_some());
-        self.bench.commit(callback).await;
         let queued_at = self.bench.clock.now();
         let place = Place::Waiting { due: queued_at };
-        self.model.queue(Row { id, revision, about, case, rank, day, queued_at, place }, &links);
-        self.model.park();
+        let mut next = self.model.clone();
+        next.queue(Row { id, revision, about, case, rank, day, queued_at, place }, &links);
+        if !next.ties_what_is_under_way() {
+            self.bench.commit(callback).await;
+            self.model = next;
+            self.model.park();
+        }
     }
 
     async fn lease(&mut self, max: usize) {
