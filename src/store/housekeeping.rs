@@ -1,7 +1,7 @@
 //! What a store needs from time to time: a look at the disk, a fresh count, a purge, and its ledger kept.
 
 use super::ledger::{Balance, LedgerError};
-use super::{Retention, Store, StoreError};
+use super::{Store, StoreError};
 use crate::lifecycle::Tasks;
 use crate::telemetry::Progress;
 use std::future::Future;
@@ -26,6 +26,17 @@ const FOLD_PAUSE: Duration = Duration::from_millis(100);
 const REFUSALS_EVERY: Duration = Duration::from_secs(10);
 /// Between two rounds over the last hours of the ledger.
 const BALANCE_EVERY: Duration = Duration::from_secs(15);
+
+/// How far back each kind of data is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Raw callbacks and notes.
+    pub callbacks: Duration,
+    /// Records that the platform has.
+    pub records: Duration,
+    /// Dedupe keys.
+    pub keys: Duration,
+}
 
 /// What housekeeping keeps to.
 #[derive(Debug, Clone)]

@@ -34,6 +34,7 @@ pub use dead::{
 };
 use health::Health;
 pub use health::Unwell;
+pub use housekeeping::Retention;
 pub use inbox::{Concluded, ConcludedEntry, Conclusion, Held, InboxSeq};
 pub use lanes::{LaneOptions, MOST_LANES};
 pub use ledger::{
@@ -231,17 +232,6 @@ pub enum StoreError {
     /// The database refused.
     #[error("the database failed ({0}); look at the disk's space and health")]
     Database(String),
-}
-
-/// How far back each kind of data is kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    /// Raw callbacks and notes.
-    pub callbacks: Duration,
-    /// Records that the platform has.
-    pub records: Duration,
-    /// Dedupe keys.
-    pub keys: Duration,
 }
 
 impl Store {
