@@ -185,12 +185,13 @@ impl Gateway {
     pub async fn stop(self, progress: impl Fn(&WaitingFor)) -> WaitingFor {
         self.health.stopping();
         let left = self.tasks.shut_down(self.grace, &progress).await;
-        let refusals = tokio::time::timeout(STORE_GRACE, self.store.write_refusals()).await;
+        let until = tokio::time::Instant::now() + STORE_GRACE;
+        let refusals = tokio::time::timeout_at(until, self.store.write_refusals()).await;
         if !matches!(refusals, Ok(Ok(()))) {
             tracing::warn!("the last refused callbacks are missing in the ledger");
         }
         // What came last is taken in at once, and what a long queue leaves after the next start.
-        drop(tokio::time::timeout(STORE_GRACE, self.store.fold_ledger()).await);
+        drop(tokio::time::timeout_at(until, self.store.fold_ledger()).await);
         self.store_tasks.stop();
         drop(self.store);
         drop(self.intake);

@@ -115,8 +115,9 @@ impl Tasks {
 
     /// Begins the soft stop.
     pub fn stop(&self) {
-        self.soft.cancel();
+        // Closed first: whoever is woken by the stop asks whether it has come.
         self.tracker.close();
+        self.soft.cancel();
     }
 
     /// Cuts off what is still running.

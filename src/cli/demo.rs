@@ -271,7 +271,9 @@ impl Receipt {
         let accounted = store.pending + store.dead + store.superseded;
         let wanted = u64::try_from(store.records - accounted).unwrap_or(0);
         let lost = wanted.saturating_sub(platform.effects.accepted);
-        let same = same(store.delivered, platform.effects.accepted);
+        // What waits, is dead or superseded may have been taken, and the answer lost.
+        let taken = i64::try_from(platform.effects.accepted).unwrap_or(i64::MAX);
+        let same = (store.delivered..=store.delivered + accounted).contains(&taken);
         let adds_up = store.add_up() && received && same && lost == 0 && double == 0;
         Receipt { carriers, store, platform, lost, double, adds_up }
     }

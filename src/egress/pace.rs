@@ -24,7 +24,9 @@ use tokio::time::Instant;
 /// that nothing urgent comes behind what is leased already.
 const AHEAD: Duration = Duration::from_millis(50);
 
-const SECOND: Duration = Duration::from_secs(1);
+/// The second of the rate, a little longer than the clock's: one request is longer on its way than
+/// the next, and in no second shall the far end count more than the rate either.
+const SECOND: Duration = Duration::from_millis(1_020);
 
 /// An answer that takes more than one in so many parts of its deadline is a slow one.
 const SLOW: u32 = 2;
@@ -202,9 +204,8 @@ struct Turns {
 impl Turns {
     /// The interval is rounded up: a second holds no more than the rate.
     fn new(rate: NonZeroU32) -> Turns {
-        let nanoseconds = 1_000_000_000_u64.div_ceil(rate.get().into());
+        let interval = SECOND / rate.get() + Duration::from_nanos(1);
         let rate = usize::try_from(rate.get()).unwrap_or(usize::MAX);
-        let interval = Duration::from_nanos(nanoseconds);
         Turns { interval, next: None, started: VecDeque::new(), rate }
     }
 
@@ -445,7 +446,7 @@ mod tests {
         }
 
         #[test]
-        fn a_lane_that_is_always_ready_uses_the_whole_rate(rate in 1_u32..2_000) {
+        fn a_lane_that_is_always_ready_uses_nearly_the_whole_rate(rate in 1_u32..2_000) {
             let begun = Instant::now();
             let mut now = begun;
             let mut pace = pace(1_000..=1_000, Some(rate));
@@ -463,7 +464,7 @@ mod tests {
                     Starts::NoneYet => prop_assert!(false, "nothing is under way"),
                 }
             }
-            prop_assert!(started >= 3 * rate, "{} of {}", started, 3 * rate);
+            prop_assert!(started * 100 >= 3 * rate * 97, "{} of {}", started, 3 * rate);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often the disk's room is looked at: a full disk is filled at no more than 1 GB/s.
 const DISK_EVERY: Duration = Duration::from_millis(250);
@@ -20,8 +20,12 @@ const PURGE_STEP: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
 /// How often the ledger looks for what is new.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
-/// The same while there is more than one step's worth: a step takes some milliseconds, mostly of a reader.
+/// The same while there is more than one step's worth, and not before it has rested so many times as long as the step
+/// took: carriers shall not notice, and a step takes the longer the more there is to do besides.
 const FOLD_PAUSE: Duration = Duration::from_millis(100);
+const FOLD_RESTS: u32 = 20;
+/// However long a step took.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// How often refused callbacks are written down: what a kill may lose of them.
 const REFUSALS_EVERY: Duration = Duration::from_secs(10);
 /// Between two rounds over the last hours of the ledger.
@@ -63,7 +67,8 @@ pub fn start(store: &Store, house: &Arc<House>, tasks: &Tasks) {
     chore(&Progress::new("ledger's balance"), (store, house, tasks), balance_ledger);
 }
 
-/// Starts one that goes on until the soft stop. Dropped at any await it loses nothing: it keeps nothing.
+/// Starts one that goes on until the soft stop. Dropped at any await it loses nothing but counts of refused callbacks that
+/// are being written down.
 fn chore<F>(
     progress: &Progress,
     (store, house, tasks): (&Store, &Arc<House>, &Tasks),
@@ -144,10 +149,12 @@ async fn fold_ledger(store: Store, _house: Arc<House>, progress: Progress) {
     let mut failing = false;
     loop {
         progress.begin("bringing the ledger forward");
+        let started = Instant::now();
         let pause = match store.fold_ledger().await {
             Ok(more) => {
                 failing = false;
-                if more { FOLD_PAUSE } else { FOLD_EVERY }
+                let rest = (started.elapsed() * FOLD_RESTS).min(LONGEST_REST);
+                rest.max(if more { FOLD_PAUSE } else { FOLD_EVERY })
             }
             Err(error) => {
                 // A store that fails is told of elsewhere.

@@ -46,6 +46,10 @@ impl Platform {
         let note: OnRecord = {
             let awaited = Arc::clone(&awaited);
             Box::new(move |seen| {
+                // The rating that it is about goes before a complaint, under the same message.
+                if seen.kind != "complaint" {
+                    return;
+                }
                 let mut awaited = awaited.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(came) = seen.message_id.and_then(|id| awaited.get_mut(id)) {
                     came.get_or_insert_with(Instant::now);

@@ -312,9 +312,8 @@ impl Writer {
     }
 
     fn answer(&mut self, written: Result<(), sqlx::Error>, answer: Answer<()>) {
-        if let Err(error) = &written {
-            self.fail(&error.to_string());
-        }
+        // Whoever asked says so; whether the store fails is for what carriers wait for to tell.
+        self.stale |= written.is_err();
         drop(answer.send(written.map_err(|error| StoreError::Database(error.to_string()))));
     }
 
