@@ -204,7 +204,8 @@ struct Turns {
 impl Turns {
     /// The interval is rounded up: a second holds no more than the rate.
     fn new(rate: NonZeroU32) -> Turns {
-        let interval = SECOND / rate.get() + Duration::from_nanos(1);
+        let nanoseconds = SECOND.as_nanos().div_ceil(rate.get().into());
+        let interval = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let rate = usize::try_from(rate.get()).unwrap_or(usize::MAX);
         Turns { interval, next: None, started: VecDeque::new(), rate }
     }
@@ -329,13 +330,16 @@ mod tests {
         assert_eq!(pace.starts_probe(1, now), Starts::Now(1));
         assert_eq!(pace.starts_probe(2, now), Starts::NoneYet);
         assert_eq!(pace.turn(now), now);
-        assert_eq!(pace.starts_probe(0, now), Starts::NoneUntil(now + AHEAD));
+        assert_eq!(
+            pace.starts_probe(0, now),
+            Starts::NoneUntil(now + Duration::from_millis(102) - AHEAD)
+        );
     }
 
     #[test]
     fn only_so_much_is_made_ready_as_has_its_turn_soon() {
         let now = Instant::now();
-        let mut pace = pace(64..=64, Some(100));
+        let mut pace = pace(64..=64, Some(102));
         assert_eq!(pace.starts(0, now), Starts::Now(6));
         let turns: Vec<Duration> = (0..6).map(|_| pace.turn(now) - now).collect();
         assert_eq!(turns, [0, 10, 20, 30, 40, 50].map(Duration::from_millis));
