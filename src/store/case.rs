@@ -179,7 +179,7 @@ mod tests {
             assert_eq!((one.case, &one.links[..]), (both[0].case, &[id(1)][..]));
         }
         let again = Record { revision: Revision(2), ..rating(1) };
-        for one in &ties(&[again.clone()]) {
+        for one in &ties(std::slice::from_ref(&again)) {
             assert_eq!((one.case, &one.links[..]), (both[0].case, &[id(1)][..]));
         }
         for one in &ties(&[again, complaint(3, Some(1))]) {
