@@ -42,7 +42,9 @@ impl Ties {
             let case = Case::named_by(root).or(opens.then_some(Case::Of(root.id)));
             let mut links = links(record);
             links.extend(self::links(root).into_iter().filter(|_| root.id != record.id));
-            links.retain(|id| *id == record.id || of(*id).is_none());
+            // A revision comes with what it opened, and its earlier ones came before.
+            links.retain(|id| of(*id).is_none_or(|it| it.revision > Revision::FIRST));
+            links.dedup();
             Ties { case: case.map(|case| case.number(prints)), links, call_by: call_by(record) }
         };
         records.iter().map(ties).collect()
@@ -176,8 +178,13 @@ mod tests {
         for one in &followed {
             assert_eq!((one.case, &one.links[..]), (both[0].case, &[id(1)][..]));
         }
-        let revised = ties(&[Record { revision: Revision(2), ..rating(1) }]);
-        assert_eq!((revised[0].case, &revised[0].links[..]), (both[0].case, &[id(1)][..]));
+        let again = Record { revision: Revision(2), ..rating(1) };
+        for one in &ties(std::slice::from_ref(&again)) {
+            assert_eq!((one.case, &one.links[..]), (both[0].case, &[id(1)][..]));
+        }
+        for one in &ties(&[again, complaint(3, Some(1))]) {
+            assert_eq!((one.case, &one.links[..]), (both[0].case, &[id(1)][..]));
+        }
         assert_ne!(ties(&[complaint(3, Some(2))])[0].case, both[0].case);
     }
 

@@ -129,12 +129,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// Notes by how much the queue changed, and wakes the lanes when something was queued, whatever left
-    /// it meanwhile.
-    fn pending(&self, change: i64, queued: bool) {
+    /// Notes by how much the queue changed, and wakes the lanes when something was queued or its turn has come,
+    /// whatever left it meanwhile.
+    fn pending(&self, change: i64, ready: bool) {
         let pending = self.pending.fetch_add(change, Ordering::Relaxed) + change;
         self.metrics.pending(pending);
-        if queued {
+        if ready {
             self.committed.send_replace(());
         }
     }

@@ -227,7 +227,7 @@ impl Store {
         self.ask(|answer| Job::Settle(settlement, answer)).await
     }
 
-    /// A watch that changes with every commit that queued records. Take it before looking.
+    /// A watch that changes with every commit that queued records, or brought them their turn. Take it before looking.
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<()> {
         self.commits.clone()

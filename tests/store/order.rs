@@ -157,6 +157,78 @@ async fn a_case_that_is_stuck_holds_its_followers_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn whose_turn_has_come_is_told_at_once_and_nobody_is_woken_for_nothing() {
+    let bench = Bench::new().await;
+    for message in ["a1", "a2"] {
+        bench.commit(of_matter(&bench, message, "a")).await;
+    }
+    bench.commit(bench.rating("other", Level::Fair)).await;
+    let (case, other) = (bench.lease(1).await, bench.lease(1).await);
+    assert_eq!([messages(&case), messages(&other)], [["a1"], ["other"]]);
+    let mut commits = bench.store().commits();
+    commits.borrow_and_update();
+    bench.settle_all(&other, Settled::Delivered).await;
+    assert!(!commits.has_changed().expect("it is open"));
+    bench.settle_all(&case, Settled::Delivered).await;
+    assert!(commits.has_changed().expect("it is open"), "a2 need not wait for the next look");
+}
+
+#[tokio::test]
+async fn a_rating_that_died_alone_comes_back_before_the_complaint_that_came_meanwhile() {
+    let bench = Bench::new().await;
+    let rating = bench.rating("rating", Level::Dissatisfied);
+    let id = record(&rating).id;
+    bench.commit(rating).await;
+    bench.settle_all(&bench.lease(1).await, dead()).await;
+    bench.commit(complaint(&bench, "complaint", Some(id), None)).await;
+    bench.replay(&bench.dead(&[]).await).await;
+    let lease = bench.lease(10).await;
+    assert_eq!(messages(&lease), ["rating"]);
+    bench.settle_all(&lease, Settled::Delivered).await;
+    assert_eq!(drained(&bench).await, ["complaint"]);
+}
+
+#[tokio::test]
+async fn what_was_sent_beside_the_first_of_its_case_goes_behind_it_when_it_comes_back() {
+    for verdict in [Some(Settled::Released), None] {
+        let mut bench = Bench::new().await;
+        let (rating, other) = (bench.rating("rating", Level::Fair), bench.complaint("other"));
+        let (first, second) = (record(&rating).id, record(&other).id);
+        bench.commit(rating).await;
+        bench.commit(other).await;
+        let sending = bench.lease(1).await;
+        assert_eq!(messages(&sending), ["other"]);
+        // One that belongs to both.
+        let mut both = complaint(&bench, "both", Some(first), None);
+        record_mut(&mut both.entries[0]).context.follows = Some(second);
+        bench.commit(both).await;
+        match verdict {
+            Some(verdict) => drop(bench.settle_all(&sending, verdict).await),
+            None => bench.reopen().await,
+        }
+        assert_eq!(messages(&bench.lease(10).await), ["rating"]);
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_failed_is_not_tried_again_where_a_later_one_waits() {
+    let bench = Bench::new().await;
+    let first_one = bench.rating("r1", Level::Fair);
+    let id = record(&first_one).id;
+    bench.commit(first_one).await;
+    let lease = bench.lease(1).await;
+    let mut later = bench.rating("r2", Level::Satisfied);
+    let record = record_mut(&mut later.entries[0]);
+    (record.id, record.revision) = (id, Revision(2));
+    bench.commit(later).await;
+    let again = Settled::Retry { due: bench.clock.now() + HOUR, reason: String::new() };
+    assert_eq!(bench.settle_all(&lease, again).await, 0);
+    assert_eq!(drained(&bench).await, ["r2"]);
+    assert_eq!(bench.store().pending(), 0);
+    assert!(bench.store().counts().await.expect("it counts").add_up());
+}
+
+#[tokio::test]
 async fn revisions_go_one_after_the_other_and_an_unsent_one_not_at_all() {
     let bench = Bench::new().await;
     let first_one = bench.rating("r1", Level::Fair);

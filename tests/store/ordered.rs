@@ -87,7 +87,7 @@ impl Row {
 }
 
 /// The queue in plain vectors: row 0 is the record with seq 1.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Model(Vec<Row>);
 
 impl Model {
@@ -101,19 +101,13 @@ impl Model {
         self.of_case(&self.0[at].case).first().is_none_or(|first| *first >= at)
     }
 
-    /// Whether records that were on their way apart have become one case since: nobody can call them back.
-    fn ties_what_is_under_way(&self) -> bool {
-        let under_way = |at: usize| matches!(self.0[at].place, Place::Leased { .. });
-        (0..self.0.len()).any(|at| under_way(at) && !self.is_first(at))
-    }
-
     fn can_be_leased(&self, at: usize, now: Timestamp) -> bool {
-        let due = match self.0[at].place {
-            Place::Waiting { due } => due <= now,
+        match self.0[at].place {
+            Place::Waiting { due } => due <= now && self.is_first(at),
+            // Records that were on their way apart may have become one case since: nobody can call them back.
             Place::Leased { until, .. } => until <= now,
             _ => false,
-        };
-        due && self.is_first(at)
+        }
     }
 
     /// Those before a record of its case are as urgent as it is.
@@ -125,17 +119,31 @@ impl Model {
         }
     }
 
+    /// One that comes to a case late is as urgent as those behind it.
+    fn borrow_rank(&mut self, at: usize) {
+        let of_case = self.of_case(&self.0[at].case);
+        let behind = of_case.into_iter().filter(|it| *it >= at).map(|it| self.0[it].rank);
+        self.0[at].rank = behind.max().unwrap_or(self.0[at].rank);
+        self.lend_rank(at);
+    }
+
     fn queue(&mut self, mut row: Row, links: &[RecordId]) {
-        let linked = |id: &RecordId| {
-            (0..self.0.len()).rev().find(|at| self.0[*at].id == *id && self.0[*at].is_pending())
+        let linked = |wanted: fn(&Row) -> bool| {
+            let mut found = Vec::new();
+            for id in links {
+                let of = |at: &usize| self.0[*at].id == *id && wanted(&self.0[*at]);
+                found.extend((0..self.0.len()).filter(of));
+            }
+            found
         };
-        let linked: Vec<usize> = links.iter().filter_map(linked).collect();
+        let linked = [linked(Row::is_pending), linked(|row| row.place == Place::Dead)].concat();
         let known = linked.iter().find_map(|at| self.0[*at].case.clone());
         row.case = known.or(row.case);
         for at in linked {
             if self.0[at].case.is_none() {
                 self.0[at].case = row.case.clone();
             }
+            self.borrow_rank(at);
         }
         let (id, at) = (row.id, self.0.len());
         self.0.push(row);
@@ -158,6 +166,18 @@ impl Model {
             if matches!(self.0[at].place, Place::Waiting { .. }) && !self.is_first(at) {
                 self.0[at].place = Place::Waiting { due: self.0[at].queued_at };
             }
+        }
+    }
+
+    /// What is unsent again is not tried again, if a later revision waits.
+    fn supersede_overtaken(&mut self, back: &[usize]) {
+        let is_overtaken = |at: &usize| {
+            let later = |row: &Row| row.id == self.0[*at].id && row.revision > self.0[*at].revision;
+            self.0.iter().any(|row| later(row) && row.is_pending())
+        };
+        let overtaken: Vec<usize> = back.iter().copied().filter(is_overtaken).collect();
+        for at in overtaken {
+            self.leave(at, Place::Superseded);
         }
     }
 
@@ -207,9 +227,7 @@ impl Model {
             }
         }
         for at in &queued {
-            let of_case = self.of_case(&self.0[*at].case);
-            let rank = of_case.into_iter().filter(|it| it >= at).map(|it| self.0[it].rank).max();
-            self.0[*at].rank = rank.unwrap_or(0);
+            self.borrow_rank(*at);
         }
         self.park();
         for at in queued {
@@ -286,13 +304,9 @@ impl World {
         let rank = i64::from(opened_by.is_some() || day.is_some());
         let queued_at = self.bench.clock.now();
         let place = Place::Waiting { due: queued_at };
-        let mut next = self.model.clone();
-        next.queue(Row { id, revision, about, case, rank, day, queued_at, place }, &links);
-        if !next.ties_what_is_under_way() {
-            self.bench.commit(callback).await;
-            self.model = next;
-            self.model.park();
-        }
+        self.model.queue(Row { id, revision, about, case, rank, day, queued_at, place }, &links);
+        self.model.park();
+        self.bench.commit(callback).await;
     }
 
     async fn lease(&mut self, max: usize) {
@@ -325,7 +339,7 @@ impl World {
     async fn settle(&mut self, lease: usize, verdicts: &[u8]) {
         let Some(lease) = self.leases.get(lease).cloned() else { return };
         let now = self.bench.clock.now();
-        let mut items: Vec<(RecordSeq, Settled)> = Vec::new();
+        let (mut items, mut back) = (Vec::<(RecordSeq, Settled)>::new(), Vec::new());
         for (item, number) in lease.items.iter().zip(verdicts.iter().cycle()) {
             let at = usize::try_from(item.seq.0).expect("small") - 1;
             let queued_at = self.model.0[at].queued_at;
@@ -340,9 +354,14 @@ impl World {
             items.push((item.seq, settled));
             if matches!(self.model.0[at].place, Place::Leased { token, .. } if token == lease.token)
             {
+                if matches!(place, Place::Waiting { .. }) {
+                    back.push(at);
+                }
                 self.model.0[at].place = place;
             }
         }
+        self.model.supersede_overtaken(&back);
+        self.model.park();
         self.bench.settle(&lease, items).await;
     }
 
@@ -355,6 +374,7 @@ impl World {
                 row.place = Place::Waiting { due: row.queued_at.min(now) };
             }
         }
+        self.model.park();
     }
 
     /// Nothing is lost, and all that is left goes out in the end.
@@ -376,37 +396,54 @@ impl World {
     }
 }
 
+async fn run(steps: Vec<Step>) {
+    let mut world = World::new().await;
+    for step in steps {
+        match step {
+            Step::Commit(about) => world.commit(about, None).await,
+            Step::Revise(number) => {
+                let Some(row) = world.model.0.get(number) else { continue };
+                world.commit(row.about, Some(number)).await;
+            }
+            Step::Lease(max) => world.lease(max).await,
+            Step::Settle { lease, verdicts } => world.settle(lease, &verdicts).await,
+            Step::Wait(seconds) => {
+                world.bench.clock.advance(Duration::from_secs(u64::from(seconds)));
+            }
+            Step::Replay => {
+                world.bench.replay(&world.bench.dead(&[]).await).await;
+                let now = world.bench.clock.now();
+                world.model.replay(now);
+            }
+            Step::Crash => world.crash().await,
+        }
+        world.adds_up().await;
+    }
+    world.drain().await;
+    world.adds_up().await;
+}
+
+#[tokio::test]
+async fn those_behind_a_record_that_comes_to_their_case_late_wait_for_it() {
+    let dies = Step::Settle { lease: 0, verdicts: vec![4; 5] };
+    let opened = || Step::Commit(About::Rating(0));
+    run(vec![
+        Step::Commit(About::Nothing),
+        Step::Lease(1),
+        dies,
+        opened(),
+        Step::Replay,
+        opened(),
+        Step::Lease(2),
+    ])
+    .await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn complaints_first_cases_in_order_and_nobody_held_up_by_others(steps in steps()) {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async move {
-            let mut world = World::new().await;
-            for step in steps {
-                match step {
-                    Step::Commit(about) => world.commit(about, None).await,
-                    Step::Revise(number) => {
-                        let Some(row) = world.model.0.get(number) else { continue };
-                        world.commit(row.about, Some(number)).await;
-                    }
-                    Step::Lease(max) => world.lease(max).await,
-                    Step::Settle { lease, verdicts } => world.settle(lease, &verdicts).await,
-                    Step::Wait(seconds) => {
-                        world.bench.clock.advance(Duration::from_secs(u64::from(seconds)));
-                    }
-                    Step::Replay => {
-                        world.bench.replay(&world.bench.dead(&[]).await).await;
-                        let now = world.bench.clock.now();
-                        world.model.replay(now);
-                    }
-                    Step::Crash => world.crash().await,
-                }
-                world.adds_up().await;
-            }
-            world.drain().await;
-            world.adds_up().await;
-        });
+        tokio::runtime::Runtime::new().expect("a runtime").block_on(run(steps));
     }
 }

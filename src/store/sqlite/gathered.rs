@@ -51,6 +51,8 @@ pub(super) struct Written {
     pub(super) records: u64,
     /// By how many rows the queue grew, or shrank.
     pub(super) queued: i64,
+    /// Records whose turn has come, as what was before them left.
+    pub(super) released: u64,
     /// Whether the inbox grew, or news came.
     pub(super) arrived: bool,
     /// Whether messages were queued.
@@ -89,6 +91,7 @@ impl Written {
         self.settled = settling.records.iter().map(|one| one.changed(done)).collect();
         let left: u64 = self.settled.iter().map(|changed| changed.left).sum();
         self.queued -= i64::try_from(left).unwrap_or(0);
+        self.released = self.settled.iter().map(|changed| changed.released).sum();
         for (place, news) in &settling.messages {
             let settled = done.changes(*place);
             self.messages_settled.push(settled);

@@ -1,6 +1,6 @@
 //! The queue's side of a group: settling what was sent, leasing what is due, replaying the dead.
 
-use super::order::{self, PARKED, RANKS};
+use super::order::{self, PARKED, Query, RANKS};
 use super::script::{Done, Place, Script};
 use crate::model::{RecordId, RecordSeq, Revision};
 use crate::store::job::{LeaseJob, LeasedRow, RecordRow};
@@ -16,6 +16,8 @@ pub(super) struct Changed {
     pub(super) lost: u64,
     /// Records that left the queue.
     pub(super) left: u64,
+    /// Records whose turn has come with that.
+    pub(super) released: u64,
 }
 
 /// The statements of a settlement whose counts tell what it changed.
@@ -23,6 +25,7 @@ pub(super) struct Settling {
     asked: usize,
     leaving: Vec<Place>,
     staying: Vec<Place>,
+    releasing: Vec<Place>,
 }
 
 impl Settling {
@@ -31,7 +34,8 @@ impl Settling {
         let count = |places: &[Place]| places.iter().map(|place| done.changes(*place)).sum::<u64>();
         let (left, stayed) = (count(&self.leaving), count(&self.staying));
         let asked = u64::try_from(self.asked).unwrap_or(u64::MAX);
-        Changed { lost: asked.saturating_sub(left + stayed), left }
+        let released = count(&self.releasing);
+        Changed { lost: asked.saturating_sub(left + stayed), left, released }
     }
 }
 
@@ -45,31 +49,40 @@ pub(super) fn settle(
 ) -> Result<Settling, sqlx::Error> {
     happened(script, lane, &settlement.report);
     let under = Under { lane, token: settlement.token.0 };
-    let mut settling =
-        Settling { asked: settlement.items.len(), leaving: Vec::new(), staying: Vec::new() };
+    let (mut leaving, mut staying, mut releasing) = (Vec::new(), Vec::new(), Vec::new());
     let leaves = |verdict: &Settled| matches!(verdict, Settled::Delivered | Settled::Dead { .. });
-    if let Some(leaving) = seqs(settlement, leaves) {
-        order::release(script, (lane, under.token), now, leaving);
+    if let Some(seqs) = seqs(settlement, leaves) {
+        releasing.push(under.release(script, now, &Query::of_cases(lane, seqs)));
     }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)) {
-        settling.leaving.push(under.end(script, seqs, 1));
+        leaving.push(under.end(script, &Query::listed(seqs), 1));
+    }
+    for (seq, verdict) in &settlement.items {
+        if let Settled::Dead { class, reason } = verdict {
+            leaving.push(under.bury(script, now, seq.0, (*class, reason)));
+        }
+    }
+    let back = seqs(settlement, |verdict| !leaves(verdict));
+    if let Some(seqs) = &back {
+        // What a later revision waits behind is not tried again.
+        let overtaken = Query::overtaken(lane, under.token, seqs.clone());
+        releasing.push(under.release(script, now, &overtaken));
+        leaving.push(under.end(script, &overtaken, 4));
     }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Released)) {
-        settling.staying.push(script.add(
+        staying.push(script.add(
             "UPDATE outbox SET token = 0, due_at = min(queued_at, ?), attempts = attempts - 1
              WHERE lane = ? AND token = ? AND seq IN (SELECT value FROM json_each(?))",
         ));
         script.bind(now).bind(under.lane).bind(under.token).bind(seqs);
     }
     if let Some(seqs) = seqs(settlement, |verdict| matches!(verdict, Settled::Retry { .. })) {
-        settling.staying.push(under.retry(script, seqs, settlement)?);
+        staying.push(under.retry(script, seqs, settlement)?);
     }
-    for (seq, verdict) in &settlement.items {
-        if let Settled::Dead { class, reason } = verdict {
-            settling.leaving.push(under.bury(script, now, seq.0, (*class, reason)));
-        }
+    if let Some(seqs) = back {
+        order::park(script, lane, &Query::of_cases(lane, seqs));
     }
-    Ok(settling)
+    Ok(Settling { asked: settlement.items.len(), leaving, staying, releasing })
 }
 
 /// Adds the record of what happened; the attempts that follow in the script refer to it.
@@ -91,24 +104,33 @@ struct Under {
 }
 
 impl Under {
+    fn release(&self, script: &mut Script, now: i64, leaving: &Query) -> Place {
+        order::release(script, (self.lane, self.token), now, leaving)
+    }
+
     /// Adds a last line to the history of records, and takes them out of the queue.
-    fn end(&self, script: &mut Script, seqs: String, outcome: i64) -> Place {
-        self.note(script, seqs.clone(), outcome);
-        let place = script.add(
-            "DELETE FROM outbox
-             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
-        );
-        script.bind(self.lane).bind(seqs).bind(self.token);
+    fn end(&self, script: &mut Script, seqs: &Query, outcome: i64) -> Place {
+        self.note(script, seqs, outcome);
+        let place = script.add(&format!(
+            "DELETE FROM outbox WHERE lane = ? AND seq IN ({}) AND token = ?",
+            seqs.sql()
+        ));
+        script.bind(self.lane);
+        seqs.bind(script);
+        script.bind(self.token);
         place
     }
 
-    fn note(&self, script: &mut Script, seqs: String, outcome: i64) {
-        script.add(
+    fn note(&self, script: &mut Script, seqs: &Query, outcome: i64) {
+        script.add(&format!(
             "INSERT INTO attempt (lane, seq, send, attempt, outcome)
              SELECT lane, seq, last_insert_rowid(), attempts, ? FROM outbox
-             WHERE lane = ? AND seq IN (SELECT value FROM json_each(?)) AND token = ?",
-        );
-        script.bind(outcome).bind(self.lane).bind(seqs).bind(self.token);
+             WHERE lane = ? AND seq IN ({}) AND token = ?",
+            seqs.sql()
+        ));
+        script.bind(outcome).bind(self.lane);
+        seqs.bind(script);
+        script.bind(self.token);
     }
 
     fn retry(
@@ -117,7 +139,7 @@ impl Under {
         seqs: String,
         settlement: &Settlement,
     ) -> Result<Place, sqlx::Error> {
-        self.note(script, seqs, 2);
+        self.note(script, &Query::listed(seqs), 2);
         // With the lane in each row the plan begins here, and not with all that waits in the lane.
         let due = |(seq, verdict): &(RecordSeq, Settled)| match verdict {
             Settled::Retry { due, .. } => Some([self.lane, seq.0, due.as_millisecond()]),
@@ -153,7 +175,7 @@ impl Under {
             .bind(self.lane)
             .bind(seq)
             .bind(self.token);
-        self.end(script, super::json_list([seq]), 3)
+        self.end(script, &Query::listed(super::json_list([seq])), 3)
     }
 }
 

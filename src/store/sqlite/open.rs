@@ -1,7 +1,7 @@
 //! Opening the database: the lock, the schema, and what the writer must know from the start.
 
 use super::message;
-use super::order::PARKED;
+use super::order::{BEHIND, PARKED};
 use super::recording;
 use super::writer::State;
 use crate::clock::Entropy;
@@ -64,16 +64,7 @@ pub(in crate::store) async fn open(
     MIGRATIONS.run(&mut writer).await.map_err(|error| OpenError::Migrate(error.to_string()))?;
     let lookup_key = lookup_key(&mut writer, ring, entropy).await?;
     let lanes = lane_ids(&mut writer, lanes).await?;
-    // Whoever leased before this start is gone; and nothing was queued in what is now the future.
-    sqlx::query(
-        "UPDATE outbox SET token = 0, due_at = min(queued_at, ?)
-         WHERE (token <> 0 OR queued_at > ?) AND due_at < ?",
-    )
-    .bind(now.as_millisecond())
-    .bind(now.as_millisecond())
-    .bind(PARKED)
-    .execute(&mut writer)
-    .await?;
+    release(&mut writer, now).await?;
     message::release(&mut writer, now).await?;
     recording::release(&mut writer, now).await?;
     let state = load_state(&mut writer).await?;
@@ -81,6 +72,20 @@ pub(in crate::store) async fn open(
     let checkpointer = options(directory).pragma("cache_size", "-512").connect().await?;
     let readers = open_readers(directory).await?;
     Ok(Opened { writer, checkpointer, readers, lanes, lookup_key, state, pending, lock })
+}
+
+/// Whoever leased before this start is gone; and nothing was queued in what is now the future. What was being sent beside
+/// an earlier record of its case goes behind that one.
+async fn release(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "UPDATE outbox SET token = 0,
+            due_at = CASE WHEN token <> 0 AND {BEHIND} THEN ? ELSE min(queued_at, ?) END
+         WHERE (token <> 0 OR queued_at > ?) AND due_at < ?"
+    );
+    let now = now.as_millisecond();
+    let release = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(PARKED).bind(now).bind(now);
+    release.bind(PARKED).execute(connection).await?;
+    Ok(())
 }
 
 /// Opens the database of a directory for reading only, beside whoever writes.

@@ -2,7 +2,7 @@
 
 use super::lease::happened;
 use super::open::open_operator;
-use super::order;
+use super::order::{self, Query};
 use super::script::Script;
 use crate::store::dead::{DeadPlace, ReplayRun, Replayed};
 use crate::store::{LeaseToken, OpenError, SendReport};
@@ -139,7 +139,7 @@ impl Lane {
              FROM dead_letter AS d WHERE lane = ? AND seq IN (SELECT value FROM json_each(?))",
         );
         script.bind(now).bind(now).bind(self.id).bind(seqs.clone());
-        order::rejoin(script, self.id, &seqs);
+        order::rejoin(script, self.id, &Query::listed(seqs.clone()));
         self.supersede(script, earlier);
         self.unbury(script, seqs);
     }
@@ -168,7 +168,8 @@ impl Lane {
         }
         let earlier = super::json_list(earlier);
         let now = self.now.as_millisecond();
-        order::release(script, (self.id, LeaseToken::NONE.0), now, earlier.clone());
+        let leaving = Query::listed(earlier.clone());
+        order::release(script, (self.id, LeaseToken::NONE.0), now, &leaving);
         let report = SendReport {
             started_at: self.now,
             took: Duration::ZERO,

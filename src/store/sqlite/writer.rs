@@ -130,7 +130,7 @@ impl Writer {
                 Ok(written) => {
                     self.shared.health.succeeded();
                     self.shared.metrics.committed(written.measured(started.elapsed()));
-                    self.shared.pending(written.queued, written.records > 0);
+                    self.shared.pending(written.queued, written.records + written.released > 0);
                     self.shared.grown(written.arrived, written.messages);
                     group.tell(written);
                 }
