@@ -403,6 +403,30 @@ async fn what_was_delivered_is_counted_by_day_and_kind() {
 }
 
 #[tokio::test]
+async fn a_purge_by_a_clock_that_ran_ahead_does_not_hide_what_is_lost_after_it() {
+    let bench = Bench::new().await;
+    bench.commit(bench.rating("old", Level::Fair)).await;
+    bench.commit(bench.rating("newer", Level::Fair)).await;
+    bench.settle_all(&bench.lease(2).await, Settled::Delivered).await;
+    let ahead = Duration::from_secs(1_000_000);
+    bench.clock.advance(ahead);
+    bench.purge(Duration::from_secs(3_600)).await;
+    assert_eq!(bench.store().counts().await.expect("it counts").callbacks, 1);
+    bench.clock.set_back(ahead - Duration::from_secs(7_200));
+    for message in ["a", "b", "c"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+    }
+    bench.fold().await;
+    assert_balanced(&bench).await;
+    bench
+        .sql("DELETE FROM record WHERE seq = 4; DELETE FROM callback_page WHERE first_seq = 4")
+        .await;
+    let found = reconcile(&bench).await.differences;
+    let found: Vec<Figure> = found.iter().map(|it| it.figure).collect();
+    assert_eq!(found, [Figure::Callbacks, Figure::Records, Figure::Pending]);
+}
+
+#[tokio::test]
 async fn a_database_from_before_the_ledger_is_taken_in_whole() {
     let mut bench = Bench::new().await;
     for number in 0..50 {
