@@ -30,7 +30,6 @@ impl Balance {
         progress: &Progress,
     ) -> Result<(), ReadError> {
         let metrics = &store.ledger_metrics;
-        metrics.unfolded(store.unfolded().await?);
         let since = Hour(Hour::of(store.clock.now()).0 - HOURS + 1);
         self.hours.retain(|hour, _| *hour >= since);
         for hour in store.reader.hours_with_records(since).await? {
