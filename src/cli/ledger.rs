@@ -140,7 +140,11 @@ impl<'a> Report<'a> {
             writeln!(out, "nothing came")?;
         }
         if self.unfolded > 0 {
-            writeln!(out, "{} record revisions are still to be taken in", self.unfolded)?;
+            writeln!(
+                out,
+                "{} record revisions are still to be taken in: those of the last 10 s, or more after an upgrade",
+                self.unfolded
+            )?;
         }
         let said = if self.balances { "nothing differs" } else { "IT DIFFERS: see `reconcile`" };
         writeln!(out, "{said}")

@@ -20,8 +20,10 @@ const PURGE_STEP: u32 = 500;
 const PURGE_PAUSE: Duration = Duration::from_millis(20);
 /// How often the ledger looks for what is new.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
-/// The same while there is more than one step's worth, and not before it has rested so many times as long as the step
-/// took: carriers shall not notice, and a step takes the longer the more there is to do besides.
+/// Records that came within this time are left for later: most are delivered by then, and need not be looked at twice.
+const FOLD_AGE: Duration = Duration::from_secs(10);
+/// Between two of its steps while there is more than one step's worth, and not before it has rested so many times as long as
+/// the step took: carriers shall not notice, and a step takes the longer the more there is to do besides.
 const FOLD_PAUSE: Duration = Duration::from_millis(100);
 const FOLD_RESTS: u32 = 20;
 /// However long a step took.
@@ -150,7 +152,7 @@ async fn fold_ledger(store: Store, _house: Arc<House>, progress: Progress) {
     loop {
         progress.begin("bringing the ledger forward");
         let started = Instant::now();
-        let pause = match store.fold_ledger().await {
+        let pause = match store.fold_ledger(FOLD_AGE).await {
             Ok(more) => {
                 failing = false;
                 let rest = (started.elapsed() * FOLD_RESTS).min(LONGEST_REST);

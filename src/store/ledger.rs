@@ -15,6 +15,7 @@ pub use compare::{Difference, Figure};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// An hour of UTC, which is one at +08:00, too: the hours since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,7 +138,7 @@ pub type Book = BTreeMap<(Hour, String), Entry>;
 pub struct Ledger {
     /// Its entries; hours in which nothing came have none.
     pub book: Book,
-    /// Record revisions that it has not taken in yet, of all hours.
+    /// Record revisions that it has not taken in yet, of all hours: those of the last seconds, and what it has not got to.
     pub unfolded: i64,
 }
 
@@ -213,18 +214,20 @@ impl Store {
         &self.refusals
     }
 
-    /// Brings the ledger forward by one step. Returns whether there is more to take in at once.
+    /// Brings the ledger forward by one step, as far as the records that came in the last `age`. Returns whether there is
+    /// more to take in at once.
     ///
     /// # Errors
     /// [`LedgerError`]; the ledger is as it was.
-    pub async fn fold_ledger(&self) -> Result<bool, LedgerError> {
+    pub async fn fold_ledger(&self, age: Duration) -> Result<bool, LedgerError> {
         let mut from = self.folded.lock().await;
-        let (fold, next) = self.reader.fold(*from).await?;
+        let (fold, next) = self.reader.fold(*from, (age, self.clock.now())).await?;
         let more = fold.more;
         if fold.changes() {
             self.ask(|answer| super::job::Job::Ledger(Box::new(fold), answer)).await?;
         }
         *from = next;
+        self.ledger_metrics.unfolded(self.reader.unfolded().await?);
         Ok(more)
     }
 
@@ -247,12 +250,6 @@ impl Store {
             self.refusals.put_back(taken);
         }
         written
-    }
-
-    /// How many record revisions the ledger has not taken in.
-    pub(super) async fn unfolded(&self) -> Result<i64, ReadError> {
-        let none = Hours { since: Hour(0), until: Hour(0) };
-        Ok(self.reader.ledger(none, None).await?.unfolded)
     }
 }
 

@@ -12,7 +12,7 @@ static DIFFERENCE: Metric<Gauge, 1> = Metric::gauge(
 static UNFOLDED: Metric<Gauge, 0> = Metric::gauge(
     "bridge8890_ledger_unfolded_records",
     &[],
-    "Record revisions that the ledger has not taken in yet.",
+    "Record revisions that the ledger has not taken in yet; those of the last 10 s are among them.",
 );
 static HOURS: Metric<Counter, 0> = Metric::counter(
     "bridge8890_ledger_hours_checked_total",
@@ -54,8 +54,8 @@ impl LedgerMetrics {
         self.unfolded.set(records as f64);
     }
 
-    /// An hour was checked.
-    pub fn checked(&self) {
-        self.hours.increment(1);
+    /// So many hours were checked.
+    pub fn checked(&self, hours: usize) {
+        self.hours.increment(hours as u64);
     }
 }

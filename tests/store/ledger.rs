@@ -45,7 +45,7 @@ enum Step {
     Lease { city: bool, max: u8 },
     Settle { lease: usize, verdicts: Vec<u8> },
     Replay,
-    Fold,
+    Fold { age: u8 },
     Purge,
     Wait(u8),
     Crash,
@@ -67,7 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0..6_usize, prop::collection::vec(0..3_u8, 6))
             .prop_map(|(lease, verdicts)| Step::Settle { lease, verdicts }),
         2 => Just(Step::Replay),
-        3 => Just(Step::Fold),
+        3 => (0..20_u8).prop_map(|age| Step::Fold { age }),
         1 => Just(Step::Purge),
         3 => (1..90_u8).prop_map(Step::Wait),
         1 => Just(Step::Crash),
@@ -256,7 +256,10 @@ impl Model {
                 let dead = bench.dead(&[]).await;
                 bench.replay(&dead).await;
             }
-            Step::Fold => drop(bench.store().fold_ledger().await.expect("it folds")),
+            Step::Fold { age } => {
+                let age = Duration::from_secs(60) * age.into();
+                bench.store().fold_ledger(age).await.expect("it folds");
+            }
             Step::Purge => {
                 let kept = Duration::from_secs(7_200);
                 let keep = Retention { callbacks: kept, records: kept, keys: kept * 1_000 };
@@ -400,6 +403,77 @@ async fn what_was_delivered_is_counted_by_day_and_kind() {
     let day = Day::of(Hour::of(bench.clock.now()));
     let expected = Delivered { ratings: 1, complaints: 1, not_rated: 0, unsure: 1 };
     assert_eq!(counted.delivered, BTreeMap::from([((lane().to_string(), day), expected)]));
+}
+
+#[tokio::test]
+async fn what_is_young_is_left_for_later_but_not_what_a_clock_that_ran_ahead_dated() {
+    let bench = Bench::new().await;
+    let age = Duration::from_secs(10);
+    let unfolded = async |bench: &Bench| {
+        while bench.store().fold_ledger(age).await.expect("it folds") {}
+        bench.operator().await.ledger(EVER, None).await.expect("it reads").unfolded
+    };
+    for message in ["a", "b", "c"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+        bench.clock.advance(Duration::from_secs(4));
+    }
+    assert_eq!(unfolded(&bench).await, 2);
+    let day = Duration::from_secs(86_400);
+    bench.clock.advance(day);
+    bench.commit(bench.rating("from the future", Level::Fair)).await;
+    bench.clock.set_back(day);
+    bench.commit(bench.rating("d", Level::Fair)).await;
+    assert_eq!(unfolded(&bench).await, 4);
+    bench.clock.advance(age);
+    assert_eq!(unfolded(&bench).await, 0);
+
+    // What the platform is asked about is not bound to the ledger.
+    bench.commit(bench.rating("e", Level::Fair)).await;
+    bench.settle_all(&bench.lease(10).await, Settled::Delivered).await;
+    assert_eq!(unfolded(&bench).await, 1);
+    let found = reconcile(&bench).await;
+    assert!(found.differences.is_empty(), "{:?}", found.differences);
+    assert_eq!(found.delivered.values().map(|it| it.ratings).sum::<i64>(), 6);
+}
+
+#[tokio::test]
+async fn a_purge_by_a_clock_that_ran_ahead_does_not_hide_what_is_lost_after_it() {
+    let bench = Bench::new().await;
+    bench.commit(bench.rating("old", Level::Fair)).await;
+    bench.commit(bench.rating("newer", Level::Fair)).await;
+    bench.settle_all(&bench.lease(2).await, Settled::Delivered).await;
+    let ahead = Duration::from_secs(1_000_000);
+    bench.clock.advance(ahead);
+    bench.purge(Duration::from_secs(3_600)).await;
+    assert_eq!(bench.store().counts().await.expect("it counts").callbacks, 1);
+    bench.clock.set_back(ahead - Duration::from_secs(7_200));
+    for message in ["a", "b", "c"] {
+        bench.commit(bench.rating(message, Level::Fair)).await;
+    }
+    bench.fold().await;
+    assert_balanced(&bench).await;
+    bench
+        .sql("DELETE FROM record WHERE seq = 4; DELETE FROM callback_page WHERE first_seq = 4")
+        .await;
+    let found = reconcile(&bench).await.differences;
+    let found: Vec<Figure> = found.iter().map(|it| it.figure).collect();
+    assert_eq!(found, [Figure::Callbacks, Figure::Records, Figure::Pending]);
+}
+
+#[tokio::test]
+async fn open_records_that_do_not_move_do_not_hurry_the_ledger() {
+    let bench = Bench::new().await;
+    let mut callback = bench.rating("", Level::Fair);
+    let many = (0..2_001).map(|number| bench.rating(&number.to_string(), Level::Fair));
+    callback.entries = many.map(|mut one| one.entries.remove(0)).collect();
+    bench.commit(callback).await;
+    let more =
+        async |bench: &Bench| bench.store().fold_ledger(Duration::ZERO).await.expect("it folds");
+    while more(&bench).await {}
+    assert_eq!([more(&bench).await, more(&bench).await, more(&bench).await], [false; 3]);
+    bench.settle_all(&bench.lease(1).await, Settled::Delivered).await;
+    assert!([more(&bench).await, more(&bench).await].contains(&true));
+    assert_balanced(&bench).await;
 }
 
 #[tokio::test]

@@ -17,45 +17,52 @@ pub(super) async fn purge(
     state: &mut State,
     job: &PurgeJob,
 ) -> Result<u64, sqlx::Error> {
-    let callbacks = job.callbacks_before.as_millisecond();
     let records = job.records_before.as_millisecond();
-    let mut looked_at = 0;
-    for (sql, before) in [
-        (
-            "DELETE FROM callback_page WHERE first_seq IN (
-                SELECT first_seq FROM
-                    (SELECT first_seq, received_at FROM callback_page ORDER BY first_seq LIMIT ?)
-                WHERE received_at < ?)
-             AND first_seq < (SELECT max(first_seq) FROM callback_page)
-             AND first_seq <= (SELECT pages_to FROM ledger_fold)",
-            callbacks,
-        ),
-        (
-            "DELETE FROM note WHERE (callback, item) IN (
-                SELECT callback, item FROM
-                    (SELECT callback, item, received_at FROM note ORDER BY callback, item LIMIT ?)
-                WHERE received_at < ? AND callback <= (SELECT notes_to FROM ledger_fold))",
-            callbacks,
-        ),
-        (
-            "DELETE FROM send WHERE id IN (
-                SELECT id FROM (SELECT id, started_at FROM send ORDER BY id LIMIT ?)
-                WHERE started_at < ?)",
-            records,
-        ),
-    ] {
-        let erased = sqlx::query(sql).bind(job.limit).bind(before).execute(&mut *connection);
-        looked_at += erased.await?.rows_affected();
-    }
-    if looked_at > 0 {
-        note_erased(connection, "callbacks_erased", callbacks).await?;
-    }
+    let mut looked_at = purge_callbacks(connection, job).await?;
+    looked_at += sqlx::query(
+        "DELETE FROM send WHERE id IN (
+            SELECT id FROM (SELECT id, started_at FROM send ORDER BY id LIMIT ?)
+            WHERE started_at < ?)",
+    )
+    .bind(job.limit)
+    .bind(records)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
     message::drop_expired_calls(connection, job.now.as_millisecond()).await?;
     looked_at += message::purge(connection, records, job.limit).await?;
     looked_at += purge_records(connection, state, job).await?;
     looked_at += purge_keys(connection, state, job).await?;
     drop_rereads(connection, job).await?;
     Ok(looked_at)
+}
+
+/// Erases pages and notes.
+async fn purge_callbacks(
+    connection: &mut SqliteConnection,
+    job: &PurgeJob,
+) -> Result<u64, sqlx::Error> {
+    let mut erased: Vec<i64> = Vec::new();
+    for sql in [
+        "DELETE FROM callback_page WHERE first_seq IN (
+                SELECT first_seq FROM
+                    (SELECT first_seq, received_at FROM callback_page ORDER BY first_seq LIMIT ?)
+                WHERE received_at < ?)
+             AND first_seq < (SELECT max(first_seq) FROM callback_page)
+             AND first_seq <= (SELECT pages_to FROM ledger_fold)
+             RETURNING received_at",
+        "DELETE FROM note WHERE (callback, item) IN (
+                SELECT callback, item FROM
+                    (SELECT callback, item, received_at FROM note ORDER BY callback, item LIMIT ?)
+                WHERE received_at < ? AND callback <= (SELECT notes_to FROM ledger_fold))
+             RETURNING received_at",
+    ] {
+        let rows = sqlx::query_scalar::<_, i64>(sql).bind(job.limit);
+        let rows = rows.bind(job.callbacks_before.as_millisecond()).fetch_all(&mut *connection);
+        erased.extend(rows.await?);
+    }
+    note_erased(connection, "callbacks_erased", &erased).await?;
+    Ok(erased.len() as u64)
 }
 
 /// Drops wishes for another reading together with what it needs: the callback, its notes, and the
@@ -78,12 +85,14 @@ async fn drop_rereads(
     Ok(())
 }
 
-/// Has the ledger know from before when it alone remembers.
+/// Has the ledger know from before when it alone remembers: the newest of what was erased tells, since the time before which
+/// all is erased may be that of a clock that ran ahead.
 async fn note_erased(
     connection: &mut SqliteConnection,
     what: &str,
-    before: i64,
+    received_at: &[i64],
 ) -> Result<(), sqlx::Error> {
+    let Some(before) = received_at.iter().max().map(|newest| newest + 1) else { return Ok(()) };
     let sql = format!("UPDATE ledger_fold SET {what} = max({what}, ?)");
     sqlx::query(AssertSqlSafe(sql)).bind(before).execute(connection).await.map(drop)
 }
@@ -130,19 +139,21 @@ async fn purge_records(
     .bind(super::json_list(old))
     .fetch_all(&mut *connection)
     .await?;
-    if !ended.is_empty() {
-        note_erased(connection, "records_erased", before).await?;
-    }
     let ended = super::json_list(ended);
     sqlx::query(
         "DELETE FROM attempt WHERE lane IN (SELECT id FROM lane)
-            AND seq IN (SELECT value FROM json_each(?));
-         DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?))",
+            AND seq IN (SELECT value FROM json_each(?))",
     )
     .bind(ended.clone())
-    .bind(ended)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    let erased: Vec<i64> = sqlx::query_scalar(
+        "DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?)) RETURNING received_at",
+    )
+    .bind(ended)
+    .fetch_all(&mut *connection)
+    .await?;
+    note_erased(connection, "records_erased", &erased).await?;
     // Only a full step has another one behind it.
     Ok(if full { looked_at } else { 0 })
 }

@@ -33,7 +33,8 @@ impl Reader {
         let mut moment = self.pool.begin().await?;
         let row = sqlx::query(
             "SELECT pages_to, notes_to, records_to, callbacks_erased, records_erased,
-                coalesce((SELECT min(seq) FROM record), 1) FROM ledger_fold",
+                coalesce((SELECT min(seq) FROM record), 1), coalesce((SELECT max(seq) FROM record), 0)
+             FROM ledger_fold",
         )
         .fetch_one(&mut *moment)
         .await?;
@@ -43,14 +44,14 @@ impl Reader {
         let mut ledger = read::entries(&mut moment, hours).await?;
         let mut count = Count { hours, ..Count::default() };
         self.count_callbacks(&mut moment, &mut count, &upto).await?;
-        let first: i64 = row.get(5);
+        let (first, last): (i64, i64) = (row.get(5), row.get(6));
         let mut after = first - 1;
-        while after < upto.records {
-            let to = upto.records.min(after + STEP);
-            count.records(&mut moment, (after, to)).await?;
+        while after < last {
+            let to = last.min(after + STEP);
+            count.records(&mut moment, (after, to), upto.records).await?;
             bring_forward(&mut moment, &mut ledger, (after, to), hours).await?;
             after = to;
-            progress(after - first + 1, upto.records - first + 1);
+            progress(after - first + 1, last - first + 1);
         }
         moment.rollback().await?;
         let Count { book, delivered, .. } = count;
@@ -109,16 +110,21 @@ impl Default for Count {
 impl Count {
     fn entry(&mut self, hour: i64, account: String) -> Option<&mut Entry> {
         let hour = Hour(hour);
-        let asked = hour >= self.hours.since && hour < self.hours.until;
-        asked.then(|| self.book.entry((hour, account)).or_default())
+        self.is_asked(hour).then(|| self.book.entry((hour, account)).or_default())
     }
 
-    /// Counts the records behind one and up to another.
+    fn is_asked(&self, hour: Hour) -> bool {
+        hour >= self.hours.since && hour < self.hours.until
+    }
+
+    /// Counts the records behind one and up to another; of what the ledger has not taken in, what was delivered.
     async fn records(
         &mut self,
         moment: &mut SqliteConnection,
-        span: (i64, i64),
+        (after, to): (i64, i64),
+        folded: i64,
     ) -> Result<(), sqlx::Error> {
+        let span = (after, to.min(folded));
         let sql = format!(
             "SELECT {OF}, count(*) FROM record AS r WHERE r.seq > ? AND r.seq <= ? GROUP BY 1, 2"
         );
@@ -129,7 +135,7 @@ impl Count {
         }
         self.accounted_for(moment, span).await?;
         for (table, place) in [("outbox", "2"), ("dead_letter", "3"), ("attempt", "p.outcome")] {
-            self.places(moment, (table, place), span).await?;
+            self.places(moment, (table, place), (after, to)).await?;
         }
         Ok(())
     }
@@ -142,8 +148,7 @@ impl Count {
     ) -> Result<(), sqlx::Error> {
         let sql = format!(
             "SELECT {OF}, l.name, count(*) FROM record AS r CROSS JOIN lane AS l
-             WHERE r.seq > ? AND r.seq <= ? AND {} GROUP BY 1, 2, 3",
-            FOLDED
+             WHERE r.seq > ? AND r.seq <= ? AND {OF_LANE} AND {FOLDED} GROUP BY 1, 2, 3"
         );
         for row in rows(moment, sql, span).await? {
             if let Some(entry) = self.entry(row.get(0), row.get(1)) {
@@ -162,17 +167,23 @@ impl Count {
     ) -> Result<(), sqlx::Error> {
         let ended = if table == "attempt" { "AND p.outcome IN (1, 4, 6)" } else { "" };
         let sql = format!(
-            "SELECT {OF}, l.name, {place}, r.urgent, r.level IS NOT NULL, count(*)
+            "SELECT {OF}, l.name, {place}, r.urgent, r.level IS NOT NULL, count(*), {FOLDED}
              FROM lane AS l CROSS JOIN {table} AS p ON p.lane = l.id
              CROSS JOIN record AS r ON r.seq = p.seq
-             WHERE p.seq > ? AND p.seq <= ? AND {FOLDED} {ended} GROUP BY 1, 2, 3, 4, 5, 6"
+             WHERE p.seq > ? AND p.seq <= ? AND {OF_LANE} {ended} GROUP BY 1, 2, 3, 4, 5, 6, 8"
         );
         for row in rows(moment, sql, span).await? {
             let (lane, place, records): (String, i64, i64) = (row.get(2), row.get(3), row.get(6));
-            let Some(entry) = self.entry(row.get(0), row.get(1)) else { continue };
-            let places = entry.lanes.entry(lane.clone()).or_default();
-            places.add(place, records);
-            places.difference -= records;
+            if !self.is_asked(Hour(row.get(0))) {
+                continue;
+            }
+            if row.get(7)
+                && let Some(entry) = self.entry(row.get(0), row.get(1))
+            {
+                let places = entry.lanes.entry(lane.clone()).or_default();
+                places.add(place, records);
+                places.difference -= records;
+            }
             let day = self.delivered.entry((lane, Day::of(Hour(row.get(0))))).or_default();
             *match (place, row.get(4), row.get(5)) {
                 (1, true, _) => &mut day.complaints,
@@ -186,9 +197,10 @@ impl Count {
     }
 }
 
-/// Whether the ledger has taken a record in for a lane.
-const FOLDED: &str =
-    "r.seq >= l.first_seq AND r.seq <= coalesce(l.last_seq, r.seq) AND r.seq <= l.ledger_seq";
+/// Whether a lane has a part in a record.
+const OF_LANE: &str = "r.seq >= l.first_seq AND r.seq <= coalesce(l.last_seq, r.seq)";
+/// Whether the ledger has taken it in for the lane.
+const FOLDED: &str = "r.seq <= l.ledger_seq";
 
 /// Moves what has come into another place since the ledger looked.
 async fn bring_forward(

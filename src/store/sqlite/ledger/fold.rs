@@ -5,8 +5,10 @@ use crate::store::ReadError;
 use crate::store::rows;
 use crate::store::sqlite::read::Reader;
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Bytes of pages that one step opens, beyond which it takes no further page.
 const PAGE_BYTES: usize = 1 << 20;
@@ -75,11 +77,12 @@ fn is_open(place: i64) -> bool {
 }
 
 impl Reader {
-    /// Looks for what is new, and among the open records behind `from` for those that moved. Returns also where the next
-    /// step goes on.
+    /// Looks for what is new, of records those that came before the last `age`, and among the open records behind `from`
+    /// for those that moved. Returns also where the next step goes on.
     pub(in crate::store) async fn fold(
         &self,
         from: FoldedTo,
+        (age, now): (Duration, Timestamp),
     ) -> Result<(Fold, FoldedTo), ReadError> {
         let row = sqlx::query("SELECT pages_to, notes_to, records_to, steps FROM ledger_fold");
         let row = row.fetch_one(&self.pool).await?;
@@ -87,7 +90,7 @@ impl Reader {
         let mut fold = Fold { steps: row.get(3), pages_to, records_to, ..Fold::default() };
         self.fold_pages(&mut fold).await?;
         self.fold_notes(&mut fold, row.get(1)).await?;
-        self.fold_records(&mut fold).await?;
+        self.fold_records(&mut fold, (age, now)).await?;
         self.fold_lanes(&mut fold).await?;
         let next = self.fold_open(&mut fold, from).await?;
         Ok((fold, next))
@@ -101,15 +104,15 @@ impl Reader {
         .bind(fold.pages_to)
         .bind(ROWS)
         .fetch(&self.pool);
-        let (mut sums, mut bytes) = (BTreeMap::<(i64, String), i64>::new(), 0);
+        let (mut sums, mut bytes, mut rows) = (BTreeMap::<(i64, String), i64>::new(), 0, 0);
         while let Some(page) = pages.try_next().await? {
             let sealed: &[u8] = page.get(3);
-            bytes += sealed.len();
+            (bytes, rows) = (bytes + sealed.len(), rows + 1);
             fold.pages_to = page.get(0);
             for (of, callbacks) in self.tally(fold.pages_to, (page.get(1), page.get(2)), sealed) {
                 *sums.entry(of).or_default() += callbacks;
             }
-            if bytes > PAGE_BYTES {
+            if bytes > PAGE_BYTES || rows == ROWS {
                 fold.more = true;
                 break;
             }
@@ -148,13 +151,25 @@ impl Reader {
         Ok(())
     }
 
-    async fn fold_records(&self, fold: &mut Fold) -> Result<(), ReadError> {
+    /// Leaves what is young for later: most of it will have been delivered by then, and is counted once. What is from
+    /// the future is not young, since a clock that was set back would hold it up.
+    async fn fold_records(
+        &self,
+        fold: &mut Fold,
+        (age, now): (Duration, Timestamp),
+    ) -> Result<(), ReadError> {
         let rows = sqlx::query_as(
-            "SELECT received_at / 3600000, account, count(*), min(seq), max(seq) FROM
+            "WITH next AS MATERIALIZED
                 (SELECT seq, received_at, account FROM record WHERE seq > ? ORDER BY seq LIMIT ?)
+             SELECT received_at / 3600000, account, count(*), min(seq), max(seq) FROM next
+             WHERE seq < coalesce((SELECT min(seq) FROM next WHERE received_at > ? AND received_at <= ?),
+                seq + 1)
              GROUP BY 1, 2",
         );
-        fold.records = rows.bind(fold.records_to).bind(ROWS).fetch_all(&self.pool).await?;
+        let now = now.as_millisecond();
+        let young = now.saturating_sub_unsigned(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let rows = rows.bind(fold.records_to).bind(ROWS).bind(young).bind(now);
+        fold.records = rows.fetch_all(&self.pool).await?;
         let last = fold.records.iter().map(|(.., last)| *last).max();
         fold.records_to = last.unwrap_or(fold.records_to);
         fold.more |= fold.records.iter().map(|(_, _, records, ..)| records).sum::<i64>() == ROWS;
@@ -209,7 +224,8 @@ impl Reader {
         );
         let moved = sqlx::query_as::<_, (i64, i64, i64, String, i64, i64)>(AssertSqlSafe(sql));
         let moved = moved.bind(from.0).bind(from.1).bind(lane).bind(seq).fetch_all(&self.pool);
-        for (lane, seq, hour, account, before, now) in &moved.await? {
+        let moved = moved.await?;
+        for (lane, seq, hour, account, before, now) in &moved {
             fold.moves((*hour, account), (*lane, *before), -1);
             fold.moves((*hour, account), (*lane, *now), 1);
             match is_open(*now) {
@@ -217,7 +233,8 @@ impl Reader {
                 false => fold.closed.push([*lane, *seq]),
             }
         }
-        fold.more |= last.is_some();
+        // Where nothing moves, the rotation goes on as slowly as nothing comes.
+        fold.more |= last.is_some() && !moved.is_empty();
         Ok(last.unwrap_or_default())
     }
 }

@@ -6,7 +6,7 @@ mod fold;
 mod read;
 mod write;
 
-pub(in crate::store) use check::HourSpan;
+pub(in crate::store) use check::Recent;
 pub(in crate::store) use fold::{Fold, FoldedTo};
 pub(in crate::store) use write::{add_late_notes, forget_garbled, write, write_refused};
 

@@ -15,17 +15,27 @@ impl Reader {
         let mut moment = self.pool.begin().await?;
         let mut book = entries(&mut moment, hours).await?;
         book.retain(|(_, of), _| account.is_none_or(|account| account == of));
-        let unfolded: i64 = sqlx::query_scalar(
-            "SELECT coalesce((SELECT max(seq) FROM record), 0)
-                - min((SELECT records_to FROM ledger_fold),
-                      coalesce((SELECT min(max(ledger_seq, first_seq - 1)) FROM lane
-                                WHERE last_seq IS NULL), 9223372036854775807))",
-        )
-        .fetch_one(&mut *moment)
-        .await?;
+        let unfolded = unfolded(&mut moment).await?;
         moment.rollback().await?;
-        Ok(Ledger { book, unfolded: unfolded.max(0) })
+        Ok(Ledger { book, unfolded })
     }
+
+    /// How many record revisions the ledger has not taken in.
+    pub(in crate::store) async fn unfolded(&self) -> Result<i64, ReadError> {
+        Ok(unfolded(&mut *self.pool.acquire().await?).await?)
+    }
+}
+
+async fn unfolded(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let records: i64 = sqlx::query_scalar(
+        "SELECT coalesce((SELECT max(seq) FROM record), 0)
+            - min((SELECT records_to FROM ledger_fold),
+                  coalesce((SELECT min(max(ledger_seq, first_seq - 1)) FROM lane
+                            WHERE last_seq IS NULL), 9223372036854775807))",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(records.max(0))
 }
 
 /// The entries of some hours.
