@@ -92,6 +92,7 @@ struct DestinationSummary {
     /// How it knows us.
     identity: &'static str,
     key_id: String,
+    /// As many as its profile has in one request.
     max_batch: usize,
     concurrency: usize,
     concurrency_min: usize,
@@ -198,7 +199,7 @@ fn destination_summary(destination: &Destination) -> DestinationSummary {
         final_statuses: destination.final_statuses.iter().map(http::StatusCode::as_u16).collect(),
         identity: destination.identity.name(),
         key_id: destination.key_id.clone(),
-        max_batch: destination.queueing.max_batch,
+        max_batch: destination.queueing.max_batch.min(destination.profile.most_in_a_batch().get()),
         concurrency: destination.concurrency,
         concurrency_min: destination.concurrency_min,
         rate: destination.rate,
@@ -265,9 +266,10 @@ fn print_destination(
     let DestinationSummary { name, url, profile, identity, .. } = destination;
     writeln!(out, "destination  {name} at {url}, {profile}{what}; knows us by {identity}")?;
     let rate = destination.rate.map(|rate| format!(", {rate} a second at most"));
+    let plural = if destination.max_batch == 1 { "" } else { "s" };
     writeln!(
         out,
-        "             {} to {} requests of {} records at once, {} each{}; gives up after {}",
+        "             {} to {} requests of {} record{plural} at once, {} each{}; gives up after {}",
         destination.concurrency_min,
         destination.concurrency,
         destination.max_batch,
@@ -347,6 +349,25 @@ mod tests {
             "; knows us by hmac-sha256",
             "2 to 16 requests of 100 records at once, 10s each, 50 a second at most; gives up after 14days",
             "nothing is wrong",
+        ] {
+            assert!(out.contains(part), "{part:?} is not in\n{out}");
+        }
+    }
+
+    #[test]
+    fn a_destination_that_takes_one_record_a_request_is_said_to() {
+        let (code, out) = check(
+            "[destinations.city]\nurl = \"https://city.example/\"\nprofile = \"template\"\nmax_batch = 50\n\
+             identity.scheme = \"none\"\nonly.kinds = [\"rating\"]\n[destinations.city.template]\npath = \"/r\"\n\
+             rating.json = '{\"id\":\"${key}\"}'\n\
+             answer = { format = \"json\", code = \"code\", success = [\"0\"] }",
+            false,
+        );
+        assert_eq!(code, ExitCode::SUCCESS, "{out}");
+        for part in [
+            "city at https://city.example/, template, a selection; knows us by none",
+            "1 to 16 requests of 1 record at once",
+            "1 to 16 requests of 100 records at once",
         ] {
             assert!(out.contains(part), "{part:?} is not in\n{out}");
         }

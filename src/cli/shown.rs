@@ -174,7 +174,9 @@ fn name(state: &RecordState) -> String {
     match state {
         RecordState::Pending { leased: true, .. } => "being sent".to_owned(),
         RecordState::Pending { due, .. } => format!("due {}", time(*due)),
-        RecordState::Behind => "behind an earlier record of its case".to_owned(),
+        RecordState::Behind { first, first_revision } => {
+            format!("behind {first} r{first_revision}, the first of its case")
+        }
         RecordState::Delivered => "delivered".to_owned(),
         RecordState::Dead { class } => format!("dead ({class})"),
         RecordState::Superseded => "superseded".to_owned(),

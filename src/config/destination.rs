@@ -193,8 +193,16 @@ fn base_url(text: &str, allow_http: bool) -> Result<Uri, Fault> {
 /// The secret, or nothing: only a gateway that serves needs one.
 fn secret(section: &mut Section<'_>, identity: &Identity) -> Secret {
     let unset = Secret::new(Vec::new());
+    if !identity.has_secret() {
+        if let Some(reference) = section.reference("secret") {
+            let right = "remove it, or name the scheme that it is for in identity.scheme";
+            let wrong = "is of no use: with \"none\" nothing proves who we are";
+            section.warn(&reference, Fault::new(wrong, right));
+        }
+        return unset;
+    }
     let Some(reference) = section.reference("secret") else {
-        if identity.has_secret() && !section.has("secret") {
+        if !section.has("secret") {
             let fault = Fault::new(
                 "`secret` is missing, so that the platform cannot know who asks",
                 "write secret = \"env:BRIDGE8890_PLATFORM_SECRET\" under [destination] of your file, \

@@ -131,7 +131,7 @@ impl Identity {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     Nobody,
     Bearer,
@@ -152,6 +152,16 @@ const SCHEMES: [(&str, Scheme); 7] = [
     ("md5-token", Scheme::Md5Token),
 ];
 
+/// The keys that not all schemes have, and which have them.
+const OWN: [(&str, &[&str]); 6] = [
+    ("token_url", &["client-credentials", "md5-token"]),
+    ("lifetime", &["client-credentials", "md5-token"]),
+    ("token", &["client-credentials", "md5-token"]),
+    ("scope", &["client-credentials"]),
+    ("credentials_in", &["client-credentials"]),
+    ("md5", &["md5-token"]),
+];
+
 /// Reads `identity` of a destination with this URL.
 pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<Identity> {
     let scheme =
@@ -168,7 +178,9 @@ pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<I
     let grant = |kind| {
         Some(Box::new(Grant { url: url.clone()?, kind, lifetime: lifetime?.value, place: place? }))
     };
-    match scheme?.value {
+    let scheme = scheme?;
+    warn_of_strange(section, scheme.value);
+    match scheme.value {
         Scheme::Nobody => Some(Identity::Nobody),
         Scheme::Bearer => Some(Identity::Bearer),
         Scheme::HmacSha256 => Some(Identity::HmacSha256),
@@ -183,6 +195,16 @@ pub(super) fn identity(section: &mut Section<'_>, destination: &Uri) -> Option<I
             section.demand("token_url", TOKEN_URL);
             grant(GrantKind::Md5(words?)).map(Identity::Token)
         }
+    }
+}
+
+/// Warns of what the scheme has no use for. It is no error, since a copy of the built-in file has all of them.
+fn warn_of_strange(section: &Section<'_>, scheme: Scheme) {
+    let named = SCHEMES.iter().find(|(_, known)| *known == scheme);
+    let name = named.map_or("", |(name, _)| *name);
+    for (key, schemes) in OWN.iter().filter(|(_, schemes)| !schemes.contains(&name)) {
+        let right = format!("remove it, or make the scheme \"{}\"", schemes.join("\" or \""));
+        section.warn_of(key, || Fault::new(format!("\"{name}\" has no use for it"), right));
     }
 }
 
@@ -308,6 +330,38 @@ mod tests {
         assert_eq!(gaps("identity.scheme = \"bearer\""), 1);
         assert_eq!(gaps("identity.scheme = \"none\""), 0);
         assert_eq!(gaps("identity.scheme = \"sm2\"\nsecret = \"env:S\""), 1, "it is no key");
+    }
+
+    #[test]
+    fn what_a_scheme_has_no_use_for_is_warned_of() {
+        for (lines, expected) in [
+            (
+                "secret = \"env:S\"\nidentity.scheme = \"none\"",
+                "f:2: destination.secret: is of no use",
+            ),
+            (
+                "identity.scope = \"w\"",
+                "f:2: destination.identity.scope: \"hmac-sha256\" has no use for it; \
+                 remove it, or make the scheme \"client-credentials\"",
+            ),
+            (
+                "identity = { scheme = \"bearer\", token_url = \"https://p/t\" }",
+                "destination.identity.token_url: \"bearer\" has no use for it",
+            ),
+            (
+                "identity = { scheme = \"none\", token.query = \"t\" }",
+                "make the scheme \"client-credentials\" or \"md5-token\"",
+            ),
+            ("identity.scheme = \"hmac-sm3\"", ""),
+        ] {
+            let config = read(&format!("[destination]\n{lines}"));
+            let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+            let warnings = config.warnings_at(jiff::Timestamp::UNIX_EPOCH);
+            let ours = warnings.iter().filter(|it| it.key.starts_with("destination"));
+            let said: String = ours.map(ToString::to_string).collect();
+            assert!(said.contains(expected), "{lines}\n{said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{lines}\n{said}");
+        }
     }
 
     #[test]

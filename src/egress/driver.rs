@@ -81,7 +81,7 @@ pub fn start(
         return Err(EgressError::NoBatch);
     }
     let profile = Profile::new(destination);
-    let batching = Batching::new(&destination.queueing, profile.most_in_a_batch());
+    let batching = Batching::new(&destination.queueing, destination.profile.most_in_a_batch());
     if destination.lease < destination.request_timeout + MARGIN {
         return Err(EgressError::LeaseTooShort);
     }

@@ -35,8 +35,13 @@ pub enum RecordState {
         /// Whether somebody is sending it.
         leased: bool,
     },
-    /// In the outbox, behind an earlier record of its case.
-    Behind,
+    /// In the outbox, parked until those before it in its case have left.
+    Behind {
+        /// The first of the case, by which all of it goes.
+        first: RecordId,
+        /// Which revision of that.
+        first_revision: Revision,
+    },
     /// The platform has it.
     Delivered,
     /// Given up.

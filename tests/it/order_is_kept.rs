@@ -92,7 +92,15 @@ async fn a_case_whose_first_record_is_stuck_holds_up_only_itself() {
     others.sort();
     assert_eq!(others, pairs(&[("complaint", "2"), ("rating", "2"), ("rating", "3")]));
     let found = gateway.site.run("records find --json").await.lines();
-    assert!(found.iter().any(|record| record["state"] == "behind"), "{found:?}");
+    let behind: Vec<_> = found.iter().filter(|record| record["state"] == "behind").collect();
+    let [behind] = &behind[..] else { panic!("{found:?}") };
+    let first = found.iter().find(|record| record["id"] == behind["first"]).expect("it is there");
+    assert_eq!((&first["kind"], &first["message_id"]), (&"rating".into(), &"1".into()));
+    let shown =
+        gateway.site.run(&format!("records show {}", behind["id"].as_str().expect("an id"))).await;
+    let words =
+        format!("behind {} r1, the first of its case", first["id"].as_str().expect("an id"));
+    assert!(shown.stdout.contains(&words), "{}", shown.stdout);
     change(&gateway, "UPDATE outbox SET due_at = 0 WHERE seq = 1").await;
     gateway.drained().await;
     assert_eq!(arrived(&platform)[3..], pairs(&[("rating", "1"), ("complaint", "1")]));

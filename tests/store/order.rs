@@ -136,8 +136,13 @@ async fn a_case_that_is_stuck_holds_its_followers_and_nobody_else() {
     assert_eq!(messages(&lease), ["a1", "b1", "other"]);
     let id = bench.operator().await;
     let found = id.find(&bridge8890::store::Filter { limit: 10, ..Default::default() }).await;
-    let behind = found.expect("it reads").into_iter().filter(|it| it.state == RecordState::Behind);
-    assert_eq!(behind.count(), 3);
+    let behind = found.expect("it reads").into_iter().filter_map(|it| match it.state {
+        RecordState::Behind { first, first_revision } => Some((it.seq.0, first, first_revision)),
+        _ => None,
+    });
+    let first = |place: usize| (lease.items[place].record.id, lease.items[place].record.revision);
+    let (a, b) = (first(0), first(1));
+    assert_eq!(behind.collect::<Vec<_>>(), [(5, b.0, b.1), (4, a.0, a.1), (2, a.0, a.1)]);
     assert_eq!(bench.store().lanes().await.expect("it reads")[0].behind, 3);
     let due = bench.clock.now() + HOUR;
     let again = Settled::Retry { due, reason: String::new() };

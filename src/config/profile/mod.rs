@@ -18,6 +18,7 @@ use super::raw::Section;
 use super::values::wrong_kind;
 use crate::model::Selection;
 use http::StatusCode;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use toml::de::DeValue;
 
@@ -40,6 +41,16 @@ impl Profile {
             Profile::Native => "native",
             Profile::National(_) => "national",
             Profile::Template(_) => "template",
+        }
+    }
+
+    /// The most records that one request can hold, whatever `max_batch` says.
+    #[must_use]
+    pub fn most_in_a_batch(&self) -> NonZeroUsize {
+        match self {
+            Profile::Native => NonZeroUsize::MAX,
+            // What they answer is about the request, and so can be about one record only.
+            Profile::National(_) | Profile::Template(_) => NonZeroUsize::MIN,
         }
     }
 }

@@ -15,6 +15,15 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Warns that `key`, if the user wrote it, says nothing.
+    pub(in crate::config) fn warn_of(&self, key: &str, fault: impl FnOnce() -> Fault) {
+        let mut written = self.layers.iter().filter(|layer| !layer.document.is_built_in());
+        let first = written.find_map(|layer| Some((layer, layer.entry(key)?)));
+        if let Some((layer, (name, _))) = first {
+            self.warn(&layer.at(key, name, ()), fault());
+        }
+    }
+
     /// The value of `key` from the first layer that has it, whatever its shape.
     pub(in crate::config) fn node(&mut self, key: &'static str) -> Option<Node<'a>> {
         self.know(key);

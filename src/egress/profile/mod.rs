@@ -20,7 +20,6 @@ use http::Request;
 use jiff::Timestamp;
 use national::Province;
 use native::Native;
-use std::num::NonZeroUsize;
 pub use template::Template;
 
 /// How a destination is spoken to.
@@ -79,16 +78,6 @@ impl Profile {
             config::Profile::Template(template) => {
                 Profile::Template(Template { template: template.clone(), finals })
             }
-        }
-    }
-
-    /// The most records that one request can hold, whatever the destination allows.
-    #[must_use]
-    pub fn most_in_a_batch(&self) -> NonZeroUsize {
-        match self {
-            Profile::Native(_) => NonZeroUsize::MAX,
-            // What they answer is about the request, and so can be about one record only.
-            Profile::National(_) | Profile::Template(_) => NonZeroUsize::MIN,
         }
     }
 

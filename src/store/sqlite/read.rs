@@ -4,7 +4,7 @@ use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
 use super::order::{PARKED, RANKS};
-use crate::model::{CallbackSeq, Record, RecordId, RecordSeq};
+use crate::model::{CallbackSeq, Record, RecordId, RecordSeq, Revision};
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
@@ -189,30 +189,33 @@ impl Reader {
     /// is left to be done.
     async fn state(&self, seq: RecordSeq) -> Result<RecordState, ReadError> {
         let rows = sqlx::query(
-            "SELECT (SELECT due_at FROM outbox WHERE lane = l.id AND seq = ?1),
-                    (SELECT token FROM outbox WHERE lane = l.id AND seq = ?1),
+            "SELECT o.due_at, o.token,
                     (SELECT class FROM dead_letter WHERE lane = l.id AND seq = ?1),
                     (SELECT outcome FROM attempt WHERE lane = l.id AND seq = ?1
-                     ORDER BY send DESC LIMIT 1)
-             FROM lane AS l
+                     ORDER BY send DESC LIMIT 1),
+                    first.id, first.revision
+             FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id AND o.seq = ?1
+             LEFT JOIN record AS first ON o.due_at = ?2 AND first.seq = (
+                SELECT min(e.seq) FROM outbox AS e INDEXED BY outbox_case
+                WHERE e.lane = o.lane AND e.case_key = o.case_key)
              WHERE l.first_seq <= ?1 AND (l.last_seq IS NULL OR l.last_seq >= ?1) ORDER BY l.id",
         )
         .bind(seq.0)
+        .bind(PARKED)
         .fetch_all(&self.pool)
         .await?;
         let state = |row: &SqliteRow| match (row.get(0), row.get(2), row.get::<Option<i64>, _>(3)) {
-            (Some(PARKED), _, _) => RecordState::Behind,
-            (Some(due), _, _) => RecordState::Pending {
+            (Some(due), _, _) => behind(row).unwrap_or_else(|| RecordState::Pending {
                 due: timestamp(due),
                 leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
-            },
+            }),
             (None, Some(class), _) => RecordState::Dead { class },
             (None, None, Some(1)) => RecordState::Delivered,
             (None, None, Some(4)) => RecordState::Superseded,
             (None, None, _) => RecordState::NotForLane,
         };
         let left = |state: &RecordState| match state {
-            RecordState::Pending { .. } | RecordState::Behind => 0,
+            RecordState::Pending { .. } | RecordState::Behind { .. } => 0,
             RecordState::Dead { .. } => 1,
             RecordState::Delivered => 2,
             RecordState::Superseded => 3,
@@ -351,6 +354,12 @@ impl Reader {
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
         open(&self.ring, row)
     }
+}
+
+/// Behind which record one is parked, if it is.
+fn behind(row: &SqliteRow) -> Option<RecordState> {
+    let first = uuid::Uuid::from_slice(row.get::<Option<&[u8]>, _>(4)?).unwrap_or_default();
+    Some(RecordState::Behind { first: RecordId(first), first_revision: Revision(row.get(5)) })
 }
 
 /// Opens a record, or tells what is left of it.
