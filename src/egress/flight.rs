@@ -95,7 +95,17 @@ impl Flight {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 batch.iter().map(again).collect()
             }
-            Verdict::Again(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) => {
+            Verdict::Again(reason) => {
+                // Nothing is wrong with it, so nothing of it can run out.
+                let again = |leased: &Leased| match again(leased, reason.clone(), None) {
+                    Settled::Dead { .. } => (leased.seq, Settled::Released),
+                    settled => (leased.seq, settled),
+                };
+                let mut landed: Landed = batch.iter().map(again).collect();
+                landed.extend(self.release());
+                landed
+            }
+            Verdict::Failed(reason) | Verdict::Unknown(reason) => {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 let mut landed: Landed = batch.iter().map(again).collect();
                 landed.extend(self.release());
@@ -310,6 +320,13 @@ mod tests {
             order.sort_unstable();
             prop_assert_eq!(order, (0..i64::from(size)).collect::<Vec<_>>());
             prop_assert!(requests <= 2 * size as usize);
+        }
+
+        #[test]
+        fn where_nothing_is_wrong_no_record_dies(attempt in 1_u32.., age in 0_u64..100_000) {
+            let queued_at = now() - Duration::from_secs(age);
+            let settled = land(Leased { attempt, queued_at, ..leased(0) }, Verdict::Again(String::new()));
+            prop_assert!(!matches!(settled, Settled::Dead { .. }), "{settled:?}");
         }
     }
 }
