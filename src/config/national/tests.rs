@@ -157,3 +157,23 @@ fn a_profile_and_its_table_stand_together() {
     let other = problem("[destination.national]\npath = '/x'");
     assert!(other.contains("is the table of another profile"), "{other}");
 }
+
+#[test]
+fn a_word_or_key_that_changed_where_it_is_kept_is_noticed() {
+    let national = LEAST.replace("encrypted", "signed") + "private_key = 'env:OURS'";
+    let text = format!(
+        "[destination]\nprofile = 'national'\n{ONLY}\n[destination.national]\n\
+         public_key = '{KEY}'\n{national}"
+    );
+    let read = |word: &str, ours: &str| {
+        let environment = Environment::given(Path::new(""), &[("WORD", word), ("OURS", ours)]);
+        parse(&text, "f", &environment).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let other = "1".repeat(64);
+    let changes = read("old", OURS).changes(&read("new", &other));
+    assert_eq!(
+        changes.restart,
+        ["destination.national.app_word", "destination.national.private_key"]
+    );
+    assert_eq!(read("old", OURS).changes(&read("old", OURS)).restart, [""; 0]);
+}
