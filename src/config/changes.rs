@@ -1,7 +1,9 @@
 //! What differs between two configurations, key by key, and what of it may change while serving.
 
+use super::national::Sign;
 use super::raw::Document;
-use super::{Config, Destination};
+use super::{Config, Destination, National, Profile};
+use crate::sm2::SigningKey;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -57,7 +59,21 @@ fn secrets_changed<'d>(
     let of_proxy = |it: &Destination| it.way.proxy.clone().and_then(|proxy| proxy.credentials);
     let secret = (old.secret != new.secret).then_some("secret");
     let proxy_secret = (of_proxy(old) != of_proxy(new)).then_some("proxy_secret");
-    secret.into_iter().chain(proxy_secret)
+    let (word, key) = match (&old.profile, &new.profile) {
+        (Profile::National(old), Profile::National(new)) => {
+            (old.app_word != new.app_word, signing_key(old) != signing_key(new))
+        }
+        _ => (false, false),
+    };
+    let national = [word.then_some("national.app_word"), key.then_some("national.private_key")];
+    [secret, proxy_secret].into_iter().chain(national).flatten()
+}
+
+fn signing_key(national: &National) -> Option<&SigningKey> {
+    match &national.sign {
+        Sign::Signed { key, .. } => key.as_ref(),
+        Sign::Encrypted => None,
+    }
 }
 
 fn is_live(key: &str) -> bool {

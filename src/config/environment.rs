@@ -21,8 +21,9 @@ enum Variables {
     Unasked,
 }
 
-/// What stands for every secret that is not asked for: any key will do, this one as a data key too.
-const NO_SECRET: [u8; 64] = [b'0'; 64];
+/// What stands for every secret that is not asked for: any key will do, this one as a data key and
+/// as a private key of SM2 too, of which 0 is none.
+const NO_SECRET: [u8; 64] = [b'1'; 64];
 
 impl std::fmt::Debug for Environment {
     // Its variables are where the secrets are.

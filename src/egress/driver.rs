@@ -3,7 +3,7 @@
 
 use super::backoff::{Backoff, BadBackoff};
 use super::batch::{Batching, Size};
-use super::flight::{Flight, Landed, sift};
+use super::flight::{Flight, Landed, released, sift};
 use super::lane::{BadLane, Lane, Pass, Slot};
 use super::orders::Watch;
 use super::platform::{Platform, PlatformError, Sent};
@@ -41,7 +41,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// What the history says of records that had no turn.
-const NO_TURN: &str = "not sent: no turn before the lease or the gateway ended";
+const NO_TURN: &str =
+    "not sent: no turn before the lease or the gateway ended, or the lane was held";
 
 /// What the history says of records that lack something.
 const NOT_WRITTEN: &str = "not sent: it lacks what the destination's profile needs";
@@ -159,13 +160,13 @@ impl Driver {
             // Seen before looking, so that nothing is committed unnoticed in between.
             commits.borrow_and_update();
             let looked_at = Instant::now();
-            self.progress.step();
-            let found = self.look(slots).await;
-            self.progress.rest();
-            let pause = match found {
+            self.progress.begin("leasing what is due");
+            let pause = match self.look(slots).await {
                 Ok(Found::Plenty) => continue,
                 Ok(Found::Nothing(until)) => {
+                    self.progress.begin("looking when the next is due");
                     let due = self.next_look(until).await;
+                    self.progress.rest();
                     tokio::select! {
                         biased;
                         () = &mut stopping => return,
@@ -181,6 +182,7 @@ impl Driver {
                     self.store_retry()
                 }
             };
+            self.progress.rest();
             tokio::select! {
                 biased;
                 () = &mut stopping => return,
@@ -238,9 +240,12 @@ impl Driver {
     /// Sends a batch and settles it.
     async fn forward(self: Arc<Self>, mut pass: Pass<Egress>, term: Term, batch: Vec<Leased>) {
         let mut flight = Flight::new(batch);
+        let mut unwritten = Landed::new();
         let mut is_whole = true;
         while self.may_send(&mut pass, term).await {
-            let Some((batch, request)) = self.write_next(&mut flight, term).await else { return };
+            let Some((batch, request)) = self.write_next(&mut flight, &mut unwritten) else {
+                break;
+            };
             let size = Size { records: batch.len(), bytes: request.body().len() };
             let sent = self.platform.send(request).await;
             let now = self.clock.now();
@@ -249,31 +254,40 @@ impl Driver {
             self.learn(&verdict, size, std::mem::take(&mut is_whole));
             let summary = verdict.summary().into_owned();
             self.lane.telemetry.sent(result(&verdict), batch.len(), sent.took, &summary);
-            pass.report(verdict.health(), &summary);
+            // What says nothing leaves a probe a probe, for the next request of this flight or another.
+            if let Some(health) = verdict.health(&batch) {
+                pass.report(health, &summary);
+            }
             let jitter = || self.entropy.fraction();
             let landed = flight.land(batch, verdict, &self.backoff, now, jitter);
             if flight.is_over() {
                 // The next batch need not wait until this one is settled.
                 drop(pass);
-                return self.settle(term, report(&sent, summary), landed).await;
+                self.settle(term, report(&sent, summary), landed).await;
+                break;
             }
             self.settle(term, report(&sent, summary), landed).await;
         }
         self.settle(term, self.unsent(NO_TURN), flight.release()).await;
+        self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
     }
 
-    /// Writes what is to be sent next, no larger than may be, and gives up what cannot be written.
-    async fn write_next(
+    /// Writes what is to be sent next, no larger than may be, and gives up what cannot be written:
+    /// that is settled last, since a request whose turn has come waits for nothing.
+    fn write_next(
         &self,
         flight: &mut Flight,
-        term: Term,
+        unwritten: &mut Landed,
     ) -> Option<(Vec<Leased>, Request<Bytes>)> {
         while let Some(batch) = flight.next_batch() {
             let Written { request, unwritable } =
                 self.profile.write(&batch, self.clock.now(), &self.entropy);
-            let (batch, unwritten) = sift(batch, &unwritable);
-            self.settle(term, self.unsent(NOT_WRITTEN), unwritten).await;
-            let Some(request) = request else { continue };
+            let (batch, given_up) = sift(batch, &unwritable);
+            unwritten.extend(given_up);
+            let Some(request) = request else {
+                unwritten.extend(released(&batch));
+                continue;
+            };
             let size = Size { records: batch.len(), bytes: request.body().len() };
             if self.batching().admits(size) {
                 return Some((batch, request));
@@ -287,7 +301,7 @@ impl Driver {
     fn learn(&self, verdict: &Verdict, size: Size, is_whole: bool) {
         let mut batching = self.batching();
         match verdict {
-            Verdict::TooLarge if is_whole => batching.refused(size),
+            Verdict::TooLarge { .. } if is_whole => batching.refused(size),
             Verdict::Each(_) => batching.taken(size),
             _ => return,
         }
@@ -316,7 +330,7 @@ impl Driver {
             () = self.tasks.stopping() => return false,
             () = sleep_until(latest) => return false,
         }
-        Instant::now() < latest
+        Instant::now() < latest && pass.may_go_on()
     }
 
     /// Settles, and asks again while the lease lasts. After that the records are due again by
@@ -390,7 +404,7 @@ fn result(verdict: &Verdict) -> RequestResult {
         Verdict::Each(_) => RequestResult::Answered,
         Verdict::Refused(_) | Verdict::Again(_) => RequestResult::Refused,
         Verdict::RefusedIn200(_) => RequestResult::RefusedIn200,
-        Verdict::TooLarge => RequestResult::TooLarge,
+        Verdict::TooLarge { .. } => RequestResult::TooLarge,
         Verdict::Throttled(_) => RequestResult::Throttled,
         Verdict::Failed(_) => RequestResult::Failed,
         Verdict::Unknown(_) => RequestResult::Unknown,

@@ -9,6 +9,9 @@ use crate::store::{DeadClass, Leased, Settled};
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// What is said of a record that is refused for its size without company.
+const ALONE: &str = "413: too large even alone";
+
 /// The records of one batch that still wait for a request.
 #[derive(Debug)]
 pub struct Flight {
@@ -76,7 +79,7 @@ impl Flight {
                 };
                 batch.iter().zip(verdicts).map(settled).collect()
             }
-            Verdict::Refused(_) | Verdict::RefusedIn200(_) | Verdict::TooLarge
+            Verdict::Refused(_) | Verdict::RefusedIn200(_) | Verdict::TooLarge { .. }
                 if batch.len() > 1 =>
             {
                 self.halve(batch);
@@ -88,14 +91,28 @@ impl Flight {
             Verdict::RefusedIn200(Refusal { reason, is_final: true }) => {
                 dead(&batch, DeadClass::RefusedIn200, &reason)
             }
-            Verdict::TooLarge => dead(&batch, DeadClass::TooLarge, "too large even alone"),
+            Verdict::TooLarge { is_final: true } => dead(&batch, DeadClass::TooLarge, ALONE),
             // What speaks of the one record says nothing about what still waits.
+            Verdict::TooLarge { is_final: false } => {
+                let again = |leased: &Leased| (leased.seq, again(leased, ALONE.to_owned(), None));
+                batch.iter().map(again).collect()
+            }
             Verdict::Refused(Refusal { reason, is_final: false })
             | Verdict::RefusedIn200(Refusal { reason, is_final: false }) => {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 batch.iter().map(again).collect()
             }
-            Verdict::Again(reason) | Verdict::Failed(reason) | Verdict::Unknown(reason) => {
+            Verdict::Again(reason) => {
+                // Nothing is wrong with it, so nothing of it can run out.
+                let again = |leased: &Leased| match again(leased, reason.clone(), None) {
+                    Settled::Dead { .. } => (leased.seq, Settled::Released),
+                    settled => (leased.seq, settled),
+                };
+                let mut landed: Landed = batch.iter().map(again).collect();
+                landed.extend(self.release());
+                landed
+            }
+            Verdict::Failed(reason) | Verdict::Unknown(reason) => {
                 let again = |leased: &Leased| (leased.seq, again(leased, reason.clone(), None));
                 let mut landed: Landed = batch.iter().map(again).collect();
                 landed.extend(self.release());
@@ -139,7 +156,9 @@ pub fn sift(batch: Vec<Leased>, unwritable: &[(RecordSeq, Unwritable)]) -> (Vec<
     (sent, landed)
 }
 
-fn released(batch: &[Leased]) -> Landed {
+/// Gives back a batch, unsent.
+#[must_use]
+pub fn released(batch: &[Leased]) -> Landed {
     batch.iter().map(|leased| (leased.seq, Settled::Released)).collect()
 }
 
@@ -159,6 +178,8 @@ mod tests {
     use crate::egress::samples::{batch, leased, now};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    const TOO_LARGE: Verdict = Verdict::TooLarge { is_final: false };
 
     fn backoff() -> Backoff {
         Backoff::new(&config::Backoff {
@@ -215,15 +236,18 @@ mod tests {
     #[test]
     fn a_batch_that_is_too_large_is_halved_until_it_fits_in_order() {
         let (landed, requests) =
-            fly(100, |batch| if batch.len() > 30 { Verdict::TooLarge } else { taken(batch) });
+            fly(100, |batch| if batch.len() > 30 { TOO_LARGE } else { taken(batch) });
         let order: Vec<i64> = landed.iter().map(|(seq, _)| seq.0).collect();
         assert_eq!(order, (0..100).collect::<Vec<_>>());
         assert_eq!(requests, 7);
-        let alone = land(leased(0), Verdict::TooLarge);
-        assert!(
-            matches!(alone, Settled::Dead { class: DeadClass::TooLarge, .. }),
-            "no waiting makes it smaller: {alone:?}"
-        );
+    }
+
+    #[test]
+    fn what_is_too_large_alone_dies_only_where_that_is_listed() {
+        let again = land(leased(0), TOO_LARGE);
+        assert!(matches!(again, Settled::Retry { .. }), "{again:?}");
+        let listed = land(leased(0), Verdict::TooLarge { is_final: true });
+        assert!(matches!(listed, Settled::Dead { class: DeadClass::TooLarge, .. }), "{listed:?}");
     }
 
     #[test]
@@ -289,7 +313,7 @@ mod tests {
             3 => prop::collection::vec(item, size).prop_map(Verdict::Each),
             3 => any::<bool>().prop_map(|is_final| Verdict::Refused(refusal(is_final))),
             3 => any::<bool>().prop_map(|is_final| Verdict::RefusedIn200(refusal(is_final))),
-            3 => Just(Verdict::TooLarge),
+            3 => any::<bool>().prop_map(|is_final| Verdict::TooLarge { is_final }),
             1 => Just(Verdict::Throttled(Duration::from_secs(1))),
             1 => Just(Verdict::Again(String::new())),
             1 => Just(Verdict::Failed(String::new())),
@@ -310,6 +334,13 @@ mod tests {
             order.sort_unstable();
             prop_assert_eq!(order, (0..i64::from(size)).collect::<Vec<_>>());
             prop_assert!(requests <= 2 * size as usize);
+        }
+
+        #[test]
+        fn where_nothing_is_wrong_no_record_dies(attempt in 1_u32.., age in 0_u64..100_000) {
+            let queued_at = now() - Duration::from_secs(age);
+            let settled = land(Leased { attempt, queued_at, ..leased(0) }, Verdict::Again(String::new()));
+            prop_assert!(!matches!(settled, Settled::Dead { .. }), "{settled:?}");
         }
     }
 }

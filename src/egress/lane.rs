@@ -341,7 +341,17 @@ impl<T: Telemetry> Pass<T> {
         self.started = Instant::now();
     }
 
-    /// Tells what a request said about the destination.
+    /// Whether its next request may be sent: nobody paused the lane, and the breaker has not opened
+    /// since, unless this one tries for it.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        let standing = self.slot.lane.standing();
+        let is_held = !matches!(standing.breaker.state(), State::Closed { .. });
+        !standing.paused && (!is_held || self.ticket == Some(Ticket::Probe))
+    }
+
+    /// Tells what a request said about the destination. One that said nothing is not told of, and
+    /// a probe then is one still.
     pub fn report(&mut self, health: Health, cause: &str) {
         // After its first request a probe is one of many.
         let ticket = self.ticket.take().unwrap_or(Ticket::Regular);

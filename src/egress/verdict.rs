@@ -8,9 +8,11 @@ use super::breaker::Health;
 use super::identity::SendError;
 use crate::model::Record;
 use crate::net::client::{Answer, CallError};
+use crate::store::Leased;
 use http::{HeaderMap, StatusCode, header};
 use jiff::{Timestamp, fmt::rfc2822};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::error::Error;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -24,6 +26,12 @@ const UNSAID_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The most of the platform's words that is kept, in characters.
 const QUOTE: usize = 200;
 
+/// The most of them that is looked at.
+const READ: usize = 2000;
+
+/// So many characters in a row that a citizen said are known again; of a shorter text, all.
+const RUN: usize = 8;
+
 /// What a request came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -34,7 +42,10 @@ pub enum Verdict {
     /// The same by what stands in an answer whose status is a success.
     RefusedIn200(Refusal),
     /// The batch is too large.
-    TooLarge,
+    TooLarge {
+        /// Whether the status is listed as one by which a record that stands alone dies.
+        is_final: bool,
+    },
     /// The platform wants to be left alone for so long.
     Throttled(Duration),
     /// Nothing was done, and nothing is wrong: the same again will do.
@@ -95,19 +106,24 @@ impl Verdict {
         }
     }
 
-    /// What it says about the destination. A refusal that is listed is the answer of a platform
-    /// that works; of any other nobody knows.
+    /// What it says about the destination, if anything. A refusal that is listed is the answer of a
+    /// platform that works. Of any other nobody knows, so it is a failure; but only of a record that
+    /// stands alone, and only the first time: what is refused again and again may be its own fault,
+    /// and holds up nobody else.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self, batch: &[Leased]) -> Option<Health> {
         match self {
-            Verdict::Each(_) | Verdict::TooLarge | Verdict::Again(_) => Health::Well,
-            Verdict::Refused(refusal) | Verdict::RefusedIn200(refusal) if refusal.is_final => {
-                Health::Well
-            }
-            Verdict::Refused(_) | Verdict::RefusedIn200(_) => Health::Failed,
-            Verdict::Throttled(wait) => Health::Wait(*wait),
-            Verdict::Failed(_) | Verdict::Unknown(_) => Health::Failed,
-            Verdict::Fault(_) => Health::Faulty,
+            Verdict::Each(_) | Verdict::Again(_) => Some(Health::Well),
+            Verdict::Refused(Refusal { is_final, .. })
+            | Verdict::RefusedIn200(Refusal { is_final, .. })
+            | Verdict::TooLarge { is_final } => match batch {
+                _ if *is_final => Some(Health::Well),
+                [Leased { attempt: 1, .. }] => Some(Health::Failed),
+                _ => None,
+            },
+            Verdict::Throttled(wait) => Some(Health::Wait(*wait)),
+            Verdict::Failed(_) | Verdict::Unknown(_) => Some(Health::Failed),
+            Verdict::Fault(_) => Some(Health::Faulty),
         }
     }
 
@@ -116,7 +132,7 @@ impl Verdict {
     pub fn summary(&self) -> Cow<'_, str> {
         match self {
             Verdict::Each(_) => Cow::Borrowed(""),
-            Verdict::TooLarge => Cow::Borrowed("the batch is too large"),
+            Verdict::TooLarge { .. } => Cow::Borrowed("413: the batch is too large"),
             Verdict::Throttled(wait) => {
                 Cow::Owned(format!("asked to wait for {} s", wait.as_secs()))
             }
@@ -136,13 +152,15 @@ impl Verdict {
 pub fn by_status(answer: &Answer, finals: &[StatusCode], said: String, now: Timestamp) -> Verdict {
     let told = retry_after(&answer.headers, now);
     match answer.status {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            Verdict::TooLarge { is_final: finals.contains(&status) }
+        }
         status if finals.contains(&status) => {
             Verdict::Refused(Refusal { reason: said, is_final: true })
         }
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
             Verdict::Refused(Refusal { reason: said, is_final: false })
         }
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::TooLarge,
         StatusCode::TOO_MANY_REQUESTS => throttled(answer, now),
         StatusCode::SERVICE_UNAVAILABLE => {
             told.map_or_else(|| Verdict::Failed(said), Verdict::Throttled)
@@ -185,12 +203,34 @@ pub fn bounded(wait: Duration) -> Duration {
     wait.clamp(*RETRY_AFTER.start(), *RETRY_AFTER.end())
 }
 
-/// The platform's words about one record, fit to be kept: as [`quote`], and without what the
-/// citizen said.
+/// The platform's words about these records, fit to be kept: as [`quote`], and without what the
+/// citizens said, of which even a part may have been sent and be repeated.
 #[must_use]
-pub fn about(record: &Record, said: &str) -> String {
-    let comment = record.comment.0.as_str();
-    if comment.is_empty() { quote(said) } else { quote(&said.replace(comment, "…")) }
+pub fn about<'r>(records: impl IntoIterator<Item = &'r Record>, said: &str) -> String {
+    let said: Vec<char> = said.chars().take(READ).collect();
+    let mut is_theirs = vec![false; said.len()];
+    for record in records {
+        let comment: Vec<char> = record.comment.0.chars().collect();
+        let run = comment.len().min(RUN);
+        if run == 0 {
+            continue;
+        }
+        let runs: HashSet<&[char]> = comment.windows(run).collect();
+        for (place, window) in said.windows(run).enumerate() {
+            if runs.contains(window) {
+                is_theirs[place..place + run].fill(true);
+            }
+        }
+    }
+    let mut kept = String::new();
+    for (place, character) in said.iter().enumerate() {
+        match is_theirs[place] {
+            false => kept.push(*character),
+            true if place == 0 || !is_theirs[place - 1] => kept.push('…'),
+            true => {}
+        }
+    }
+    quote(&kept)
 }
 
 /// The platform's words, fit to be kept: short, on one line, and without digits that may be
@@ -245,7 +285,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
 mod tests {
     use super::*;
     use crate::egress::identity::TokenError;
-    use crate::egress::samples::now;
+    use crate::egress::samples::{batch, leased, now, rating};
+    use crate::model::Comment;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -276,7 +317,7 @@ mod tests {
             assert_eq!(answer(status, None), refused(status, false), "nothing is final by itself");
         }
         assert_eq!(answer(410, None), refused(410, true), "but what is listed");
-        assert_eq!(answer(413, None), Verdict::TooLarge);
+        assert_eq!(answer(413, None), Verdict::TooLarge { is_final: false });
         assert_eq!(answer(429, None), throttled(5));
         for (value, seconds) in [
             ("30", 30),
@@ -307,12 +348,59 @@ mod tests {
     fn a_token_that_ends_costs_a_try_and_one_that_cannot_be_had_holds_the_lane() {
         let of = |error| Verdict::of(&Err(error), |_| unreachable!());
         let ended = of(SendError::TokenEnded);
-        assert!(matches!(ended, Verdict::Again(_)) && ended.health() == Health::Well);
+        assert!(matches!(ended, Verdict::Again(_)));
+        assert_eq!(ended.health(&batch(1)), Some(Health::Well));
         let none = of(SendError::NoToken(TokenError::TooEarly("the server is down".to_owned())));
         assert_eq!(none, Verdict::Fault("no token: the server is down".to_owned()));
     }
 
+    #[test]
+    fn a_refusal_that_is_not_listed_fails_the_lane_by_the_first_try_of_a_record_alone() {
+        let refusal = |is_final| Refusal { reason: String::new(), is_final };
+        for of in [
+            (|it| Verdict::Refused(it)) as fn(Refusal) -> Verdict,
+            Verdict::RefusedIn200,
+            |Refusal { is_final, .. }| Verdict::TooLarge { is_final },
+        ] {
+            let known = Leased { attempt: 2, ..leased(0) };
+            assert_eq!(of(refusal(false)).health(&batch(1)), Some(Health::Failed));
+            assert_eq!(of(refusal(false)).health(&[known]), None, "it was refused before");
+            assert_eq!(
+                of(refusal(false)).health(&batch(2)),
+                None,
+                "one of the two may be at fault"
+            );
+            assert_eq!(of(refusal(true)).health(&batch(1)), Some(Health::Well));
+        }
+    }
+
+    #[test]
+    fn no_part_of_what_a_citizen_said_is_kept() {
+        let said = |number: u32, text: &str| {
+            let mut record = rating(number);
+            record.comment = Comment(text.to_owned());
+            record
+        };
+        let long = said(1, "我在窗口等了两个小时没有人理我，工作人员态度很差");
+        let short = said(2, "太慢");
+        let told = "『我在窗口等了两个小时没有人』太长，『太慢』太短，2 个小时内重试";
+        let kept = "『…』太长，『…』太短，2 个小时内重试";
+        assert_eq!(about([&long, &short], told), kept);
+        assert_eq!(about([], "nobody said that"), "nobody said that");
+    }
+
     proptest! {
+        #[test]
+        fn of_a_comment_that_is_repeated_no_run_is_kept(
+            comment in "[a-f]{8,60}", from in 0_usize..40, before in "[x-z ]{0,9}", after in "[x-z ]{0,9}",
+        ) {
+            let mut record = rating(1);
+            record.comment = Comment(comment.clone());
+            let part = &comment[from.min(comment.len() - RUN)..];
+            let kept = about([&record], &format!("{before}{part}{after}"));
+            prop_assert_eq!(kept, format!("{before}…{after}"));
+        }
+
         #[test]
         fn quotes_are_short_and_hold_no_number(text in "[0-9a-z+\\- 中\n]{0,400}") {
             let quoted = quote(&text);

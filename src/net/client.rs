@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::AlertDescription;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,7 +97,8 @@ pub enum ClientError {
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// Name, TCP or TLS failed: the server has seen nothing of the request.
+    /// Name, TCP or TLS failed, or our certificate is refused: the server has seen nothing of the
+    /// request.
     #[error("cannot connect; check the address, the network and the certificates")]
     Unreachable(#[source] BoxError),
     /// The deadline passed; the server may or may not have done the work.
@@ -193,7 +195,7 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let call = async {
             let response = self.pool.request(request.map(Full::new)).await.map_err(|error| {
-                if error.is_connect() {
+                if error.is_connect() || is_turned_away(&error) {
                     CallError::Unreachable(error.into())
                 } else {
                     CallError::Broken(error.into())
@@ -204,5 +206,58 @@ impl Client {
             Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
         };
         tokio::time::timeout_at(deadline, call).await.unwrap_or(Err(CallError::TimedOut))
+    }
+}
+
+/// Whether the server refuses our certificate. Under TLS 1.3 it says so after our side of the
+/// handshake is over, so that it is met while sending, and before it reads any request.
+fn is_turned_away(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref() {
+            return is_about_certificates(*alert);
+        }
+        // What an I/O error wraps is not among its sources.
+        cause = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::AccessDenied
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRequired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::DecryptError
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::UnknownCA
+            | AlertDescription::UnsupportedCertificate
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn met(alert: AlertDescription) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert))
+    }
+
+    #[test]
+    fn only_an_alert_about_our_certificate_says_that_nothing_was_seen() {
+        assert!(is_turned_away(&met(AlertDescription::CertificateRequired)));
+        assert!(is_turned_away(&io::Error::other(io::Error::other(met(
+            AlertDescription::UnknownCA
+        )))));
+        assert!(!is_turned_away(&met(AlertDescription::InternalError)));
+        assert!(!is_turned_away(&io::Error::from(io::ErrorKind::ConnectionReset)));
     }
 }

@@ -59,3 +59,40 @@ async fn whatever_a_platform_does_to_requests_each_record_has_one_effect() {
     assert_eq!(gateway.site.lane().await.dead, 0, "nobody's fault but the platform's");
     gateway.finish().await;
 }
+
+#[tokio::test]
+async fn what_refuses_everything_is_soon_left_alone_and_costs_no_record_its_life() {
+    // As a proxy does whose limit is wrong.
+    for status in [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY] {
+        let refuse = Mishap::Refuse { status, retry_after: None };
+        let platform = Platform::with(Faults { mishap: Some(refuse), ..Faults::default() }).await;
+        let own = "[destination]\nfinal_statuses = []\nbreaker = { open_for = '1m' }";
+        let gateway = Gateway::with(&platform, own).await;
+        let paused = gateway.site.run("lane pause platform --reason test --by wang").await;
+        assert_eq!(paused.code, Some(0), "{paused:?}");
+        let paused = "bridge8890_egress_lane_paused{lane=\"platform\"}";
+        until("it is paused", async || gateway.metric(paused).await > 0.0).await;
+        let ids = gateway.take(&Caller::new(1).take(100)).await;
+        let resumed = gateway.site.run("lane resume platform --by wang").await;
+        assert_eq!(resumed.code, Some(0), "{resumed:?}");
+        let holding = "bridge8890_egress_lane_state{lane=\"platform\"}";
+        until("the lane holds", async || gateway.metric(holding).await > 0.0).await;
+        until("nothing is under way", async || {
+            gateway.metric("bridge8890_egress_requests_in_flight{lane=\"platform\"}").await < 1.0
+        })
+        .await;
+        // Down to a record alone, and ten of those; all of the batch would take 199.
+        let requests = platform.requests();
+        assert!(requests < 60, "{status}: {requests} requests");
+
+        platform.set_faults(Faults::default());
+        until("it may be tried", async || {
+            gateway.site.run("lane probe platform --by wang").await.code == Some(0)
+        })
+        .await;
+        gateway.drained().await;
+        assert!(platform.effects().keys().eq(&ids), "{status}");
+        assert_eq!(gateway.site.lane().await.dead, 0, "{status}");
+        gateway.finish().await;
+    }
+}

@@ -360,6 +360,45 @@ async fn a_certificate_that_is_replaced_is_shown_from_the_next_connection_on() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_refused_holds_the_lane_and_costs_no_record_a_try() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let book = Book::default();
+    let own = book.clone();
+    let door = Door::open(Some(authority.acceptor()), move |came| {
+        (Duration::ZERO, own.take(&came.request))
+    })
+    .await;
+    let nobody = Platform::start().await;
+    let site = Site::new(
+        &nobody,
+        &format!(
+            "[destination]\nurl = 'https://{}'\nidentity.scheme = 'none'\nca = 'ca.pem'\n\
+             client_cert = 'us.pem'\nclient_key = 'us.key'\nbackoff.max_attempts = 2",
+            door.address
+        ),
+    );
+    let show = |site: &Site, (certificate, key): (rcgen::Certificate, KeyPair)| {
+        site.write("us.pem", certificate.pem());
+        site.write("us.key", key.serialize_pem());
+    };
+    site.write("ca.pem", authority.0.pem());
+    show(&site, stranger.certify("us.example"));
+    let gateway = Gateway::unready(site).await;
+    gateway.is_ready().await;
+    let taken = gateway.take(&Caller::new(1).take(5)).await.len();
+    until("it was tried more often than attempts are", async || {
+        gateway.metric(FAULTS).await >= 3.0
+    })
+    .await;
+    holds_because(&gateway, "check the address, the network and the certificates").await;
+
+    show(&gateway.site, authority.certify("us.example"));
+    gateway.drained().await;
+    assert_eq!((book.len(), gateway.site.lane().await.dead), (taken, 0));
+    gateway.finish().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_listed_holds_the_lane_and_is_named() {
     let platform = Platform::start().await;
     let pinned = "destination.addresses = ['10.1.2.3', '10.1.0.0/16']";

@@ -11,7 +11,9 @@ use crate::telemetry::identity::Identity;
 use jiff::civil::Date;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
 /// A day of a destination.
 #[derive(Debug, Serialize)]
@@ -65,9 +67,10 @@ pub(super) async fn ask(
     let mut found = Vec::new();
     for destination in config.destinations() {
         let lane = destination.name.to_string();
-        let telemetry = Identity::new(&metrics, &destination.name);
-        let clock = (Clock::system(), Entropy::system());
-        let platform = Platform::new(destination, clock, telemetry)?;
+        let platform = counts::can_be_asked(destination).then(|| {
+            let telemetry = Identity::new(&metrics, &destination.name);
+            Platform::new(destination, (Clock::system(), Entropy::system()), telemetry)
+        });
         for day in days {
             let delivered = counted.delivered.get(&(lane.clone(), *day)).copied();
             let mut one = PlatformDay::new(&lane, *day, delivered.unwrap_or_default());
@@ -75,8 +78,12 @@ pub(super) async fn ask(
                 counted.erased.records.is_some_and(|before| Hour::of(before) >= day.hours().since);
             if erased {
                 one.finding = Finding::Erased;
-            } else if counts::can_be_asked(destination) {
-                one.hear(counts::ask(&platform, one.day, key_id).await);
+            } else {
+                match &platform {
+                    None => {}
+                    Some(Ok(platform)) => one.hear(counts::ask(platform, one.day, key_id).await),
+                    Some(Err(error)) => one.fail(error),
+                }
             }
             found.push(one);
         }
@@ -109,11 +116,21 @@ impl PlatformDay {
                 self.accepted = Some(accepted);
                 self.finding = compare(self.delivered, self.unsure, accepted);
             }
-            Err(error) => {
-                self.error = Some(error.to_string());
-                self.finding = Finding::Failed;
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &(dyn Error + 'static)) {
+        let mut told = error.to_string();
+        for cause in successors(error.source(), |error| (*error).source()).map(ToString::to_string)
+        {
+            // Some say theirs themselves.
+            if !told.ends_with(&cause) {
+                told = format!("{told}: {cause}");
             }
         }
+        self.error = Some(told);
+        self.finding = Finding::Failed;
     }
 
     pub(super) fn differs(&self) -> bool {
@@ -164,6 +181,25 @@ impl fmt::Display for PlatformDay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, parse};
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn one_that_cannot_be_called_fails_for_itself_and_the_others_are_reported() {
+        let text = "[destination]\nsecret = 'env:S'\nca = '/nowhere/ca.pem'\n\
+                    url = 'https://p.example'\n[destinations.other]\nsecret = 'env:S'\n\
+                    url = 'http://127.0.0.1:1'\nallow_http = true\nrequest_timeout = '1s'";
+        let environment = Environment::given(Path::new(""), &[("S", "secret")]);
+        let config = parse(text, "f", &environment).unwrap_or_else(|it| panic!("{it}"));
+        let day = period::day("2026-11-24".parse().expect("a day"));
+        let found = ask(&config, &Reconciled::default(), (&[day], None)).await.expect("a report");
+        assert_eq!(found.len(), 2);
+        let errors = found.iter().map(|day| day.error.clone().unwrap_or_default());
+        let errors: Vec<String> = errors.collect();
+        assert!(errors[0].contains("cannot read trusted roots"), "{errors:?}");
+        assert!(errors[1].contains("did not answer"), "{errors:?}");
+        assert!(found.iter().all(PlatformDay::failed));
+    }
 
     #[test]
     fn the_platform_has_what_it_acknowledged_and_maybe_what_is_open() {

@@ -119,6 +119,19 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
 }
 
 #[test]
+fn what_is_signed_is_right_where_no_secret_is_asked_for() {
+    let national = LEAST.replace("encrypted", "signed") + "private_key = 'env:OURS'";
+    let text = format!(
+        "[destination]\nsecret = 'env:S'\nprofile = 'national'\n{ONLY}\nidentity.scheme = 'sm2'\n\
+         key_id = 'us'\n[destination.national]\npublic_key = '{KEY}'\n{national}"
+    );
+    let config = parse(&text, "f", &Environment::without_secrets(Path::new("/nowhere")));
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let Profile::National(national) = config.destination.profile else { panic!("another profile") };
+    assert!(matches!(national.sign, Sign::Signed { key: Some(_), .. }));
+}
+
+#[test]
 fn the_documented_example_is_right() {
     let doc = include_str!("../../../docs/national.md");
     let example = doc.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
@@ -143,4 +156,24 @@ fn a_profile_and_its_table_stand_together() {
     assert!(alone.contains("destination: `national` is missing"), "{alone}");
     let other = problem("[destination.national]\npath = '/x'");
     assert!(other.contains("is the table of another profile"), "{other}");
+}
+
+#[test]
+fn a_word_or_key_that_changed_where_it_is_kept_is_noticed() {
+    let national = LEAST.replace("encrypted", "signed") + "private_key = 'env:OURS'";
+    let text = format!(
+        "[destination]\nprofile = 'national'\n{ONLY}\n[destination.national]\n\
+         public_key = '{KEY}'\n{national}"
+    );
+    let read = |word: &str, ours: &str| {
+        let environment = Environment::given(Path::new(""), &[("WORD", word), ("OURS", ours)]);
+        parse(&text, "f", &environment).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let other = "1".repeat(64);
+    let changes = read("old", OURS).changes(&read("new", &other));
+    assert_eq!(
+        changes.restart,
+        ["destination.national.app_word", "destination.national.private_key"]
+    );
+    assert_eq!(read("old", OURS).changes(&read("old", OURS)).restart, [""; 0]);
 }

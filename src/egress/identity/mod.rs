@@ -137,7 +137,8 @@ impl Identity {
 }
 
 /// What an answer says about the token: the first refusal of one that was good costs its request
-/// another try, and a refusal of one that never was is a fault like any other.
+/// another try, and a refusal of one that never was, or that ended too soon after another, is a
+/// fault like any other.
 fn judge(source: &TokenSource, token: &Token, answer: Answer) -> Result<Answer, SendError> {
     if answer.status == StatusCode::UNAUTHORIZED {
         return match source.refused(token) {

@@ -113,7 +113,7 @@ impl TokenSource {
     pub(super) fn refused(&self, token: &Token) -> Refused {
         let mut tokens = self.tokens();
         let is_news = tokens.holds(token.number);
-        let refused = tokens.refused(token.number);
+        let refused = tokens.refused(token.number, Instant::now());
         if is_news {
             self.telemetry.token_refused();
         }

@@ -19,6 +19,9 @@ const LIFETIME: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 /// How long before its end a token is renewed, if that is later than the fifth of its time.
 const AHEAD: Duration = Duration::from_mins(1);
 
+/// Two tokens that were good and end before their time within this are no accident.
+const TOO_OFTEN: Duration = Duration::from_mins(1);
+
 /// The first wait after a failure; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
@@ -41,8 +44,10 @@ pub struct Tokens {
     failure: Option<Failure>,
     failures: u32,
     fetched: u64,
-    /// The last that was refused, and whether it had been good.
-    given_up: Option<(u64, bool)>,
+    /// The last that was refused, and what that means.
+    given_up: Option<(u64, Refused)>,
+    /// When one last ended before its time.
+    revoked_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -78,7 +83,8 @@ pub enum Need {
 pub enum Refused {
     /// It was good before: its time was over, or it was revoked.
     Ended,
-    /// The destination never took it: another would not do either.
+    /// The destination never took it, or one after the other ends before its time, as where two ask
+    /// under one name: another would not do either.
     NeverGood,
 }
 
@@ -124,13 +130,26 @@ impl Tokens {
     }
 
     /// The destination refused this one, so it is given up; once, however many requests had it.
-    pub fn refused(&mut self, number: u64) -> Refused {
+    pub fn refused(&mut self, number: u64, now: Instant) -> Refused {
         if let Some(held) = self.held.take_if(|held| held.token.number == number) {
-            self.given_up = Some((number, held.is_good));
+            self.given_up = Some((number, self.meaning(&held, now)));
         }
         match self.given_up {
-            Some((given_up, false)) if given_up == number => Refused::NeverGood,
+            Some((given_up, refused)) if given_up == number => refused,
             // One that was replaced before was old, not wrong.
+            _ => Refused::Ended,
+        }
+    }
+
+    fn meaning(&mut self, held: &Held, now: Instant) -> Refused {
+        if !held.is_good {
+            return Refused::NeverGood;
+        }
+        if now >= held.due {
+            return Refused::Ended;
+        }
+        match self.revoked_at.replace(now) {
+            Some(before) if now.duration_since(before) < TOO_OFTEN => Refused::NeverGood,
             _ => Refused::Ended,
         }
     }
@@ -209,15 +228,33 @@ mod tests {
         let now = Instant::now();
         let (mut tokens, first) = holding(HOUR, now);
         tokens.taken(first.number);
-        assert_eq!(tokens.refused(first.number), Refused::Ended);
+        assert_eq!(tokens.refused(first.number, now), Refused::Ended);
         assert_eq!(tokens.need(now), Need::Fetch);
         let second = tokens.fetched(secret(), HOUR, now);
         // Others had the first one, too.
-        assert_eq!(tokens.refused(first.number), Refused::Ended);
+        assert_eq!(tokens.refused(first.number, now), Refused::Ended);
         assert_eq!(tokens.need(now), Need::Nothing(second.clone()));
-        assert_eq!(tokens.refused(second.number), Refused::NeverGood);
-        assert_eq!(tokens.refused(second.number), Refused::NeverGood);
+        assert_eq!(tokens.refused(second.number, now), Refused::NeverGood);
+        assert_eq!(tokens.refused(second.number, now), Refused::NeverGood);
         assert_eq!(tokens.need(now), Need::Fetch);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_that_end_before_their_time_one_soon_after_the_other_are_a_fault() {
+        for (apart, lifetime, expected) in [
+            (secs(59), HOUR, Refused::NeverGood),
+            (secs(60), HOUR, Refused::Ended),
+            // Nearly over, as tokens are that last no longer.
+            (secs(59), secs(60), Refused::Ended),
+        ] {
+            let now = Instant::now();
+            let (mut tokens, first) = holding(HOUR, now);
+            tokens.taken(first.number);
+            assert_eq!(tokens.refused(first.number, now), Refused::Ended);
+            let second = tokens.fetched(secret(), lifetime, now);
+            tokens.taken(second.number);
+            assert_eq!(tokens.refused(second.number, now + apart), expected, "{apart:?}");
+        }
     }
 
     #[derive(Debug, Clone)]
@@ -258,7 +295,7 @@ mod tests {
                     Event::Fail => tokens.failed(String::new(), now, 0.5),
                     Event::Take => tokens.taken(number),
                     Event::Refuse => {
-                        tokens.refused(number);
+                        tokens.refused(number, now);
                         last = None;
                     }
                 }

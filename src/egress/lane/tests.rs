@@ -159,7 +159,33 @@ async fn each_request_of_a_batch_has_a_turn_of_its_own() {
         assert_eq!(started.elapsed().as_secs(), second);
     }
     let mut slots = lane.slots().await;
-    assert_eq!((slots.len(), started.elapsed().as_secs()), (1, 2), "a little before its turn");
+    assert_eq!(
+        (slots.len(), started.elapsed().as_millis()),
+        (1, 3_010),
+        "a little before its turn"
+    );
     lane.begin(slots.pop().expect("a slot")).turn().await;
     assert_eq!(started.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_goes_on_until_the_lane_is_held_but_for_the_one_that_tries() {
+    let lane = lane();
+    let mut slots = lane.slots().await;
+    let mut pass = lane.begin(slots.pop().expect("a slot"));
+    let other = lane.begin(slots.pop().expect("a slot"));
+    drop(slots);
+    assert!(pass.may_go_on());
+    lane.pause(true);
+    assert!(!pass.may_go_on());
+    lane.pause(false);
+    pass.report(Health::Faulty, "401");
+    assert!(!pass.may_go_on() && !other.may_go_on());
+    drop((pass, other));
+
+    let mut slots = lane.slots().await;
+    let mut probe = lane.begin(slots.pop().expect("a slot"));
+    assert!(probe.may_go_on());
+    probe.report(Health::Well, "");
+    assert!(probe.may_go_on(), "the lane is back");
 }

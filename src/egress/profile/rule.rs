@@ -101,7 +101,7 @@ fn told_with(status: StatusCode, told: &str) -> String {
 fn said(record: &Record, code: Option<&str>, message: Option<&str>) -> String {
     let parts = [code.map(|code| format!("code {code}")), message.map(str::to_owned)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    about(record, &parts.join(", "))
+    about([record], &parts.join(", "))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(super) fn read(
     let status = answer.status;
     let body = serde_json::from_slice::<Map<String, Value>>(&answer.body).ok();
     let said = body.as_ref().map(words).unwrap_or_default();
-    let kept = batch.first().map(|leased| about(&leased.record, &said)).unwrap_or_default();
+    let kept = about(batch.iter().map(|leased| &leased.record), &said);
     let is_listed = |texts: &[String]| texts.iter().any(|text| said.contains(text.as_str()));
     let refused = |is_final| match status.is_success() {
         true => {

@@ -6,7 +6,7 @@ mod words;
 pub use words::{ItemResult, ItemStatus, Key, PATH, read, read_refusal, write, write_one};
 
 use super::Written;
-use crate::egress::verdict::{self, ItemVerdict, Verdict, about, quote};
+use crate::egress::verdict::{self, ItemVerdict, Verdict, about};
 use crate::net::client::Answer;
 use crate::store::Leased;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ impl Native {
     #[must_use]
     pub fn read(&self, answer: &Answer, batch: &[Leased], now: Timestamp) -> Verdict {
         if !answer.status.is_success() {
-            return verdict::by_status(answer, &self.finals, refusal(answer), now);
+            return verdict::by_status(answer, &self.finals, refusal(answer, batch), now);
         }
         match read(&answer.body) {
             Ok(results) => Verdict::Each(of_results(results, batch)),
@@ -77,7 +77,7 @@ fn of_results(results: Vec<ItemResult<'_>>, batch: &[Leased]) -> Vec<ItemVerdict
 }
 
 fn of_result(result: &ItemResult<'_>, leased: &Leased) -> ItemVerdict {
-    let reason = || about(&leased.record, result.reason.as_deref().unwrap_or_default());
+    let reason = || about([&leased.record], result.reason.as_deref().unwrap_or_default());
     let wait = |seconds: u32| verdict::bounded(Duration::from_secs(seconds.into()));
     let asked = result.retry_after.map(wait);
     match result.status {
@@ -93,10 +93,13 @@ fn of_result(result: &ItemResult<'_>, leased: &Leased) -> ItemVerdict {
 
 /// The status, and the documented `reason` if there is one. Any other body is left out: it may
 /// repeat what we sent.
-fn refusal(answer: &Answer) -> String {
+fn refusal(answer: &Answer, batch: &[Leased]) -> String {
     let status = answer.status.as_u16();
     match read_refusal(&answer.body) {
-        Some(reason) if !reason.is_empty() => format!("{status}: {}", quote(&reason)),
+        Some(reason) if !reason.is_empty() => {
+            let kept = about(batch.iter().map(|leased| &leased.record), &reason);
+            format!("{status}: {kept}")
+        }
         _ => status.to_string(),
     }
 }

@@ -56,6 +56,7 @@ fn what_is_kept_of_an_answer_names_nobody() {
         ("caller +8613940000001\\nunknown", "caller +**** unknown"),
         ("caller 139-4000 0001, line 12", "caller ****, line 12"),
         ("12 of 100 - 7", "12 of 100 - 7"),
+        ("comment 等了\\n两个小时 is too short", "comment … is too short"),
     ] {
         let body = format!(r#"{{"reason":"{said}"}}"#);
         assert_eq!(answer(422, body), refused(format!("422: {kept}")));

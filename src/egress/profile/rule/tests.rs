@@ -144,7 +144,6 @@ proptest! {
             Settled::Dead { class: DeadClass::Rejected, .. } => {
                 prop_assert!(status == 410 || ([400, 409, 422].contains(&status) && listed));
             }
-            Settled::Dead { class: DeadClass::TooLarge, .. } => prop_assert_eq!(status, 413),
             Settled::Dead { class, .. } => prop_assert!(false, "{:?}", class),
             Settled::Delivered => {
                 let told = code == "0" || code == "2" || msg == "had it";

@@ -73,7 +73,7 @@ fn told(verdict: &Verdict) -> String {
         Verdict::Again(_) | Verdict::Failed(_) => "failed".to_owned(),
         Verdict::Unknown(_) => "unknown".to_owned(),
         Verdict::Fault(_) => "the lane holds".to_owned(),
-        Verdict::TooLarge => "too large".to_owned(),
+        Verdict::TooLarge { .. } => "too large".to_owned(),
     }
 }
 
