@@ -128,7 +128,7 @@ fn native() -> Native {
 }
 
 async fn send(platform: &Platform, batch: &[Leased]) -> Sent {
-    platform.send(native().write(batch).request.expect("all of it")).await
+    platform.send(native().write(batch).request.expect("all of it"), |_| false).await
 }
 
 fn verdict(sent: &Sent, batch: &[Leased]) -> Verdict {

@@ -75,7 +75,7 @@ pub fn can_be_asked(destination: &Destination) -> bool {
 /// # Errors
 /// [`AskError`].
 pub async fn ask(platform: &Platform, day: Date, key_id: Option<&str>) -> Result<Told, AskError> {
-    let answer = platform.send(question(day, key_id)).await.answer?;
+    let answer = platform.send(question(day, key_id), |_| false).await.answer?;
     read(answer.status, &answer.body, day)
 }
 

@@ -247,7 +247,7 @@ impl Driver {
                 break;
             };
             let size = Size { records: batch.len(), bytes: request.body().len() };
-            let sent = self.platform.send(request).await;
+            let sent = self.platform.send(request, |answer| self.profile.disowns(answer)).await;
             let now = self.clock.now();
             let verdict =
                 Verdict::of(&sent.answer, |answer| self.profile.read(answer, &batch, now));

@@ -71,13 +71,19 @@ impl Platform {
         self.timeout
     }
 
-    /// Sends what a profile wrote, and waits for the answer until its deadline.
-    pub async fn send(&self, mut request: Request<Bytes>) -> Sent {
+    /// Sends what a profile wrote, and waits for the answer until its deadline. `disowns` reads an
+    /// answer other than 401 that says as much.
+    pub async fn send(
+        &self,
+        mut request: Request<Bytes>,
+        disowns: impl Fn(&Answer) -> bool,
+    ) -> Sent {
         let started = Instant::now();
         let started_at = self.clock.now();
         *request.uri_mut() = below(&self.url, request.uri());
         // Whatever proves who we are is made over the finished request.
-        let answer = self.identity.send(request, (started, started_at), MAX_ANSWER).await;
+        let times = (started, started_at);
+        let answer = self.identity.send(request, times, MAX_ANSWER, disowns).await;
         Sent { started_at, took: started.elapsed(), answer }
     }
 }

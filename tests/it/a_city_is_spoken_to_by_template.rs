@@ -1,11 +1,14 @@
 //! A city that takes forms and answers XML, always with 200, is spoken to by configuration alone.
 
-use crate::support::{ALIYUN_SMS, Gateway, Platform, until};
+use crate::support::{ALIYUN_SMS, Door, Gateway, Platform, answer, until};
 use bridge8890::lifecycle::Tasks;
-use serde_json::Value;
+use http::{StatusCode, header};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -260,6 +263,53 @@ async fn a_record_that_lacks_a_field_waits_for_whoever_mends_the_configuration()
     let asked = city.asked();
     assert_eq!(asked.last().map(|(_, fields)| fields["caseNo"].as_str()), Some("无"));
     assert_eq!(gateway.site.lane().await.delivered, 2);
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_whose_end_is_told_in_a_200_is_fetched_anew_and_holds_nothing() {
+    let (fetched, asked) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let own = Arc::clone(&fetched);
+    let door = Door::open(None, move |came| {
+        let body = if came.request.uri().path() == "/token" {
+            let number = own.fetch_add(1, Ordering::SeqCst);
+            json!({ "access_token": format!("t-{number}"), "token_type": "Bearer", "expires_in": 3600 })
+        } else {
+            // After the first request only the second token is good.
+            let good = ["Bearer t-0", "Bearer t-1"][asked.fetch_add(1, Ordering::SeqCst).min(1)];
+            let is_good = came.request.headers()[header::AUTHORIZATION] == good;
+            json!({ "code": if is_good { "0" } else { "token expired" } })
+        };
+        (Duration::ZERO, answer(StatusCode::OK, &body))
+    })
+    .await;
+    let unused = Platform::start().await;
+    let own = format!(
+        r#"
+        [destination]
+        url = 'http://{0}/'
+        key_id = 'us'
+        identity = {{ scheme = 'client-credentials', token_url = 'http://{0}/token' }}
+        profile = 'template'
+        only = {{ kinds = ['rating'] }}
+        [destination.template.rating]
+        path = '/accept'
+        form = {{ serial = '${{key}}' }}
+        [destination.template.answer]
+        format = 'json'
+        code = 'code'
+        success = ['0']
+        identity = ['token*']"#,
+        door.address
+    );
+    let gateway = Gateway::with(&unused, &own).await;
+    for number in 1..=2 {
+        says(&gateway, number, "5").await;
+        gateway.drained().await;
+    }
+    let lane = gateway.site.lane().await;
+    assert_eq!((lane.delivered, lane.dead, fetched.load(Ordering::SeqCst)), (2, 0, 2));
+    assert_eq!(requests(&gateway, "fault").await, 0.0);
     gateway.finish().await;
 }
 

@@ -23,6 +23,8 @@ pub struct AnswerRule {
     pub success: Vec<Code>,
     /// The record was there before: a success.
     pub duplicate: Vec<Code>,
+    /// It does not know us, or no longer: the lane holds, and a token is given up.
+    pub identity: Vec<Code>,
     /// Later, and slower.
     pub throttled: Vec<Code>,
     /// Later.
@@ -46,7 +48,8 @@ pub(super) fn answer(section: &mut Section<'_>) -> Option<AnswerRule> {
         let codes = texts(section, key, "[\"E*\", \"*重复*\"]", |it| Ok(code_of(it)));
         codes.map(|codes| codes.value).unwrap_or_default()
     };
-    let (duplicate, throttled) = (list("duplicate"), list("throttled"));
+    let (duplicate, identity) = (list("duplicate"), list("identity"));
+    let throttled = list("throttled");
     let (retry, last) = (list("retry"), list("final"));
     Some(AnswerRule {
         format: format?.value,
@@ -57,6 +60,7 @@ pub(super) fn answer(section: &mut Section<'_>) -> Option<AnswerRule> {
         message: message.map(|place| place.value),
         success: success?.value,
         duplicate,
+        identity,
         throttled,
         retry,
         last,

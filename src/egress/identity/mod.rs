@@ -68,7 +68,7 @@ pub enum SendError {
     #[error("no token")]
     NoToken(#[source] TokenError),
     /// The token was good before and is no longer; another is fetched for the next request.
-    #[error("401: the token is no longer taken; another is fetched")]
+    #[error("the token is no longer taken; another is fetched")]
     TokenEnded,
 }
 
@@ -108,7 +108,8 @@ impl Identity {
     }
 
     /// Makes a finished request ours at `now`, sends it, and reads the answer up to `max_body`; all
-    /// of it within the destination's time from `started` on.
+    /// of it within the destination's time from `started` on. `disowns` tells an answer that refuses
+    /// a token otherwise than by 401.
     ///
     /// # Errors
     /// [`SendError`].
@@ -117,6 +118,7 @@ impl Identity {
         mut request: Request<Bytes>,
         (started, now): (Instant, Timestamp),
         max_body: usize,
+        disowns: impl Fn(&Answer) -> bool,
     ) -> Result<Answer, SendError> {
         let deadline = started + self.timeout;
         match &self.kind {
@@ -129,7 +131,8 @@ impl Identity {
                 let token = token.map_err(SendError::NoToken)?;
                 carry(&mut request, &token, place).map_err(SendError::NoToken)?;
                 let answer = self.client.call(request, deadline, max_body).await?;
-                return judge(source, &token, answer);
+                let is_refused = answer.status == StatusCode::UNAUTHORIZED || disowns(&answer);
+                return judge(source, &token, answer, is_refused);
             }
         }
         Ok(self.client.call(request, deadline, max_body).await?)
@@ -139,8 +142,13 @@ impl Identity {
 /// What an answer says about the token: the first refusal of one that was good costs its request
 /// another try, and a refusal of one that never was, or that ended too soon after another, is a
 /// fault like any other.
-fn judge(source: &TokenSource, token: &Token, answer: Answer) -> Result<Answer, SendError> {
-    if answer.status == StatusCode::UNAUTHORIZED {
+fn judge(
+    source: &TokenSource,
+    token: &Token,
+    answer: Answer,
+    is_refused: bool,
+) -> Result<Answer, SendError> {
+    if is_refused {
         return match source.refused(token) {
             Refused::Ended => Err(SendError::TokenEnded),
             Refused::NeverGood => Ok(answer),

@@ -100,4 +100,14 @@ impl Profile {
             Profile::Template(template) => template.read(answer, batch, now),
         }
     }
+
+    /// Whether an answer says otherwise than by 401 that the destination does not know us, or no
+    /// longer: a token is given up by it.
+    #[must_use]
+    pub fn disowns(&self, answer: &Answer) -> bool {
+        match self {
+            Profile::Native(_) | Profile::National(_) => false,
+            Profile::Template(template) => template.disowns(answer),
+        }
+    }
 }

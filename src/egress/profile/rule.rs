@@ -4,6 +4,7 @@
 //! ```text
 //! success ─────────────────────────────▶ delivered
 //! duplicate ───────────────────────────▶ delivered, by an earlier attempt
+//! identity ────────────────────────────▶ a fault: the lane holds, or a token is given up
 //! throttled, retry ────────────────────▶ again, later
 //! final ───────────────────────────────▶ a dead letter
 //! another code, the status a success ──▶ refused in 200: again, until attempts or age run out
@@ -55,6 +56,8 @@ pub(super) fn read(
         Verdict::Each(vec![ItemVerdict::Delivered])
     } else if is_one(&rule.duplicate) {
         Verdict::Each(vec![ItemVerdict::Duplicate])
+    } else if is_one(&rule.identity) {
+        Verdict::Fault(told_with(status, &told))
     } else if is_one(&rule.throttled) {
         throttled(answer, now)
     } else if is_one(&rule.retry) {
@@ -68,6 +71,22 @@ pub(super) fn read(
     } else {
         by_status()
     }
+}
+
+/// Whether an answer says that its destination does not know us, or no longer.
+#[must_use]
+pub(super) fn disowns(rule: &AnswerRule, answer: &Answer) -> bool {
+    if rule.identity.is_empty() || !speaks_of_records(answer.status) {
+        return false;
+    }
+    let reading = Reading::new(rule.format, answer.status, &answer.body);
+    let Some(code) = rule.code.iter().find_map(|place| reading.at(place)) else { return false };
+    let message = rule.message.as_ref().and_then(|place| reading.at(place));
+    let is_one = |codes: &[Code]| {
+        codes.iter().any(|it| it.fits(&code) || message.as_ref().is_some_and(|said| it.fits(said)))
+    };
+    let succeeds = rule.success.iter().any(|it| it.fits(&code));
+    !succeeds && !is_one(&rule.duplicate) && is_one(&rule.identity)
 }
 
 /// Whether an answer with this status can be about what was sent: others are about who we are, the

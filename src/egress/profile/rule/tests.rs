@@ -26,6 +26,7 @@ fn rule(format: AnswerFormat, code: CodePlace) -> AnswerRule {
         message: Some(path("msg")),
         success: exact(&["0"]),
         duplicate: exact(&["2", "had it"]),
+        identity: exact(&["8"]),
         throttled: exact(&["3"]),
         retry: exact(&["4"]),
         last: exact(&["5", "never"]),
@@ -74,6 +75,23 @@ fn what_speaks_of_us_is_never_taken_for_a_word_about_the_record() {
         assert!(matches!(json(status, r#"{"code":"5"}"#), Verdict::Failed(_)), "{status}");
     }
     assert!(matches!(json(410, ""), Verdict::Refused(Refusal { is_final: true, .. })), "listed");
+}
+
+#[test]
+fn a_code_of_identity_is_a_fault_and_no_word_about_the_record() {
+    let body = r#"{"code":"8","msg":"never"}"#;
+    for status in [200, 400] {
+        assert_eq!(json(status, body), Verdict::Fault(format!("{status}: code 8, never")));
+    }
+    let rule = rule(AnswerFormat::Json, path("code"));
+    let answer = |status, body: &'static str| Answer {
+        status,
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(body.as_bytes()),
+    };
+    assert!(disowns(&rule, &answer(StatusCode::OK, body)));
+    assert!(!disowns(&rule, &answer(StatusCode::OK, r#"{"code":"0","msg":"8"}"#)));
+    assert!(!disowns(&rule, &answer(StatusCode::BAD_GATEWAY, body)));
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Template {
         rule::read(&self.template.answer, &self.finals, answer, &leased.record, now)
     }
 
+    /// Whether an answer says that the destination does not know us.
+    #[must_use]
+    pub fn disowns(&self, answer: &Answer) -> bool {
+        rule::disowns(&self.template.answer, answer)
+    }
+
     fn request(&self, record: &Record, now: Timestamp) -> Result<Request<Bytes>, Unwritable> {
         let kind = kind(record);
         let shape = self.template.shapes.iter().find(|(known, _)| *known == kind);
