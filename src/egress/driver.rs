@@ -194,8 +194,8 @@ impl Driver {
     /// Leases what fits into `slots` and starts it.
     async fn look(self: &Arc<Self>, slots: Vec<Slot<Egress>>) -> Result<Found, StoreError> {
         let now = self.clock.now();
-        if let Some(until) = self.waits_for_company(now).await? {
-            return Ok(Found::Nothing(Some(until)));
+        if let Some(nothing) = self.waits_for_company(now).await? {
+            return Ok(nothing);
         }
         let most = self.batching().records();
         let asked = slots.len().saturating_mul(most);
@@ -226,15 +226,19 @@ impl Driver {
         Ok(found)
     }
 
-    /// Until when what is due waits for more to go with, if it does.
-    async fn waits_for_company(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    /// Whether nothing is to be leased yet, because what is due waits for more to go with.
+    async fn waits_for_company(&self, now: Timestamp) -> Result<Option<Found>, StoreError> {
         let batching = self.batching().clone();
         if !batching.delays() {
             return Ok(None);
         }
         let due = self.store.due(&self.name, batching.records()).await;
         let due = due.map_err(|error| StoreError::Database(error.to_string()))?;
-        Ok(batching.waits_until(&due, now))
+        if due.since.is_none() {
+            // What is committed from here on is looked at anew, or it would go alone.
+            return Ok(Some(Found::Nothing(None)));
+        }
+        Ok(batching.waits_until(&due, now).map(|until| Found::Nothing(Some(until))))
     }
 
     /// Sends a batch and settles it.
