@@ -24,9 +24,9 @@ use tokio::time::Instant;
 /// that nothing urgent comes behind what is leased already.
 const AHEAD: Duration = Duration::from_millis(50);
 
-/// The second of the rate, a little longer than the clock's: one request is longer on its way than
-/// the next, and in no second shall the far end count more than the rate either.
-const SECOND: Duration = Duration::from_millis(1_020);
+/// The second of the rate, longer than the clock's: one request is longer on its way than the next,
+/// on a busy machine by some 70 ms, and in no second shall the far end count more than the rate either.
+const SECOND: Duration = Duration::from_millis(1_100);
 
 /// An answer that takes more than one in so many parts of its deadline is a slow one.
 const SLOW: u32 = 2;
@@ -332,14 +332,14 @@ mod tests {
         assert_eq!(pace.turn(now), now);
         assert_eq!(
             pace.starts_probe(0, now),
-            Starts::NoneUntil(now + Duration::from_millis(102) - AHEAD)
+            Starts::NoneUntil(now + Duration::from_millis(110) - AHEAD)
         );
     }
 
     #[test]
     fn only_so_much_is_made_ready_as_has_its_turn_soon() {
         let now = Instant::now();
-        let mut pace = pace(64..=64, Some(102));
+        let mut pace = pace(64..=64, Some(110));
         assert_eq!(pace.starts(0, now), Starts::Now(6));
         let turns: Vec<Duration> = (0..6).map(|_| pace.turn(now) - now).collect();
         assert_eq!(turns, [0, 10, 20, 30, 40, 50].map(Duration::from_millis));
@@ -450,7 +450,7 @@ mod tests {
         }
 
         #[test]
-        fn a_lane_that_is_always_ready_uses_nearly_the_whole_rate(rate in 1_u32..2_000) {
+        fn a_lane_that_is_always_ready_uses_nine_tenths_of_the_rate(rate in 1_u32..2_000) {
             let begun = Instant::now();
             let mut now = begun;
             let mut pace = pace(1_000..=1_000, Some(rate));
@@ -468,7 +468,7 @@ mod tests {
                     Starts::NoneYet => prop_assert!(false, "nothing is under way"),
                 }
             }
-            prop_assert!(started * 100 >= 3 * rate * 97, "{} of {}", started, 3 * rate);
+            prop_assert!(started * 10 >= 3 * rate * 9, "{} of {}", started, 3 * rate);
         }
     }
 }
