@@ -162,7 +162,11 @@ impl Driver {
             let looked_at = Instant::now();
             self.progress.begin("leasing what is due");
             let pause = match self.look(slots).await {
-                Ok(Found::Plenty) => continue,
+                Ok(Found::Plenty) => {
+                    // The next slot may be long in coming: a lane that is full, held or paused is no worker that hangs.
+                    self.progress.rest();
+                    continue;
+                }
                 Ok(Found::Nothing(until)) => {
                     self.progress.begin("looking when the next is due");
                     let due = self.next_look(until).await;

@@ -72,6 +72,23 @@ async fn workers_that_a_held_store_stalls_are_replaced_and_all_flows_when_it_is_
     gateway.finish().await;
 }
 
+#[tokio::test]
+async fn a_lane_that_waits_for_its_platform_with_more_to_send_is_no_worker_that_hangs() {
+    let platform = Platform::with(Mishap::Hang.into()).await;
+    let own = "watchdog.after = '1s'\n\
+        destination = { request_timeout = '4s', lease = '10s', max_batch = 1, concurrency = 1 }";
+    let gateway = Gateway::with(&platform, own).await;
+    gateway.take(&Caller::new(3).take(3)).await;
+    until("all that may be under way is", async || platform.requests() > 0).await;
+    // Longer than a worker may stand still, and less than the request's deadline.
+    sleep(Duration::from_secs(3)).await;
+    let stalled = "bridge8890_worker_replaced_total{worker=\"lane\",why=\"stalled\"}";
+    assert!(gateway.metric(stalled).await.abs() < f64::EPSILON);
+    platform.set_faults(Faults::default());
+    gateway.drained().await;
+    gateway.finish().await;
+}
+
 /// Takes the store for itself.
 async fn hold(gateway: &Gateway) -> SqliteConnection {
     let database = SqliteConnectOptions::new().filename(gateway.site.database());
