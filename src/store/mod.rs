@@ -8,6 +8,7 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod gathered;
 mod health;
 pub mod housekeeping;
 mod inbox;
@@ -20,12 +21,14 @@ mod memory;
 mod message;
 mod operator;
 mod orders;
+mod plan;
 mod queue;
 mod recording;
 mod revise;
 mod rows;
 mod seal;
 mod sqlite;
+mod standing;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
 pub use dead::{

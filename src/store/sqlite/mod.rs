@@ -4,7 +4,6 @@
 mod checkpoint;
 mod dead;
 mod filed;
-mod gathered;
 mod group;
 mod inbox;
 mod lease;
@@ -14,8 +13,8 @@ mod message;
 mod open;
 mod order;
 mod orders;
+mod outcome;
 mod pack;
-mod plan;
 mod purge;
 mod quarantine;
 mod read;
@@ -28,7 +27,6 @@ mod traces;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
-pub(super) use ledger::{Fold, FoldedTo, Recent};
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
 pub(super) use orders::{note_trouble, order};
