@@ -38,7 +38,7 @@ pub(super) struct KnownKeys<'a> {
 
 /// A record row; its place is that in the plan, from the first on.
 #[derive(Debug)]
-pub(super) struct RecordRow {
+pub(super) struct PlannedRecord {
     pub(super) id: Uuid,
     pub(super) revision: u32,
     pub(super) callback: i64,
@@ -65,7 +65,7 @@ pub(super) struct HeldRow {
 
 /// What a group comes to, before it is written.
 pub(super) struct Plan {
-    pub(super) records: Vec<RecordRow>,
+    pub(super) records: Vec<PlannedRecord>,
     pub(super) first_record: i64,
     pub(super) next_record: i64,
     /// Records and revisions before which others leave the queue.
@@ -305,7 +305,7 @@ impl Plan {
             self.keys.push(KeyEntry { kind: KeyKind::Caller, print, seq });
         }
         let (revision, received_at) = (record.revision.0, from.received_at);
-        self.records.push(RecordRow {
+        self.records.push(PlannedRecord {
             id: record.id.0,
             revision,
             callback: from.seq,

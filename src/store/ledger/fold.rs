@@ -21,7 +21,7 @@ pub(in crate::store) struct Fold {
     /// Lanes, and their last record now.
     pub(in crate::store) lanes: Vec<[i64; 2]>,
     /// By how many records the places change: hour, account, lane, place.
-    places: BTreeMap<(i64, String, i64, i64), i64>,
+    pub(in crate::store) places: BTreeMap<(i64, String, i64, i64), i64>,
     /// Lane, record, place.
     pub(in crate::store) open: Vec<[i64; 3]>,
     /// Lane, record.

@@ -9,7 +9,7 @@ use super::writer::State;
 use crate::model::CallbackSeq;
 use crate::store::job::CommitJob;
 use crate::store::keys::{self, FilingStep};
-use crate::store::plan::{self, Found, HeldRow, KnownKeys, Plan, RecordRow};
+use crate::store::plan::{self, Found, HeldRow, KnownKeys, Plan, PlannedRecord};
 use crate::store::seal::Sealer;
 use crate::store::{Committed, SendReport, StoreError, rows};
 use std::time::Duration;
@@ -158,7 +158,11 @@ fn add_held(script: &mut Script, sealer: Sealer<'_>, held: &[HeldRow]) -> Result
     Ok(())
 }
 
-fn add_records(script: &mut Script, records: &[RecordRow], first: i64) -> Result<(), sqlx::Error> {
+fn add_records(
+    script: &mut Script,
+    records: &[PlannedRecord],
+    first: i64,
+) -> Result<(), sqlx::Error> {
     let mut pack: Pack<RecordTuple<'_>> = Pack::with_capacity(records.len(), records.len() * 256);
     for row in records {
         let place = pack.blob(row.id.as_bytes()) + row.id.as_bytes().len();
