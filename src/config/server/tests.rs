@@ -1,3 +1,5 @@
+//! The keys about a server, and what they are told by.
+
 use super::*;
 use crate::config::{self, Config, Environment, Problems};
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! URLs of databases: what is read of them, what is wrong with them, what is shown of them.
+
 use super::*;
 use proptest::prelude::*;
 

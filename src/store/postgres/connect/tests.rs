@@ -1,3 +1,5 @@
+//! The choice among servers, and what is said when none will do.
+
 use super::*;
 use tokio::net::TcpListener;
 
