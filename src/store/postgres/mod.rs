@@ -18,6 +18,7 @@ mod revise;
 mod traces;
 mod turn;
 
+pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use connect::Connector;
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
