@@ -378,6 +378,7 @@ pub(super) fn retry_after(error: &StoreError) -> std::time::Duration {
         StoreError::Closed
         | StoreError::Replayed
         | StoreError::TooLarge(_)
+        | StoreError::NotOwner
         | StoreError::Database(_) => Unwell::Failing.retry_after(),
     }
 }
