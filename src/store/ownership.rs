@@ -143,19 +143,21 @@ impl Ownership {
     }
 
     /// Waits until it is ours.
-    pub async fn gained(&mut self) -> OwnerToken {
+    pub async fn gained(&self) -> OwnerToken {
+        let mut claims = self.0.clone();
         loop {
-            match self.held() {
+            match held(&mut claims) {
                 Some(claim) => return claim.token,
-                None => self.changed().await,
+                None => changed(&mut claims).await,
             }
         }
     }
 
     /// Waits until it is no longer ours under this token, though it may be under another.
-    pub async fn lost(&mut self, token: OwnerToken) {
+    pub async fn lost(&self, token: OwnerToken) {
+        let mut claims = self.0.clone();
         loop {
-            let held = self.held().filter(|claim| claim.token == token);
+            let held = held(&mut claims).filter(|claim| claim.token == token);
             let Some(claim) = held else { return };
             let ends = async {
                 match claim.ends {
@@ -165,20 +167,20 @@ impl Ownership {
             };
             tokio::select! {
                 () = ends => {}
-                () = self.changed() => {}
+                () = changed(&mut claims) => {}
             }
         }
     }
+}
 
-    fn held(&mut self) -> Option<Claim> {
-        self.0.borrow_and_update().filter(|claim| claim.holds(Instant::now()))
-    }
+fn held(claims: &mut watch::Receiver<Option<Claim>>) -> Option<Claim> {
+    claims.borrow_and_update().filter(|claim| claim.holds(Instant::now()))
+}
 
-    /// Waits until the keeper says something; for ever when there is none.
-    async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            pending::<()>().await;
-        }
+/// Waits until the keeper says something; for ever when there is none.
+async fn changed(claims: &mut watch::Receiver<Option<Claim>>) {
+    if claims.changed().await.is_err() {
+        pending::<()>().await;
     }
 }
 

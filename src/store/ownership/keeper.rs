@@ -113,11 +113,10 @@ impl Keeper {
     fn tell(&self) {
         let claim = self.known.0.filter(|claim| claim.holds(Instant::now()));
         self.telemetry.owned(claim.is_some());
-        self.claims.send_if_modified(|told| {
-            let is_new = *told != claim;
-            *told = claim;
-            is_new
-        });
+        let told = self.claims.send_replace(claim);
+        if told.is_some() != claim.is_some() {
+            tracing::info!(work = %self.work, ours = claim.is_some(), "work changed hands");
+        }
     }
 
     /// Gives the work up once whoever does it has stopped, so that another node takes over at once.
@@ -179,7 +178,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_slept_beyond_the_end_sees_it_before_anything_is_told() {
         let claims = watch::Sender::new(None);
-        let mut ownership = Ownership(claims.subscribe());
+        let ownership = Ownership(claims.subscribe());
         assert!(matches!(ownership.token(), Err(StoreError::NotOwner)));
         let token = OwnerToken(7);
         claims.send_replace(Some(Claim::asked_for(token, Instant::now(), LEASE)));

@@ -74,7 +74,7 @@ pub(super) async fn give_up(
 }
 
 /// Whether work is owned under this token; if so, nobody takes it before this transaction ends.
-pub(in crate::store) async fn is_owner(
+pub(super) async fn is_owner(
     connection: &mut PgConnection,
     work: &str,
     token: OwnerToken,
