@@ -17,6 +17,9 @@ pub const GONE: Duration = LEASE;
 /// The time between two beats of a node that lives.
 const BEAT: Duration = Duration::from_millis(3_300);
 
+/// After this time the others have seen a node that arrived, and their lanes count with it.
+const SEEN: Duration = Duration::from_secs(5);
+
 /// Whether others share the store.
 #[derive(Debug)]
 pub(super) enum Cluster {
@@ -37,7 +40,11 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new(cluster: Cluster, metrics: &Metrics) -> Nodes {
-        Nodes { cluster, metrics: NodeMetrics::new(metrics), living: watch::Sender::new(1) }
+        let known = match &cluster {
+            Cluster::Alone => 1,
+            Cluster::Shared(_) => 0,
+        };
+        Nodes { cluster, metrics: NodeMetrics::new(metrics), living: watch::Sender::new(known) }
     }
 }
 
@@ -74,8 +81,8 @@ pub struct Beat {
 }
 
 impl Store {
-    /// How many nodes live, this one among them: at least 1, and 1 where the process has the store to itself. While the store
-    /// is away it is as it was last.
+    /// How many nodes live, this one among them: 1 where the process has the store to itself, and 0 until all others can have
+    /// seen this one. While the store is away it is as it was last.
     #[must_use]
     pub fn living_nodes(&self) -> watch::Receiver<u32> {
         self.nodes.living.subscribe()
@@ -101,13 +108,19 @@ impl Store {
             self.nodes.metrics.living(1);
             return Ok(());
         };
-        self.count_nodes(register.arrive(self.clock.now()).await.map_err(failed)?);
+        let beat = register.arrive(self.clock.now()).await.map_err(failed)?;
         let (store, stop) = (self.clone(), tasks.clone());
-        tasks.spawn_vital("heartbeat", async move { store.go_on_living(&stop).await });
+        tasks.spawn_vital("heartbeat", async move { store.live(beat, &stop).await });
         Ok(())
     }
 
-    async fn go_on_living(&self, stop: &Tasks) {
+    async fn live(&self, arrived: Beat, stop: &Tasks) {
+        if arrived.living > 1 {
+            tokio::select! {
+                () = stop.stopping() => {}
+                () = sleep(SEEN) => {}
+            }
+        }
         while !stop.is_stopping() {
             match timeout(BEAT, self.heartbeat()).await {
                 Ok(Ok(beat)) => self.count_nodes(beat),

@@ -52,6 +52,10 @@ impl Register {
     /// Enters the node. What its name owned was an earlier process's, which is gone.
     pub(in crate::store) async fn arrive(&self, now: Timestamp) -> Result<Beat, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
+        // Of two that arrive at once, the second sees the first.
+        sqlx::query("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE")
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query("DELETE FROM ownership WHERE node = $1")
             .bind(&self.node)
             .execute(&mut *transaction)
