@@ -81,7 +81,7 @@ use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
 use case::Ties;
-use engine::{Desk, Reader};
+use engine::{Desk, Ground, Opened, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
@@ -104,21 +104,21 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     desk: Desk,
-    audio: recording::AudioFiles,
+    audio: Audio,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
     folded: Arc<ledger::Folded>,
     ledger_metrics: Arc<LedgerMetrics>,
     nodes: Arc<Nodes>,
     /// Keeps a second process out for as long as the store is in use.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the database stands.
-    pub directory: PathBuf,
+    pub place: Place,
     /// The lanes that records go to, [`MOST_LANES`] at most.
     pub lanes: Vec<LaneOptions>,
     /// Jobs that may wait for the writer.
@@ -271,12 +271,12 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
-        let now = clock.now();
-        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy, now).await?;
-        let prints = Fingerprinter::new(&opened.lookup_key);
+        let (lanes, now) = (options.lanes.as_slice(), clock.now());
+        let opened = Opened::open(&options.place, lanes, &ring, &entropy, now).await?;
+        let prints = opened.reader.prints().clone();
         let (committed, commits) = watch::channel(());
         let shared = Arc::new(Shared {
-            ring: Arc::clone(&ring),
+            ring,
             entropy,
             health: Health::default(),
             metrics: StoreMetrics::new(metrics),
@@ -287,38 +287,28 @@ impl Store {
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let reader = sqlite::Reader { pool: opened.readers, ring, prints: prints.clone() };
-        let reader = Reader::Sqlite(reader);
-        let writer = sqlite::Writer::new(
-            (opened.writer, opened.state, opened.lanes),
-            Arc::clone(&shared),
-            clock.clone(),
-            options.max_group.max(1),
-            options.progress.clone(),
-        );
-        tasks.spawn_vital("store writer", writer.run(waiting));
-        let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
-        tasks.spawn_vital("checkpointer", checkpointer);
-        let lock = Arc::new(opened.lock);
-        let audio = recording::AudioFiles::of(&options.directory);
-        let lanes = options.lanes.as_slice().into();
-        let desk = Desk::Sqlite(options.directory.clone());
-        let refusals = Refusals::new(clock.clone());
+        let ground = Ground {
+            shared: Arc::clone(&shared),
+            clock: clock.clone(),
+            max_group: options.max_group.max(1),
+            progress: options.progress.clone(),
+        };
+        opened.engine.start(ground, (jobs.downgrade(), waiting), tasks);
         Ok(Store {
             jobs,
             shared,
-            reader,
+            reader: opened.reader,
             prints,
             commits,
+            refusals: Refusals::new(clock.clone()),
             clock,
-            desk,
-            audio,
-            lanes,
-            refusals,
+            desk: opened.desk,
+            audio: opened.audio,
+            lanes: lanes.into(),
             folded: Arc::default(),
             ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
-            nodes: Arc::new(Nodes::new(Cluster::Alone, metrics)),
-            _lock: lock,
+            nodes: Arc::new(Nodes::new(opened.cluster, metrics)),
+            _lock: opened.lock.map(Arc::new),
         })
     }
 
