@@ -8,6 +8,8 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod engine;
+mod gathered;
 mod health;
 pub mod housekeeping;
 mod inbox;
@@ -21,6 +23,7 @@ mod message;
 mod operator;
 mod orders;
 mod place;
+mod plan;
 mod postgres;
 mod queue;
 mod recording;
@@ -28,6 +31,7 @@ mod revise;
 mod rows;
 mod seal;
 mod sqlite;
+mod standing;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
 pub use dead::{
@@ -73,13 +77,13 @@ use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
 use case::Ties;
+use engine::{Desk, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
 use seal::{Fingerprinter, Sealer};
-use sqlite::Reader;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -94,7 +98,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
-    directory: Arc<Path>,
+    desk: Desk,
     audio: recording::AudioFiles,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
@@ -272,7 +276,8 @@ impl Store {
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let reader = Reader { pool: opened.readers, ring, prints: prints.clone() };
+        let reader = sqlite::Reader { pool: opened.readers, ring, prints: prints.clone() };
+        let reader = Reader::Sqlite(reader);
         let writer = sqlite::Writer::new(
             (opened.writer, opened.state, opened.lanes),
             Arc::clone(&shared),
@@ -286,7 +291,7 @@ impl Store {
         let lock = Arc::new(opened.lock);
         let audio = recording::AudioFiles::of(&options.directory);
         let lanes = options.lanes.as_slice().into();
-        let directory = options.directory.as_path().into();
+        let desk = Desk::Sqlite(options.directory.clone());
         let refusals = Refusals::new(clock.clone());
         Ok(Store {
             jobs,
@@ -295,7 +300,7 @@ impl Store {
             prints,
             commits,
             clock,
-            directory,
+            desk,
             audio,
             lanes,
             refusals,

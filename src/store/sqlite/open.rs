@@ -8,6 +8,7 @@ use crate::clock::Entropy;
 use crate::model::LaneName;
 use crate::store::LaneOptions;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
+use crate::store::plan::Places;
 use crate::store::{KeyRing, OpenError};
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
@@ -309,8 +310,7 @@ pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<Stat
         keys.add(row.get(0), received_at.unwrap_or(0), &decode_log(row.get(1)));
     }
     Ok(State {
-        next_callback,
-        next_record,
+        places: Places { callback: next_callback, record: next_record },
         keys,
         filed_log,
         trimmed_log: filed_log - 1,
