@@ -14,8 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The role that gateways log in as, and its password. It may create databases, and nothing else.
+/// The role that gateways log in as. It may create databases, and nothing else.
 const ROLE: &str = "bridge8890";
+/// The same with its password.
+const ROLE_WITH_PASSWORD: &str = "bridge8890:bridge8890";
 
 /// Ports below those that the kernel hands to clients, so that one is free again after a restart.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -61,6 +63,8 @@ pub(crate) struct Server {
     directory: TempDir,
     port: u16,
     settings: Vec<String>,
+    /// Who logs in, as it stands in a URL.
+    user: &'static str,
     /// What follows the database in its URL.
     query: String,
     postmaster: Option<Child>,
@@ -99,6 +103,10 @@ impl Server {
             directory: directory.expect("a directory"),
             port: 0,
             settings,
+            user: match options.login {
+                Login::Trusted => ROLE,
+                Login::Password => ROLE_WITH_PASSWORD,
+            },
             query: query.unwrap_or_default(),
             postmaster: None,
         }
@@ -256,12 +264,12 @@ impl Server {
     /// How a gateway reaches a database of it.
     pub(crate) fn url(&self, database: &str) -> String {
         let host = if self.query.is_empty() { "127.0.0.1" } else { "localhost" };
-        format!("postgres://{ROLE}:{ROLE}@{host}:{}/{database}{}", self.port, self.query)
+        format!("postgres://{}@{host}:{}/{database}{}", self.user, self.port, self.query)
     }
 
     /// The same through a proxy.
     pub(crate) fn url_through(&self, proxy: SocketAddr, database: &str) -> String {
-        format!("postgres://{ROLE}:{ROLE}@{proxy}/{database}")
+        format!("postgres://{}@{proxy}/{database}", self.user)
     }
 
     /// Makes a database that belongs to the gateways' role; returns its URL.
