@@ -20,6 +20,8 @@ mod memory;
 mod message;
 mod operator;
 mod orders;
+mod place;
+mod postgres;
 mod queue;
 mod recording;
 mod revise;
@@ -53,6 +55,8 @@ pub use message::{
 };
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
+pub use place::Place;
+pub use postgres::{ConnectError, HostFault, HostFaults};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
@@ -188,6 +192,9 @@ pub enum OpenError {
     /// The data key does not fit.
     #[error("the data key does not open this database: {0}")]
     Key(#[from] SealError),
+    /// No server gives a connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The database says no.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] sqlx::Error),
