@@ -15,6 +15,7 @@ mod read;
 mod recording;
 mod replay;
 mod revise;
+mod schema;
 mod traces;
 mod turn;
 
@@ -27,6 +28,7 @@ pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
+pub(super) use schema::migrate;
 
 use super::seal::Fingerprint;
 use uuid::Uuid;
