@@ -31,6 +31,7 @@ mod queue;
 mod recording;
 mod revise;
 mod rows;
+mod schema;
 mod seal;
 mod sqlite;
 mod standing;
@@ -72,6 +73,7 @@ pub use recording::{
 };
 pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
+pub use schema::{Migrated, Step, migrate};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
@@ -196,6 +198,19 @@ pub enum OpenError {
          migrates it, or use the older one"
     )]
     OlderSchema,
+    /// There is no schema in a database that nodes share.
+    #[error("the database is empty; run `bridge8890 migrate`")]
+    Empty,
+    /// Its schema is older than this program's, which only `bridge8890 migrate` changes.
+    #[error(
+        "the database has schema version {0}, and this version needs a newer one; run `bridge8890 migrate`"
+    )]
+    Unmigrated(i64),
+    /// Another node has the turn to migrate, and does not end.
+    #[error(
+        "another node has been migrating for {0:?}; look at what holds it up in pg_stat_activity, and run it again"
+    )]
+    Migrating(Duration),
     /// A migration failed.
     #[error("a migration failed: {0}; the database is as it was before it")]
     Migrate(String),

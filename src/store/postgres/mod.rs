@@ -17,11 +17,13 @@ mod recording;
 mod register;
 mod replay;
 mod revise;
+mod schema;
 mod traces;
 mod turn;
 
 pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use connect::Connector;
+pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
@@ -30,6 +32,7 @@ pub(super) use register::Register;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
+pub(super) use schema::migrate;
 
 use super::seal::Fingerprint;
 use uuid::Uuid;

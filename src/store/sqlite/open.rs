@@ -13,6 +13,7 @@ use crate::store::engine::Ground;
 use crate::store::job::Job;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
 use crate::store::plan::Places;
+use crate::store::schema::{Migrated, Standing, known, pending, standing};
 use crate::store::seal::LOOKUP_KEY;
 use crate::store::{KeyRing, OpenError};
 use jiff::Timestamp;
@@ -190,6 +191,22 @@ pub(in crate::store) async fn check_migrated(
     } else {
         Err(OpenError::OlderSchema)
     }
+}
+
+/// What is still to be applied to a directory's database when a gateway next opens it.
+pub(in crate::store) async fn schema(directory: &Path) -> Result<Migrated, OpenError> {
+    let applied = match database_file(directory).exists() {
+        true => applied(&mut open_operator(directory).await?).await,
+        false => Vec::new(),
+    };
+    if let Standing::TooNew(version) = standing(&applied, &known(&MIGRATIONS), None) {
+        return Err(OpenError::NewerSchema(version));
+    }
+    Ok(Migrated {
+        version: applied.iter().max().copied(),
+        applied: Vec::new(),
+        pending: pending(&MIGRATIONS, &applied),
+    })
 }
 
 async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
