@@ -8,6 +8,7 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod drawn;
 mod engine;
 mod gathered;
 mod health;
@@ -96,7 +97,7 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     desk: Desk,
-    audio: recording::AudioFiles,
+    audio: recording::Audio,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
     folded: Arc<ledger::Folded>,
@@ -283,7 +284,7 @@ impl Store {
         let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
-        let audio = recording::AudioFiles::of(&options.directory);
+        let audio = recording::Audio::in_files_of(&options.directory);
         let lanes = options.lanes.as_slice().into();
         let desk = Desk::Sqlite(options.directory.clone());
         let refusals = Refusals::new(clock.clone());

@@ -1,5 +1,6 @@
 //! The store on PostgreSQL: any number of nodes that share nothing else.
 
+mod audio;
 mod commit;
 mod connect;
 mod dead;
@@ -18,6 +19,7 @@ mod revise;
 mod traces;
 mod turn;
 
+pub(super) use audio::AudioTable;
 pub(super) use connect::Connector;
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
