@@ -2,7 +2,7 @@
 
 use crate::model::RecordingId;
 use crate::store::seal::{KeyRing, SealError, Sealer};
-use crate::store::{postgres, rows};
+use crate::store::{ConnectError, postgres, rows};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,11 @@ pub enum AudioError {
     /// Its file cannot be read.
     #[error("the recording cannot be read from {0}: {1}")]
     Read(String, #[source] io::Error),
+    /// The database cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The database says no.
-    #[error("the database has no way to the recording: {0}")]
+    #[error("the database fails over the recording: {0}")]
     Database(#[from] sqlx::Error),
     /// Its seal.
     #[error(transparent)]
@@ -55,7 +58,7 @@ impl Audio {
         let sealed = sealer.seal(&rows::audio_place(id), bytes);
         match self {
             Audio::Files(files) => files.write(id, &sealed).await.map_err(AudioError::Change),
-            Audio::Table(table) => Ok(table.write(id, &sealed).await?),
+            Audio::Table(table) => table.write(id, &sealed).await,
         }
     }
 
@@ -81,7 +84,7 @@ impl Audio {
                 }
                 Ok(())
             }
-            Audio::Table(table) => Ok(table.erase(ids).await?),
+            Audio::Table(table) => table.erase(ids).await,
         }
     }
 }
