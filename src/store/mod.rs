@@ -8,6 +8,7 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod drawn;
 mod engine;
 mod gathered;
 mod health;

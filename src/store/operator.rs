@@ -7,7 +7,7 @@ use super::look::{
     RevisionHistory,
 };
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
-use super::recording::{AudioError, AudioFiles, StoredRecording};
+use super::recording::{Audio, AudioError, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite;
 use super::{KeyRing, OpenError, ReadError, StoredCallback};
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub struct Operator {
     pub(super) desk: Desk,
     pub(super) reader: Reader,
-    audio: AudioFiles,
+    audio: Audio,
 }
 
 impl Operator {
@@ -40,7 +40,7 @@ impl Operator {
         let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
         drop(connection);
         let reader = Reader::Sqlite(sqlite::Reader { pool, ring: Arc::new(ring), prints });
-        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), AudioFiles::of(directory));
+        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), Audio::in_files_of(directory));
         Ok(Operator { desk, reader, audio })
     }
 

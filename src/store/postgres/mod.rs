@@ -1,5 +1,6 @@
 //! The store on PostgreSQL: any number of nodes that share nothing else.
 
+mod audio;
 mod commit;
 mod connect;
 mod dead;
@@ -21,15 +22,15 @@ mod schema;
 mod traces;
 mod turn;
 
-pub use connect::{ConnectError, HostFault, HostFaults};
+pub(super) use audio::AudioTable;
 pub(super) use connect::Connector;
 pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::Reader;
-pub(super) use register::Register;
 pub(super) use recording::retry as retry_recordings;
+pub(super) use register::Register;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
 pub(super) use schema::migrate;

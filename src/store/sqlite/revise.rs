@@ -5,6 +5,7 @@ use super::open::open_operator;
 use super::read::Reader;
 use super::script::{Place, Script};
 use crate::model::CallbackSeq;
+use crate::store::drawn::Revised;
 use crate::store::revise::{Agreement, AskedRevision};
 use crate::store::rows::timestamp;
 use crate::store::seal::Fingerprint;
@@ -13,12 +14,6 @@ use jiff::Timestamp;
 use sqlx::{Connection, Row};
 use std::path::Path;
 use std::time::Duration;
-
-/// A request that a conclusion ends, and the revisions that it records.
-pub(super) struct Revised {
-    pub(super) callback: CallbackSeq,
-    pub(super) records: Vec<(uuid::Uuid, u32)>,
-}
 
 /// Adds what looks up which of these requests are still there.
 pub(super) fn find_asked(script: &mut Script, callbacks: &[CallbackSeq]) -> Option<Place> {
