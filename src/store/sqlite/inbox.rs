@@ -5,7 +5,7 @@ use super::memory;
 use super::message;
 use super::read::Reader;
 use super::recording;
-use super::revise::{self, Revised};
+use super::revise;
 use super::script::{Place, Script};
 use super::writer::State;
 use crate::model::{AccountName, CallbackSeq, MessageKey};
@@ -14,6 +14,7 @@ use crate::store::callback::Opaque;
 use crate::store::inbox::{Concluded, Held, InboxSeq};
 use crate::store::job::ConcludeJob;
 use crate::store::plan::{self, Found, KnownKeys};
+use crate::store::revise::Revised;
 use crate::store::rows::{self, timestamp};
 use crate::store::seal::Sealer;
 use crate::store::standing::{FIRST_NOTE, Standing, revisions};
@@ -72,12 +73,6 @@ pub(super) async fn standing(
     })
 }
 
-/// The request that a conclusion ends, if it ends one, and what it records.
-fn revising(job: &ConcludeJob) -> Option<Revised> {
-    let callback = job.revised?;
-    Some(Revised { callback, records: revisions(job).collect() })
-}
-
 /// What the conclusions of a group come to.
 pub(super) struct Concluding {
     pub(super) concluded: Vec<Concluded>,
@@ -96,7 +91,7 @@ pub(super) fn conclude(
     now: i64,
 ) -> Result<Concluding, sqlx::Error> {
     // Planning takes the records out of their jobs.
-    let revising: Vec<Option<Revised>> = jobs.iter().map(revising).collect();
+    let revising: Vec<Option<Revised>> = jobs.iter().map(Revised::by).collect();
     let known = KnownKeys { recent: Some(&state.keys), found };
     let (plan, concluded) = plan::conclusions(&mut state.places, known, standing, jobs, now);
     let (mut taken, mut changes) = (Vec::new(), Vec::new());
