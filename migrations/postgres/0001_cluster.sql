@@ -16,17 +16,17 @@ CREATE TABLE place (
     callback  bigint NOT NULL,
     record    bigint NOT NULL,
     keys_from bigint NOT NULL, -- dedupe keys that were seen before this time are forgotten
-    purged_to bigint NOT NULL, -- the record up to which this round of purging has looked
-    seen_at   bigint NOT NULL  -- the time of the last transaction
+    purged_to bigint NOT NULL  -- the record up to which this round of purging has looked
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-INSERT INTO place VALUES (1, 1, 1, 0, 0, 0);
+INSERT INTO place VALUES (1, 1, 1, 0, 0);
 
 -- Who lives, and who does what only one may do.
 CREATE TABLE node (
     name       text PRIMARY KEY,
     started_at bigint NOT NULL,
     seen_at    bigint NOT NULL,
-    version    text NOT NULL
+    version    text NOT NULL,
+    lanes      bigint[] NOT NULL DEFAULT '{}' -- those that it is configured for
 ) WITH (fillfactor = 50);
 CREATE TABLE ownership (
     work  text PRIMARY KEY,

@@ -9,12 +9,9 @@ use super::destination::{self, destination};
 use super::invitations;
 use super::problem::{Fault, Problems};
 use super::raw::{At, Context, Document, Findings, Section};
-use super::{
-    Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Store, Tls, Watchdog,
-};
-use crate::model::{AccountName, Secret};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use super::store;
+use super::{Account, Admin, Config, Environment, Http, Limits, Log, Shutdown, Tls, Watchdog};
+use crate::model::AccountName;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -51,7 +48,7 @@ pub(super) fn check(
 fn whole(root: &mut Section<'_>) -> Option<Config> {
     let http = root.table("http", http);
     let admin = root.table("admin", |section| section.text("listen", ADDRESS, address));
-    let store = root.table("store", store);
+    let store = root.table("store", store::store);
     let complaints = root.table("complaints", complaints::complaints).map(Arc::new);
     let campaigns = campaigns::campaigns(root, complaints.as_ref());
     let accounts = accounts::accounts(root, &campaigns, store.as_ref().map(|it| it.dedupe_window));
@@ -173,69 +170,6 @@ fn limits(section: &mut Section<'_>) -> Option<Limits> {
 /// A size that is bounded far below what an address space holds.
 fn bytes(size: u64) -> usize {
     usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn store(section: &mut Section<'_>) -> Option<Store> {
-    let directory = section.path("directory")?;
-    let key = section.reference("key").and_then(|reference| {
-        let sealing = section.secret(&reference).and_then(|secret| data_key(&secret));
-        sealing.map_err(|fault| section.reject(&reference, fault)).ok()
-    });
-    let mut old_keys = Vec::new();
-    for reference in section.references("old_keys")?.value {
-        match section.secret(&reference).and_then(|secret| data_key(&secret)) {
-            Ok(key) => old_keys.push(key),
-            Err(fault) => section.reject(&reference, fault),
-        }
-    }
-    let queue = section.count("queue", 1..=1_000_000)?;
-    let max_group = section.count("max_group", 1..=10_000)?;
-    if max_group.value > queue.value {
-        section.conflict(
-            &max_group,
-            &queue,
-            Fault::new(
-                format!("a group of {} never forms in a queue of {}", max_group.value, queue.value),
-                "make store.queue at least as large as store.max_group",
-            ),
-        );
-    }
-    let dedupe_window = section.duration("dedupe_window", KEEPING)?;
-    let keep_callbacks = section.duration("keep_callbacks", KEEPING)?;
-    if dedupe_window.value > keep_callbacks.value {
-        section.conflict(
-            &dedupe_window,
-            &keep_callbacks,
-            Fault::new(
-                "a repeat cannot be recognised once its callback is gone",
-                "make store.keep_callbacks at least as long as store.dedupe_window",
-            ),
-        );
-    }
-    Some(Store {
-        directory: directory.value,
-        key,
-        old_keys,
-        queue: queue.value,
-        max_group: max_group.value,
-        disk_floor: section.size("disk_floor", 16 << 20..=1 << 50)?.value,
-        dedupe_window: dedupe_window.value,
-        keep_callbacks: keep_callbacks.value,
-        keep_records: section.duration("keep_records", KEEPING)?.value,
-    })
-}
-
-/// The 32 bytes of a data key, written as hex or base64.
-fn data_key(secret: &Secret) -> Result<Secret, Fault> {
-    let text = secret.reveal();
-    let bytes = hex::decode(text).ok().or_else(|| BASE64_STANDARD.decode(text).ok());
-    match bytes {
-        Some(bytes) if bytes.len() == 32 => Ok(Secret::new(bytes)),
-        _ => Err(Fault::new(
-            "points to something that is not a data key",
-            "keep 64 hex digits there, for example from `openssl rand -hex 32`",
-        )),
-    }
 }
 
 /// What a hang is set to, at least, without a warning: a store that somebody else writes to lets a worker

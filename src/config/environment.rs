@@ -61,6 +61,14 @@ impl Environment {
         self.directory.join(path)
     }
 
+    /// The name of this machine; among given variables, which say nothing of it, one like another.
+    pub(super) fn host_name(&self) -> String {
+        match &self.variables {
+            Variables::Process => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            Variables::Given(_) | Variables::Unasked => "node".to_owned(),
+        }
+    }
+
     fn variable(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
         use std::os::unix::ffi::OsStringExt;
         match &self.variables {

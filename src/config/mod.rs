@@ -28,6 +28,8 @@ mod recordings;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sending;
+pub mod server;
+mod store;
 mod units;
 mod values;
 pub mod way;
@@ -48,6 +50,8 @@ pub use problem::{Problem, Problems};
 pub use profile::Profile;
 pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
+pub use server::Server;
+pub use store::Store;
 pub use units::{show_duration, show_size};
 
 use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, Selection, TargetType};
@@ -236,37 +240,6 @@ pub struct Limits {
 pub struct Admin {
     /// Address of metrics and health.
     pub listen: SocketAddr,
-}
-
-/// The store.
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// The directory that holds the database and, unless given, the data key.
-    pub directory: PathBuf,
-    /// The data key: 32 bytes. `None`: a key file in the directory, created at first start.
-    pub key: Option<Secret>,
-    /// Former data keys, still able to open what they sealed.
-    pub old_keys: Vec<Secret>,
-    /// Jobs waiting for the writer; when full, carriers are told to come back.
-    pub queue: usize,
-    /// The most callbacks in one transaction.
-    pub max_group: usize,
-    /// Free bytes on the volume under which nothing new is accepted.
-    pub disk_floor: u64,
-    /// How long a repeat is recognised.
-    pub dedupe_window: Duration,
-    /// How long raw callbacks are kept.
-    pub keep_callbacks: Duration,
-    /// How long records are kept after delivery.
-    pub keep_records: Duration,
-}
-
-impl Store {
-    /// The data key's file when no key is configured; created at the first start, mode 0600.
-    #[must_use]
-    pub fn key_file(&self) -> PathBuf {
-        self.directory.join("data.key")
-    }
 }
 
 /// One configured use of a carrier.

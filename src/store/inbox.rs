@@ -4,6 +4,7 @@ use super::callback::Opaque;
 use super::job::{ConcludeJob, ConcludedItem, Job};
 use super::memory::MemoryChange;
 use super::message::NewMessage;
+use super::ownership::OwnerToken;
 use super::recording::NewRecording;
 use super::{ReadError, Store, StoreError};
 use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record, RecordingId};
@@ -36,6 +37,9 @@ pub struct Held {
 /// What becomes of held events, or of a memory that woke: all of it, or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Conclusion {
+    /// In whose name the dialogue draws it, as [`Ownership::token`](super::Ownership::token) said before anything of it was
+    /// read; `None` only where one process has the store to itself.
+    pub owner: Option<OwnerToken>,
     /// The events that it concludes; they leave the inbox.
     pub held: Vec<InboxSeq>,
     /// What came of them.
@@ -125,10 +129,19 @@ impl Store {
     /// may be stored.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is changed.
+    /// [`StoreError`], [`StoreError::NotOwner`] when another node owns the dialogue by now; nothing is changed.
     pub async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, StoreError> {
-        let Conclusion { held, entries, memory, messages, told, revised, recordings, fetched } =
-            conclusion;
+        let Conclusion {
+            owner,
+            held,
+            entries,
+            memory,
+            messages,
+            told,
+            revised,
+            recordings,
+            fetched,
+        } = conclusion;
         let items = entries.iter().map(|entry| self.seal_concluded(entry));
         let items = items.collect::<Result<_, StoreError>>()?;
         let memory = memory.iter().map(|change| self.seal_memory(change));
@@ -136,6 +149,7 @@ impl Store {
         let messages = messages.iter().map(|message| self.seal_message(message)).collect();
         let recordings = recordings.iter().map(|new| self.seal_recording(new)).collect();
         let job = |answer| ConcludeJob {
+            owner,
             held,
             items,
             memory,

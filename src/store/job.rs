@@ -6,7 +6,7 @@ use super::ledger::Fold;
 use super::seal::Fingerprint;
 use super::{
     Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
-    NewRecording, Opaque, RecordingSettled, Settlement, StoreError,
+    NewRecording, Opaque, OwnerToken, RecordingSettled, Settlement, StoreError,
 };
 use crate::model::{
     AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, RecordingId,
@@ -104,6 +104,9 @@ pub(super) struct SealedRecord {
 /// A conclusion with everything that needs no order computed.
 #[derive(Debug)]
 pub(super) struct ConcludeJob {
+    /// In whose name; not looked at where one process has the store to itself.
+    #[expect(dead_code, reason = "only several nodes look at it")]
+    pub(super) owner: Option<OwnerToken>,
     pub(super) held: Vec<InboxSeq>,
     pub(super) items: Vec<ConcludedItem>,
     pub(super) memory: Vec<SealedMemory>,

@@ -21,8 +21,11 @@ mod look;
 mod memory;
 mod message;
 mod narrow;
+mod nodes;
 mod operator;
 mod orders;
+mod ownership;
+mod place;
 mod plan;
 mod postgres;
 mod queue;
@@ -58,8 +61,12 @@ pub use message::{
     DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
     MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
+pub use nodes::{Beat, GONE, Node};
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
+pub use ownership::{Claim, LEASE, OwnerToken, Ownership, Work};
+pub use place::Place;
+pub use postgres::{ConnectError, HostFault, HostFaults};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
@@ -80,6 +87,7 @@ use engine::{Desk, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
+use nodes::{Cluster, Nodes};
 use seal::{Fingerprinter, Sealer};
 use std::fs::File;
 use std::path::PathBuf;
@@ -103,6 +111,7 @@ pub struct Store {
     refusals: Refusals,
     folded: Arc<ledger::Folded>,
     ledger_metrics: Arc<LedgerMetrics>,
+    nodes: Arc<Nodes>,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Arc<File>,
 }
@@ -195,6 +204,9 @@ pub enum OpenError {
     /// The data key does not fit.
     #[error("the data key does not open this database: {0}")]
     Key(#[from] SealError),
+    /// No server gives a connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The database says no.
     #[error("the database cannot be opened: {0}")]
     Database(#[from] sqlx::Error),
@@ -236,6 +248,11 @@ pub enum StoreError {
          of the gateway, please report it"
     )]
     TooLarge(usize),
+    /// Another node does this work, or may do it soon: ours was not confirmed in time.
+    #[error(
+        "another node owns this work; it goes on there, and here when that node gives it up or is gone"
+    )]
+    NotOwner,
     /// The database refused.
     #[error("the database failed ({0}); look at the disk's space and health")]
     Database(String),
@@ -302,6 +319,7 @@ impl Store {
             refusals,
             folded: Arc::default(),
             ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
+            nodes: Arc::new(Nodes::new(Cluster::Alone, metrics)),
             _lock: lock,
         })
     }

@@ -102,6 +102,8 @@ pub struct Orders {
     pub pause: Option<Pause>,
     /// The newest probe.
     pub probe: Option<OrderId>,
+    /// Other nodes that live and whose breaker of this lane is not closed.
+    pub troubled_elsewhere: u32,
 }
 
 impl Orders {
@@ -132,7 +134,7 @@ impl Store {
         self.reader.lane_orders(lane.as_str()).await
     }
 
-    /// Writes down for operators how a lane's breaker stands. That is a transaction of its own,
+    /// Writes down for operators and other nodes how a lane's breaker stands on this one. That is a transaction of its own,
     /// beside the writer's: it is rare, and no callback waits for it.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ impl Reader {
         .bind(lane)
         .fetch_one(&self.pool)
         .await?;
-        Ok(Orders { pause, probe: probe.map(OrderId) })
+        Ok(Orders { pause, probe: probe.map(OrderId), troubled_elsewhere: 0 })
     }
 
     /// How a lane's breaker stands, unless it is closed.
