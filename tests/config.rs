@@ -20,6 +20,7 @@ fn environment() -> Environment {
             ("BRIDGE8890_ALIYUN_SECRET", "aliyun-secret"),
             ("BRIDGE8890_OWN_FORMAT_KEY", "own-secret"),
             ("BRIDGE8890_TWILIO_TOKEN", "token"),
+            ("BRIDGE8890_DATABASE_PASSWORD", "database-password"),
             ("BRIDGE8890_DATA_KEY", KEY),
             ("BRIDGE8890_DATABASE_PASSWORD", "database-password"),
             ("BRIDGE8890_INVITATIONS_SECRET", "invitations-secret"),

@@ -1,6 +1,6 @@
 //! Dead letters: what was given up, in two bins, and how operators put it back.
 
-use super::{DeadClass, OpenError, Operator, ReadError, Unreadable, sqlite};
+use super::{DeadClass, OpenError, Operator, ReadError, Unreadable};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -178,7 +178,7 @@ impl Operator {
         filter: &str,
         now: Timestamp,
     ) -> Result<ReplayRun, OpenError> {
-        sqlite::begin_replay(&self.directory, (operator, filter), now).await
+        self.desk.begin_replay((operator, filter), now).await
     }
 
     /// Puts dead letters back into the queues of their lanes, as of now, behind complaints and with
@@ -193,7 +193,7 @@ impl Operator {
         letters: &[DeadPlace],
         now: Timestamp,
     ) -> Result<Replayed, OpenError> {
-        sqlite::replay(&self.directory, run, letters, now).await
+        self.desk.replay(run, letters, now).await
     }
 
     /// What is kept of the runs that put dead letters back, newest first.

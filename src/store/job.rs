@@ -2,8 +2,8 @@
 
 use super::case::Ties;
 use super::lanes::Passed;
+use super::ledger::Fold;
 use super::seal::Fingerprint;
-use super::sqlite::Fold;
 use super::{
     Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
     NewRecording, Opaque, RecordingSettled, Settlement, StoreError,

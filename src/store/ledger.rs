@@ -5,14 +5,17 @@
 
 mod balance;
 mod compare;
+mod fold;
+mod recent;
 
-use super::sqlite::FoldedTo;
 use super::{Operator, ReadError, Store, StoreError};
 use crate::telemetry::Refusals;
 pub(super) use balance::Balance;
 pub(super) use compare::compare;
 pub use compare::{Difference, Figure};
+pub(super) use fold::{Fold, FoldedTo, is_open};
 use jiff::Timestamp;
+pub(super) use recent::{Recent, RecentPart};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;

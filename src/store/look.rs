@@ -1,6 +1,9 @@
 //! What operators are shown of the store.
 
-use super::rows::StoredCallback;
+use super::ReadError;
+use super::job::RecordRow;
+use super::rows::{self, StoredCallback, timestamp};
+use super::seal::KeyRing;
 use crate::model::{AccountName, CallbackSeq, Level, Record, RecordId, RecordSeq, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -317,4 +320,28 @@ impl Counts {
     pub fn add_up(&self) -> bool {
         self.by_lane.iter().all(LaneCounts::add_up)
     }
+}
+
+/// Opens a record, or tells what is left of it.
+pub(super) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, Unreadable> {
+    opened(ring, row).map_err(|error| Unreadable {
+        id: row.id,
+        revision: row.revision,
+        account: row.account.clone(),
+        received_at: timestamp(row.received_at),
+        why: error.to_string(),
+    })
+}
+
+/// Opens a record's sealed part and puts it together with its columns.
+pub(super) fn opened(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
+    let place = rows::record_place(row.id, row.revision);
+    let plain = ring.open(&place, &row.sealed)?;
+    let columns = rows::RecordColumns {
+        id: row.id,
+        revision: row.revision,
+        account: &row.account,
+        received_at: row.received_at,
+    };
+    Ok(rows::decode_record(columns, &plain)?)
 }

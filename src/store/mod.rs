@@ -8,6 +8,8 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod engine;
+mod gathered;
 mod health;
 pub mod housekeeping;
 mod inbox;
@@ -21,13 +23,16 @@ mod message;
 mod operator;
 mod orders;
 mod place;
+mod plan;
 mod postgres;
 mod queue;
 mod recording;
 mod revise;
 mod rows;
+mod schema;
 mod seal;
 mod sqlite;
+mod standing;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
 pub use dead::{
@@ -64,6 +69,7 @@ pub use recording::{
 };
 pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
+pub use schema::{Migrated, Step, migrate};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
@@ -73,13 +79,13 @@ use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
 use case::Ties;
+use engine::{Desk, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
 use seal::{Fingerprinter, Sealer};
-use sqlite::Reader;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -94,7 +100,7 @@ pub struct Store {
     prints: Fingerprinter,
     commits: watch::Receiver<()>,
     clock: Clock,
-    directory: Arc<Path>,
+    desk: Desk,
     audio: recording::AudioFiles,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
@@ -186,6 +192,19 @@ pub enum OpenError {
          migrates it, or use the older one"
     )]
     OlderSchema,
+    /// There is no schema in a database that nodes share.
+    #[error("the database is empty; run `bridge8890 migrate`")]
+    Empty,
+    /// Its schema is older than this program's, which only `bridge8890 migrate` changes.
+    #[error(
+        "the database has schema version {0}, and this version needs a newer one; run `bridge8890 migrate`"
+    )]
+    Unmigrated(i64),
+    /// Another node has the turn to migrate, and does not end.
+    #[error(
+        "another node has been migrating for {0:?}; look at what holds it up in pg_stat_activity, and run it again"
+    )]
+    Migrating(Duration),
     /// A migration failed.
     #[error("a migration failed: {0}; the database is as it was before it")]
     Migrate(String),
@@ -272,7 +291,8 @@ impl Store {
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let reader = Reader { pool: opened.readers, ring, prints: prints.clone() };
+        let reader = sqlite::Reader { pool: opened.readers, ring, prints: prints.clone() };
+        let reader = Reader::Sqlite(reader);
         let writer = sqlite::Writer::new(
             (opened.writer, opened.state, opened.lanes),
             Arc::clone(&shared),
@@ -286,7 +306,7 @@ impl Store {
         let lock = Arc::new(opened.lock);
         let audio = recording::AudioFiles::of(&options.directory);
         let lanes = options.lanes.as_slice().into();
-        let directory = options.directory.as_path().into();
+        let desk = Desk::Sqlite(options.directory.clone());
         let refusals = Refusals::new(clock.clone());
         Ok(Store {
             jobs,
@@ -295,7 +315,7 @@ impl Store {
             prints,
             commits,
             clock,
-            directory,
+            desk,
             audio,
             lanes,
             refusals,

@@ -1,6 +1,7 @@
 //! The operators' way in, beside a serving gateway or without one.
 
 use super::callback::Opaque;
+use super::engine::{Desk, Reader};
 use super::look::{
     Counts, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
     RevisionHistory,
@@ -8,11 +9,11 @@ use super::look::{
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
-use super::sqlite::{self, Reader};
+use super::sqlite;
 use super::{KeyRing, OpenError, ReadError, StoredCallback};
 use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordingId};
 use jiff::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use std::time::Duration;
 /// back, and lanes paused.
 #[derive(Debug)]
 pub struct Operator {
-    pub(super) directory: PathBuf,
+    pub(super) desk: Desk,
     pub(super) reader: Reader,
+    audio: AudioFiles,
 }
 
 impl Operator {
@@ -37,8 +39,9 @@ impl Operator {
         let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
         let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
         drop(connection);
-        let reader = Reader { pool, ring: Arc::new(ring), prints };
-        Ok(Operator { directory: directory.to_owned(), reader })
+        let reader = Reader::Sqlite(sqlite::Reader { pool, ring: Arc::new(ring), prints });
+        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), AudioFiles::of(directory));
+        Ok(Operator { desk, reader, audio })
     }
 
     /// Records that the filter lets through, newest first.
@@ -152,7 +155,7 @@ impl Operator {
         ids: &[MessageKey],
         now: Timestamp,
     ) -> Result<u64, OpenError> {
-        sqlite::replay_messages(&self.directory, ids, now).await
+        self.desk.replay_messages(ids, now).await
     }
 
     /// All recordings, or only those that were given up, newest first.
@@ -172,7 +175,7 @@ impl Operator {
     /// # Errors
     /// [`AudioError`].
     pub async fn audio(&self, id: RecordingId) -> Result<Option<Vec<u8>>, AudioError> {
-        AudioFiles::of(&self.directory).read(id, &self.reader.ring).await
+        self.audio.read(id, self.reader.ring()).await
     }
 
     /// Has recordings that were given up tried again; a serving gateway finds them when it looks next.
@@ -185,7 +188,7 @@ impl Operator {
         ids: &[RecordingId],
         now: Timestamp,
     ) -> Result<u64, OpenError> {
-        sqlite::retry_recordings(&self.directory, ids, now).await
+        self.desk.retry_recordings(ids, now).await
     }
 
     /// Asks for another reading of quarantined callbacks, by whoever serves or opens the store. What
@@ -201,7 +204,7 @@ impl Operator {
         now: Timestamp,
     ) -> Result<RequestedRereads, OpenError> {
         let keys_since = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-        sqlite::request_reread(&self.directory, filter, keys_since, now).await
+        self.desk.request_reread(filter, keys_since, now).await
     }
 
     /// How many of these callbacks lie in quarantine.
@@ -225,6 +228,6 @@ impl Operator {
     /// # Errors
     /// [`OpenError`]; they are still to be read.
     pub async fn withdraw_rereads(&self) -> Result<u64, OpenError> {
-        sqlite::withdraw_rereads(&self.directory).await
+        self.desk.withdraw_rereads().await
     }
 }

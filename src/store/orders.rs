@@ -1,6 +1,6 @@
 //! Lanes that hold: what operators ordered of them, and what their breakers say.
 
-use super::{OpenError, Operator, ReadError, Store, sqlite};
+use super::{OpenError, Operator, ReadError, Store};
 use crate::model::LaneName;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -108,7 +108,7 @@ impl Store {
         lane: &LaneName,
         trouble: Option<&Trouble>,
     ) -> Result<(), OpenError> {
-        sqlite::note_trouble(&self.directory, lane, trouble).await
+        self.desk.note_trouble(lane, trouble).await
     }
 }
 
@@ -125,7 +125,7 @@ impl Operator {
         by: &str,
         now: Timestamp,
     ) -> Result<bool, OpenError> {
-        sqlite::order(&self.directory, lane, order, (by, now)).await
+        self.desk.order(lane, order, (by, now)).await
     }
 
     /// What stands of a lane's orders.

@@ -1,7 +1,7 @@
 //! The queue to the platform: lease, settlement, dead letter.
 
 use super::job::{self, Job, LeaseJob};
-use super::{ReadError, Store, StoreError, Unreadable, rows, sqlite};
+use super::{ReadError, Store, StoreError, Unreadable, look, rows};
 use crate::model::{LaneName, Record, RecordSeq};
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
@@ -176,7 +176,7 @@ impl Store {
             Lease { token: raw.token, until: raw.until, items: Vec::new(), unreadable: 0 };
         let mut unreadable = Vec::new();
         for job::LeasedRow { seq, attempt, queued_at, row } in raw.rows {
-            match sqlite::open_record(&self.shared.ring, &row) {
+            match look::open_record(&self.shared.ring, &row) {
                 Ok(record) => lease.items.push(Leased { seq, attempt, queued_at, record }),
                 Err(bad) => unreadable.push((seq, bad)),
             }

@@ -6,7 +6,7 @@
 
 use super::rows::StoredCallback;
 use super::seal::Fingerprint;
-use super::{OpenError, Operator, ReadError, Store, sqlite};
+use super::{OpenError, Operator, ReadError, Store};
 use crate::model::{CallbackSeq, Traces};
 use jiff::Timestamp;
 
@@ -83,7 +83,7 @@ impl Operator {
     /// The agreement to what an answer comes to.
     #[must_use]
     pub fn agreement(&self, content: &[u8]) -> Agreement {
-        Agreement(self.reader.prints.reading(content))
+        Agreement(self.reader.prints().reading(content))
     }
 
     /// Asks for the answers of these callbacks that were agreed to, to be revised by whoever serves or opens the store. What comes to something else by then is left as it is.
@@ -95,7 +95,7 @@ impl Operator {
         wanted: &[(CallbackSeq, Vec<Agreement>)],
         now: Timestamp,
     ) -> Result<(), OpenError> {
-        sqlite::request_revisions(&self.directory, wanted, now).await
+        self.desk.request_revisions(wanted, now).await
     }
 
     /// How many callbacks are still to be read again for it.
@@ -111,6 +111,6 @@ impl Operator {
     /// # Errors
     /// [`OpenError`]; they are still asked for.
     pub async fn withdraw_revisions(&self) -> Result<u64, OpenError> {
-        sqlite::withdraw_revisions(&self.directory).await
+        self.desk.withdraw_revisions().await
     }
 }

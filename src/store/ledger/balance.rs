@@ -1,10 +1,9 @@
 //! What the gateway finds of its own ledger: the differences of the last hours, found anew one record after the other.
 
-use super::Hour;
+use super::{Hour, Recent};
 use crate::model::AccountName;
 use crate::store::ReadError;
 use crate::store::Store;
-use crate::store::sqlite::Recent;
 use crate::telemetry::Progress;
 use crate::telemetry::ledger::LedgerMetrics;
 use std::collections::{BTreeMap, BTreeSet};

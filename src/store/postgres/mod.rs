@@ -1,6 +1,44 @@
-//! The PostgreSQL engine.
+//! The store on PostgreSQL: any number of nodes that share nothing else.
 
+mod commit;
 mod connect;
+mod dead;
+mod inbox;
+mod lease;
+mod ledger;
+mod memory;
+mod message;
+mod order;
+mod orders;
+mod quarantine;
+mod read;
+mod recording;
+mod replay;
+mod revise;
+mod schema;
+mod traces;
+mod turn;
 
-pub(in crate::store) use connect::Connector;
+pub(super) use connect::Connector;
 pub use connect::{ConnectError, HostFault, HostFaults};
+pub(super) use message::replay as replay_messages;
+pub(super) use orders::{note_trouble, order};
+pub(super) use quarantine::{request_reread, withdraw_rereads};
+pub(super) use read::Reader;
+pub(super) use recording::retry as retry_recordings;
+pub(super) use replay::{begin_replay, replay};
+pub(super) use revise::{request_revisions, withdraw_revisions};
+pub(super) use schema::migrate;
+
+use super::seal::Fingerprint;
+use uuid::Uuid;
+
+/// A digest as a column.
+fn print(digest: Fingerprint) -> Uuid {
+    Uuid::from_bytes(digest.0)
+}
+
+/// A column as a digest.
+fn fingerprint(column: Uuid) -> Fingerprint {
+    Fingerprint(column.into_bytes())
+}

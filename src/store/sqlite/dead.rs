@@ -1,12 +1,13 @@
 //! Reading dead letters, page by page.
 
 use super::lease::record_row;
-use super::read::{COLUMNS, Reader, open_record};
+use super::read::{COLUMNS, Reader};
 use crate::model::RecordSeq;
 use crate::store::dead::{
     Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
     Replayed,
 };
+use crate::store::look::open_record;
 use crate::store::rows::timestamp;
 use crate::store::{DeadClass, ReadError};
 use sqlx::sqlite::SqliteRow;

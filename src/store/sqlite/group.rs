@@ -1,22 +1,24 @@
 //! One commit group: callbacks, their records and their places in the queue, in one transaction.
 
-use super::filed::Filed;
 use super::lease;
 use super::ledger;
 use super::order::Tied;
 use super::pack::Pack;
-use super::plan::{self, HeldRow, Plan, RecordTuple};
 use super::script::{Done, Place, Script};
 use super::writer::State;
 use crate::model::CallbackSeq;
 use crate::store::job::CommitJob;
 use crate::store::keys::{self, FilingStep};
+use crate::store::plan::{self, Found, HeldRow, KnownKeys, Plan, PlannedRecord};
 use crate::store::seal::Sealer;
 use crate::store::{Committed, SendReport, StoreError, rows};
 use std::time::Duration;
 
 /// Buckets that one group files at most: what a run needs is spread over many groups.
 const FILING_STEP: usize = 64;
+
+/// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
+type RecordTuple<'a> = (usize, usize, u32, i64, i64, bool, Option<u8>, &'a str);
 
 /// What was added of a plan.
 #[derive(Default)]
@@ -43,12 +45,13 @@ pub(super) fn add(
     state: &mut State,
     lanes: &[i64],
     jobs: &mut [CommitJob],
-    (filed, sealer): (&Filed, Sealer<'_>),
+    (found, sealer): (&Found, Sealer<'_>),
 ) -> Result<(Vec<Result<Committed, StoreError>>, Added), sqlx::Error> {
-    let first = CallbackSeq(state.next_callback);
-    let mut plan = plan::commits(state, filed, jobs);
+    let first = CallbackSeq(state.places.callback);
+    let known = KnownKeys { recent: Some(&state.keys), found };
+    let mut plan = plan::commits(&mut state.places, known, jobs);
     let committed = std::mem::take(&mut plan.committed);
-    let count = state.next_callback - first.0;
+    let count = state.places.callback - first.0;
     if count == 0 {
         return Ok((committed, Added::default()));
     }
@@ -68,8 +71,8 @@ pub(super) fn add(
 pub(super) fn log_keys_apart(script: &mut Script, state: &mut State, plan: &Plan) {
     if !plan.keys.is_empty() {
         // The log goes by places in the order, so new keys take one of their own.
-        let log = state.next_callback;
-        state.next_callback += 1;
+        let log = state.places.callback;
+        state.places.callback += 1;
         log_keys(script, state, log, plan);
     }
 }
@@ -95,7 +98,7 @@ pub(super) fn add_planned(
     if !plan.records.is_empty() {
         let span = (plan.first_record, plan.next_record - 1);
         let tied = Tied::new(&plan.tied)?;
-        add_records(script, plan.records, span.0)?;
+        add_records(script, &plan.records, span.0)?;
         for (place, lane) in lanes.iter().enumerate() {
             let passed = plan.passed.iter().filter(|(_, passed)| passed.by_lane(place));
             let passed: Vec<i64> = passed.map(|(seq, _)| *seq).collect();
@@ -118,7 +121,7 @@ pub(super) fn add_planned(
         add_held(script, sealer, &plan.held)?;
     }
     if !plan.notes.is_empty() {
-        let (rows, _) = plan.notes.finish()?;
+        let rows = super::json(&plan.notes)?;
         script.add(
             "INSERT INTO note
                 (callback, item, account, received_at, outcome, repeats, matched, problem)
@@ -157,10 +160,19 @@ fn add_held(script: &mut Script, sealer: Sealer<'_>, held: &[HeldRow]) -> Result
 
 fn add_records(
     script: &mut Script,
-    records: Pack<RecordTuple>,
+    records: &[PlannedRecord],
     first: i64,
 ) -> Result<(), sqlx::Error> {
-    let (rows, bytes) = records.finish()?;
+    let mut pack: Pack<RecordTuple<'_>> = Pack::with_capacity(records.len(), records.len() * 256);
+    for row in records {
+        let place = pack.blob(row.id.as_bytes()) + row.id.as_bytes().len();
+        pack.blob(&row.sealed);
+        let length = row.sealed.len();
+        let (revision, callback, received_at) = (row.revision, row.callback, row.received_at);
+        let (urgent, level, account) = (row.urgent, row.level, row.account.as_str());
+        pack.row((place, length, revision, callback, received_at, urgent, level, account));
+    }
+    let (rows, bytes) = pack.finish()?;
     script.add(
         "INSERT INTO record
             (seq, id, revision, callback, received_at, urgent, level, account, sealed)

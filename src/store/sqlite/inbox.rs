@@ -1,10 +1,8 @@
 //! The inbox in the database: what is held, and the conclusions that take it out.
 
-use super::filed::Filed;
 use super::group::{self, Added};
 use super::memory;
 use super::message;
-use super::plan;
 use super::read::Reader;
 use super::recording;
 use super::revise::{self, Revised};
@@ -15,114 +13,63 @@ use crate::store::ReadError;
 use crate::store::callback::Opaque;
 use crate::store::inbox::{Concluded, Held, InboxSeq};
 use crate::store::job::ConcludeJob;
+use crate::store::plan::{self, Found, KnownKeys};
 use crate::store::rows::{self, timestamp};
 use crate::store::seal::Sealer;
+use crate::store::standing::{FIRST_NOTE, Standing, revisions};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use std::collections::{HashMap, HashSet};
 
-/// The first number of a conclusion's notes: beyond those of any callback's own items.
-pub(super) const FIRST_NOTE: i64 = 1 << 32;
-
-/// What the database has of conclusions before they are written.
-#[derive(Debug, Default)]
-pub(super) struct Standing {
-    held: HashSet<InboxSeq>,
-    untold: HashSet<MessageKey>,
-    to_revise: HashSet<CallbackSeq>,
-    revisions: HashSet<(uuid::Uuid, u32)>,
-    /// The last note of earlier conclusions, by callback.
-    noted: HashMap<i64, i64>,
-}
-
-impl Standing {
-    /// Looks up what these conclusions take, bring and note.
-    pub(super) async fn of(
-        connection: &mut SqliteConnection,
-        jobs: &[ConcludeJob],
-    ) -> Result<Standing, sqlx::Error> {
-        if jobs.is_empty() {
-            return Ok(Standing::default());
-        }
-        let held = jobs.iter().flat_map(|job| &job.held).map(|seq| [seq.callback.0, seq.item]);
-        let revisions = jobs.iter().flat_map(revisions);
-        let revisions = revisions.map(|(id, revision)| (hex::encode(id.as_bytes()), revision));
-        let callbacks = jobs.iter().flat_map(|job| &job.items).map(|item| item.callback.0);
-        let mut script = Script::default();
-        let held_place = script.add(
-            "SELECT i.callback, i.item FROM json_each(?) AS asked CROSS JOIN inbox AS i
+/// Looks up what these conclusions take, bring and note.
+pub(super) async fn standing(
+    connection: &mut SqliteConnection,
+    jobs: &[ConcludeJob],
+) -> Result<Standing, sqlx::Error> {
+    if jobs.is_empty() {
+        return Ok(Standing::default());
+    }
+    let held = jobs.iter().flat_map(|job| &job.held).map(|seq| [seq.callback.0, seq.item]);
+    let revisions = jobs.iter().flat_map(revisions);
+    let revisions = revisions.map(|(id, revision)| (hex::encode(id.as_bytes()), revision));
+    let callbacks = jobs.iter().flat_map(|job| &job.items).map(|item| item.callback.0);
+    let mut script = Script::default();
+    let held_place = script.add(
+        "SELECT i.callback, i.item FROM json_each(?) AS asked CROSS JOIN inbox AS i
                 ON i.callback = asked.value ->> 0 AND i.item = asked.value ->> 1",
-        );
-        script.bind(super::json(&held.collect::<Vec<_>>())?);
-        let revisions_place = script.add(
-            "SELECT r.id, r.revision FROM json_each(?) AS asked CROSS JOIN record AS r
+    );
+    script.bind(super::json(&held.collect::<Vec<_>>())?);
+    let revisions_place = script.add(
+        "SELECT r.id, r.revision FROM json_each(?) AS asked CROSS JOIN record AS r
                 ON r.id = unhex(asked.value ->> 0) AND r.revision = asked.value ->> 1",
-        );
-        script.bind(super::json(&revisions.collect::<Vec<_>>())?);
-        let noted_place = script.add(
-            "SELECT n.callback, max(n.item) FROM json_each(?) AS asked CROSS JOIN note AS n
+    );
+    script.bind(super::json(&revisions.collect::<Vec<_>>())?);
+    let noted_place = script.add(
+        "SELECT n.callback, max(n.item) FROM json_each(?) AS asked CROSS JOIN note AS n
                 ON n.callback = asked.value AND n.item >= ? GROUP BY n.callback",
-        );
-        script.bind(super::json_list(callbacks)).bind(FIRST_NOTE);
-        let told: Vec<MessageKey> = jobs.iter().flat_map(|job| job.told.iter().copied()).collect();
-        let untold_place = message::find_untold(&mut script, &told)?;
-        let revised: Vec<CallbackSeq> = jobs.iter().filter_map(|job| job.revised).collect();
-        let revise_place = revise::find_asked(&mut script, &revised);
-        let done = script.run(connection).await?;
-        let revision =
-            |row: &SqliteRow| (uuid::Uuid::from_slice(row.get(0)).unwrap_or_default(), row.get(1));
-        Ok(Standing {
-            held: done.rows(held_place).iter().map(seq).collect(),
-            untold: untold_place
-                .map_or(&[][..], |place| done.rows(place))
-                .iter()
-                .map(|row| message::key(row, 0))
-                .collect(),
-            to_revise: revise_place
-                .map_or(&[][..], |place| done.rows(place))
-                .iter()
-                .map(|row| CallbackSeq(row.get(0)))
-                .collect(),
-            revisions: done.rows(revisions_place).iter().map(revision).collect(),
-            noted: done.rows(noted_place).iter().map(|row| (row.get(0), row.get(1))).collect(),
-        })
-    }
-
-    /// Whether a conclusion may be drawn. What it takes and brings, the next one finds taken and
-    /// brought.
-    pub(super) fn admits(&mut self, job: &ConcludeJob) -> bool {
-        let brought: HashSet<_> = revisions(job).collect();
-        let admitted = job.held.iter().all(|seq| self.held.contains(seq))
-            && job.told.iter().all(|id| self.untold.contains(id))
-            && job.revised.is_none_or(|callback| self.to_revise.contains(&callback))
-            && brought.len() == revisions(job).count()
-            && self.revisions.is_disjoint(&brought);
-        if admitted {
-            job.held.iter().for_each(|seq| {
-                self.held.remove(seq);
-            });
-            job.told.iter().for_each(|id| {
-                self.untold.remove(id);
-            });
-            job.revised.iter().for_each(|callback| {
-                self.to_revise.remove(callback);
-            });
-            self.revisions.extend(brought);
-        }
-        admitted
-    }
-
-    /// The next number of a note on a callback.
-    pub(super) fn next_note(&mut self, callback: CallbackSeq) -> i64 {
-        let last = self.noted.entry(callback.0).or_insert(FIRST_NOTE - 1);
-        *last += 1;
-        *last
-    }
-}
-
-fn revisions(job: &ConcludeJob) -> impl Iterator<Item = (uuid::Uuid, u32)> {
-    let records = job.items.iter().flat_map(|item| &item.records);
-    records.map(|record| (record.id.0, record.revision.0))
+    );
+    script.bind(super::json_list(callbacks)).bind(FIRST_NOTE);
+    let told: Vec<MessageKey> = jobs.iter().flat_map(|job| job.told.iter().copied()).collect();
+    let untold_place = message::find_untold(&mut script, &told)?;
+    let revised: Vec<CallbackSeq> = jobs.iter().filter_map(|job| job.revised).collect();
+    let revise_place = revise::find_asked(&mut script, &revised);
+    let done = script.run(connection).await?;
+    let revision =
+        |row: &SqliteRow| (uuid::Uuid::from_slice(row.get(0)).unwrap_or_default(), row.get(1));
+    Ok(Standing {
+        held: done.rows(held_place).iter().map(seq).collect(),
+        untold: untold_place
+            .map_or(&[][..], |place| done.rows(place))
+            .iter()
+            .map(|row| message::key(row, 0))
+            .collect(),
+        to_revise: revise_place
+            .map_or(&[][..], |place| done.rows(place))
+            .iter()
+            .map(|row| CallbackSeq(row.get(0)))
+            .collect(),
+        revisions: done.rows(revisions_place).iter().map(revision).collect(),
+        noted: done.rows(noted_place).iter().map(|row| (row.get(0), row.get(1))).collect(),
+    })
 }
 
 /// The request that a conclusion ends, if it ends one, and what it records.
@@ -144,13 +91,14 @@ pub(super) fn conclude(
     script: &mut Script,
     state: &mut State,
     lanes: &[i64],
-    (filed, standing, sealer): (&Filed, Standing, Sealer<'_>),
+    (found, standing, sealer): (&Found, Standing, Sealer<'_>),
     jobs: &mut [ConcludeJob],
     now: i64,
 ) -> Result<Concluding, sqlx::Error> {
     // Planning takes the records out of their jobs.
     let revising: Vec<Option<Revised>> = jobs.iter().map(revising).collect();
-    let (plan, concluded) = plan::conclusions(state, filed, standing, jobs, now);
+    let known = KnownKeys { recent: Some(&state.keys), found };
+    let (plan, concluded) = plan::conclusions(&mut state.places, known, standing, jobs, now);
     let (mut taken, mut changes) = (Vec::new(), Vec::new());
     let (mut messages, mut told, mut revised) = (Vec::new(), Vec::new(), Vec::new());
     let (mut recordings, mut fetched) = (Vec::new(), Vec::new());

@@ -3,22 +3,12 @@
 use super::order::{self, PARKED, Query, RANKS};
 use super::script::{Done, Place, Script};
 use crate::model::{RecordId, RecordSeq, Revision};
+use crate::store::gathered::Changed;
 use crate::store::job::{LeaseJob, LeasedRow, RecordRow};
 use crate::store::rows::timestamp;
 use crate::store::{DeadClass, LeaseToken, SendReport, Settled, Settlement};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-
-/// What a settlement changed.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Changed {
-    /// Records that were no longer under the lease.
-    pub(super) lost: u64,
-    /// Records that left the queue.
-    pub(super) left: u64,
-    /// Records whose turn has come with that.
-    pub(super) released: u64,
-}
 
 /// The statements of a settlement whose counts tell what it changed.
 pub(super) struct Settling {

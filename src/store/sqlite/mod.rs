@@ -4,7 +4,6 @@
 mod checkpoint;
 mod dead;
 mod filed;
-mod gathered;
 mod group;
 mod inbox;
 mod lease;
@@ -14,8 +13,8 @@ mod message;
 mod open;
 mod order;
 mod orders;
+mod outcome;
 mod pack;
-mod plan;
 mod purge;
 mod quarantine;
 mod read;
@@ -28,12 +27,13 @@ mod traces;
 mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
-pub(super) use ledger::{Fold, FoldedTo, Recent};
 pub(super) use message::replay as replay_messages;
-pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
+pub(super) use open::{
+    check_migrated, database_file, open, open_readers, schema, stored_lookup_key,
+};
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
-pub(super) use read::{Reader, open_record};
+pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};

@@ -8,6 +8,8 @@ use crate::clock::Entropy;
 use crate::model::LaneName;
 use crate::store::LaneOptions;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
+use crate::store::plan::Places;
+use crate::store::schema::{Migrated, Standing, known, pending, standing};
 use crate::store::{KeyRing, OpenError};
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
@@ -165,6 +167,22 @@ pub(in crate::store) async fn check_migrated(
     }
 }
 
+/// What is still to be applied to a directory's database when a gateway next opens it.
+pub(in crate::store) async fn schema(directory: &Path) -> Result<Migrated, OpenError> {
+    let applied = match database_file(directory).exists() {
+        true => applied(&mut open_operator(directory).await?).await,
+        false => Vec::new(),
+    };
+    if let Standing::TooNew(version) = standing(&applied, &known(&MIGRATIONS), None) {
+        return Err(OpenError::NewerSchema(version));
+    }
+    Ok(Migrated {
+        version: applied.iter().max().copied(),
+        applied: Vec::new(),
+        pending: pending(&MIGRATIONS, &applied),
+    })
+}
+
 async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
     sqlx::query_scalar("SELECT version FROM _sqlx_migrations")
         .fetch_all(connection)
@@ -309,8 +327,7 @@ pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<Stat
         keys.add(row.get(0), received_at.unwrap_or(0), &decode_log(row.get(1)));
     }
     Ok(State {
-        next_callback,
-        next_record,
+        places: Places { callback: next_callback, record: next_record },
         keys,
         filed_log,
         trimmed_log: filed_log - 1,

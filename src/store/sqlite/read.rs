@@ -9,7 +9,7 @@ use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
     AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
-    RecordState, Repeat, RevisionHistory, Unreadable,
+    RecordState, Repeat, RevisionHistory, open_record, opened,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
 use crate::store::seal::{Fingerprint, Fingerprinter};
@@ -352,7 +352,7 @@ impl Reader {
     }
 
     pub(super) fn open(&self, row: &RecordRow) -> Result<Record, ReadError> {
-        open(&self.ring, row)
+        opened(&self.ring, row)
     }
 }
 
@@ -360,28 +360,4 @@ impl Reader {
 fn behind(row: &SqliteRow) -> Option<RecordState> {
     let first = uuid::Uuid::from_slice(row.get::<Option<&[u8]>, _>(4)?).unwrap_or_default();
     Some(RecordState::Behind { first: RecordId(first), first_revision: Revision(row.get(5)) })
-}
-
-/// Opens a record, or tells what is left of it.
-pub(in crate::store) fn open_record(ring: &KeyRing, row: &RecordRow) -> Result<Record, Unreadable> {
-    open(ring, row).map_err(|error| Unreadable {
-        id: row.id,
-        revision: row.revision,
-        account: row.account.clone(),
-        received_at: timestamp(row.received_at),
-        why: error.to_string(),
-    })
-}
-
-/// Opens a record's sealed part and puts it together with its columns.
-fn open(ring: &KeyRing, row: &RecordRow) -> Result<Record, ReadError> {
-    let place = rows::record_place(row.id, row.revision);
-    let plain = ring.open(&place, &row.sealed)?;
-    let columns = rows::RecordColumns {
-        id: row.id,
-        revision: row.revision,
-        account: &row.account,
-        received_at: row.received_at,
-    };
-    Ok(rows::decode_record(columns, &plain)?)
 }

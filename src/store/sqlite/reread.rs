@@ -1,12 +1,12 @@
 //! Storing what a second reading made of a quarantined callback.
 
-use super::filed::Filed;
+use super::filed;
 use super::group::{self, Added};
 use super::ledger;
-use super::plan::{self, Noted};
 use super::script::Script;
 use super::writer::State;
 use crate::store::job::RereadJob;
+use crate::store::plan::{self, KnownKeys, Noted};
 use crate::store::seal::Sealer;
 use sqlx::SqliteConnection;
 
@@ -34,8 +34,9 @@ pub(super) async fn reread(
         let fresh = vec![false; job.items.len()];
         return Ok(Reread { fresh, added: Added::default(), queued: 0 });
     };
-    let filed = Filed::of_items(connection, &state.keys, &job.items).await?;
-    let (plan, fresh) = plan::reread(state, &filed, job, noted, now);
+    let found = filed::of_items(connection, &state.keys, &job.items).await?;
+    let known = KnownKeys { recent: Some(&state.keys), found: &found };
+    let (plan, fresh) = plan::reread(&mut state.places, known, job, noted, now);
     let mut script = Script::default();
     ledger::forget_garbled(&mut script, job.seq.0);
     script.add("DELETE FROM note WHERE callback = ? AND outcome = 'garbled'");

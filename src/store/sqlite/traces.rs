@@ -1,12 +1,12 @@
 //! What is left of callbacks: their records with all revisions, their notes, and what of them is held.
 
-use super::inbox::FIRST_NOTE;
 use super::lease::record_row;
 use super::read::{COLUMNS, Reader};
 use crate::model::{CallbackSeq, History, Made, Note, Outcome, RecordId, RecordSeq, Traces};
 use crate::store::ReadError;
 use crate::store::revise::Revisable;
 use crate::store::rows::{self, StoredCallback};
+use crate::store::standing::FIRST_NOTE;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};

@@ -4,15 +4,17 @@
 //! Accepted callbacks, leases and settlements share the transaction, because each commit costs a
 //! sync of the disk whatever it holds.
 
-use super::filed::Filed;
-use super::gathered::{AllLeasing, AllRefused, AllSettling, Folds, Group, Written};
-use super::inbox::{self, Standing};
+use super::outcome::{AllLeasing, AllSettling};
 use super::script::Script;
-use super::{checkpoint, group, lease, ledger, message, open, purge, recording, reread};
+use super::{
+    checkpoint, filed, group, inbox, lease, ledger, message, open, purge, recording, reread,
+};
 use crate::clock::Clock;
 use crate::model::LaneName;
+use crate::store::gathered::{AllRefused, Folds, Group, Written};
 use crate::store::job::{Answer, Job, PurgeJob, RereadJob};
 use crate::store::keys::KeyIndex;
+use crate::store::plan::Places;
 use crate::store::{Committed, LeaseToken, Shared, StoreError};
 use crate::telemetry::{Progress, store as telemetry};
 use sqlx::{Connection, SqliteConnection};
@@ -29,8 +31,7 @@ const CLOCK_STEP: i64 = 1_000;
 /// What the writer knows without asking the database. Rebuilt from it after every failure.
 #[derive(Debug)]
 pub(in crate::store) struct State {
-    pub(super) next_callback: i64,
-    pub(super) next_record: i64,
+    pub(super) places: Places,
     pub(super) keys: KeyIndex,
     /// The newest log row that is filed, and the newest that is gone for it.
     pub(super) filed_log: i64,
@@ -175,8 +176,8 @@ impl Writer {
     /// Commits a group in one trip to the database.
     async fn transact(&mut self, group: &mut Group) -> Result<Written, sqlx::Error> {
         let (connection, keys) = (&mut self.connection, &self.state.keys);
-        let filed = Filed::of_group(connection, keys, &group.commits, &group.conclusions).await?;
-        let standing = Standing::of(connection, &group.conclusions).await?;
+        let found = filed::of_group(connection, keys, &group.commits, &group.conclusions).await?;
+        let standing = inbox::standing(connection, &group.conclusions).await?;
         let now = self.clock.now().as_millisecond();
         let mut script = Script::default();
         script.add("BEGIN IMMEDIATE");
@@ -189,8 +190,8 @@ impl Writer {
         let lanes: Vec<i64> = self.lanes.iter().map(|(_, id)| *id).collect();
         let sealer = self.shared.sealer();
         let (committed, added) =
-            group::add(&mut script, &mut self.state, &lanes, &mut group.commits, (&filed, sealer))?;
-        let known = (&filed, standing, sealer);
+            group::add(&mut script, &mut self.state, &lanes, &mut group.commits, (&found, sealer))?;
+        let known = (&found, standing, sealer);
         let jobs = &mut group.conclusions;
         let concluding = inbox::conclude(&mut script, &mut self.state, &lanes, known, jobs, now)?;
         let leasing = self.lease(&mut script, group)?;

@@ -2,33 +2,12 @@
 
 use super::place;
 use crate::store::ReadError;
-use crate::store::ledger::Hour;
+use crate::store::ledger::{Hour, Recent, RecentPart};
 use crate::store::sqlite::read::Reader;
 use sqlx::{AssertSqlSafe, Row};
-use std::collections::BTreeMap;
 
 /// Records looked at by one statement: a few milliseconds.
 const STEP: i64 = 1_000;
-
-/// The last hours as the ledger has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store) struct Recent {
-    /// Their records by hour and account.
-    pub(in crate::store) records: BTreeMap<(Hour, String), i64>,
-    /// The one before the first that may be of them.
-    pub(in crate::store) after: i64,
-    /// The last: whatever is behind it was not folded yet.
-    pub(in crate::store) last: i64,
-}
-
-/// What was found of some records.
-#[derive(Debug, Default)]
-pub(in crate::store) struct RecentPart {
-    /// By hour and account: those that are there, and the lanes in which one of them is in no place or in two.
-    pub(in crate::store) found: BTreeMap<(Hour, String), (i64, i64)>,
-    /// The last that was looked at.
-    pub(in crate::store) to: i64,
-}
 
 impl Reader {
     /// The hours from one on as the ledger has them.

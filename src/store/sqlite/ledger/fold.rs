@@ -2,6 +2,7 @@
 
 use super::place;
 use crate::store::ReadError;
+use crate::store::ledger::{Fold, FoldedTo, is_open};
 use crate::store::rows;
 use crate::store::sqlite::read::Reader;
 use futures_util::TryStreamExt;
@@ -16,65 +17,6 @@ const PAGE_BYTES: usize = 1 << 20;
 const ROWS: i64 = 2_000;
 /// Notes in one step: these are counted by the writer.
 const NOTES: i64 = 500;
-
-/// Where the rotation among open records stands, by lane and record.
-pub(in crate::store) type FoldedTo = (i64, i64);
-
-/// What one step found.
-#[derive(Debug, Default)]
-pub(in crate::store) struct Fold {
-    /// How many steps had been taken before.
-    pub(super) steps: i64,
-    /// Hour, account, callbacks.
-    pub(super) callbacks: Vec<(i64, String, i64)>,
-    pub(super) pages_to: i64,
-    /// The notes of callbacks up to this one are to be counted.
-    pub(super) notes_to: Option<i64>,
-    /// Hour, account, records, and the first and last of them.
-    pub(super) records: Vec<(i64, String, i64, i64, i64)>,
-    pub(super) records_to: i64,
-    /// Lanes, and their last record now.
-    pub(super) lanes: Vec<[i64; 2]>,
-    /// By how many records the places change: hour, account, lane, place.
-    places: BTreeMap<(i64, String, i64, i64), i64>,
-    /// Lane, record, place.
-    pub(super) open: Vec<[i64; 3]>,
-    /// Lane, record.
-    pub(super) closed: Vec<[i64; 2]>,
-    /// Whether there is more to take in.
-    pub(in crate::store) more: bool,
-}
-
-impl Fold {
-    /// Whether there is anything to write down.
-    pub(in crate::store) fn changes(&self) -> bool {
-        !(self.callbacks.is_empty()
-            && self.notes_to.is_none()
-            && self.records.is_empty()
-            && self.lanes.is_empty()
-            && self.open.is_empty()
-            && self.closed.is_empty())
-    }
-
-    /// The changes of places, one a row.
-    pub(super) fn places(&self) -> Vec<(i64, &str, i64, i64, i64)> {
-        let changed = self.places.iter().filter(|(_, records)| **records != 0);
-        changed
-            .map(|((hour, account, lane, place), records)| {
-                (*hour, account.as_str(), *lane, *place, *records)
-            })
-            .collect()
-    }
-
-    fn moves(&mut self, (hour, account): (i64, &str), (lane, place): (i64, i64), records: i64) {
-        *self.places.entry((hour, account.to_owned(), lane, place)).or_default() += records;
-    }
-}
-
-/// Whether a record in this place may come into another.
-fn is_open(place: i64) -> bool {
-    matches!(place, 0 | 2 | 3)
-}
 
 impl Reader {
     /// Looks for what is new, of records those that came before the last `age`, and among the open records behind `from`

@@ -6,8 +6,6 @@ mod fold;
 mod read;
 mod write;
 
-pub(in crate::store) use check::Recent;
-pub(in crate::store) use fold::{Fold, FoldedTo};
 pub(in crate::store) use write::{add_late_notes, forget_garbled, write, write_refused};
 
 /// The place that a record has in a lane, as an expression over the two. It is 0 for one that is in no place, or in two.

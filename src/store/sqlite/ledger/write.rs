@@ -1,6 +1,6 @@
 //! Adding to the ledger, within a transaction of the writer's.
 
-use super::Fold;
+use crate::store::ledger::Fold;
 use crate::store::sqlite::json;
 use crate::store::sqlite::script::Script;
 use sqlx::SqliteConnection;

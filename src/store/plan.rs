@@ -1,24 +1,54 @@
 //! What a group comes to: for each event whether it is new, and its place in the order.
 
-use super::filed::Filed;
-use super::inbox::Standing;
-use super::pack::Pack;
-use super::writer::State;
+use super::callback::Opaque;
+use super::case::Ties;
+use super::job::{CommitJob, ConcludeJob, Item, NoncePrints, RereadJob, SealedRecord, SealedShare};
+use super::keys::{KeyEntry, KeyIndex, KeyKind, Known};
+use super::lanes::Passed;
+use super::look::Matched;
+use super::seal::Fingerprint;
+use super::standing::Standing;
+use super::{Committed, Concluded, StoreError};
 use crate::model::{CallbackSeq, Outcome, Revision};
-use crate::store::callback::Opaque;
-use crate::store::case::Ties;
-use crate::store::job::{
-    CommitJob, ConcludeJob, Item, NoncePrints, RereadJob, SealedRecord, SealedShare,
-};
-use crate::store::keys::{KeyEntry, KeyIndex, KeyKind, Known};
-use crate::store::lanes::Passed;
-use crate::store::look::Matched;
-use crate::store::seal::Fingerprint;
-use crate::store::{Committed, Concluded, StoreError};
 use std::collections::HashMap;
+use uuid::Uuid;
 
-/// A record row, but for its blobs: place and length of the sealed part, which its id precedes.
-pub(super) type RecordTuple = (usize, usize, u32, i64, i64, bool, Option<u8>, String);
+/// The next places in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    pub(super) callback: i64,
+    pub(super) record: i64,
+}
+
+/// What an engine looked up of keys before a group: where they lead, and when that arrived.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The callbacks that keys lead to.
+    pub(super) seqs: HashMap<Fingerprint, i64>,
+    /// When the callbacks arrived that business keys lead to, in milliseconds.
+    pub(super) arrivals: HashMap<i64, i64>,
+}
+
+/// All that is known of keys: what memory has of them, where an engine keeps them there, and what was looked up.
+#[derive(Clone, Copy)]
+pub(super) struct KnownKeys<'a> {
+    pub(super) recent: Option<&'a KeyIndex>,
+    pub(super) found: &'a Found,
+}
+
+/// A record row; its place is that in the plan, from the first on.
+#[derive(Debug)]
+pub(super) struct PlannedRecord {
+    pub(super) id: Uuid,
+    pub(super) revision: u32,
+    pub(super) callback: i64,
+    pub(super) received_at: i64,
+    pub(super) urgent: bool,
+    pub(super) level: Option<u8>,
+    pub(super) account: String,
+    pub(super) caller: Option<Fingerprint>,
+    pub(super) sealed: Vec<u8>,
+}
 
 /// A note row.
 pub(super) type NoteTuple =
@@ -35,16 +65,16 @@ pub(super) struct HeldRow {
 
 /// What a group comes to, before it is written.
 pub(super) struct Plan {
-    pub(super) records: Pack<RecordTuple>,
+    pub(super) records: Vec<PlannedRecord>,
     pub(super) first_record: i64,
     pub(super) next_record: i64,
     /// Records and revisions before which others leave the queue.
-    pub(super) revised: Vec<(uuid::Uuid, u32)>,
+    pub(super) revised: Vec<(Uuid, u32)>,
     /// Records that are tied to others, or to a day.
     pub(super) tied: Vec<(i64, Ties)>,
     /// Records that some lanes do not want.
     pub(super) passed: Vec<(i64, Passed)>,
-    pub(super) notes: Pack<NoteTuple>,
+    pub(super) notes: Vec<NoteTuple>,
     pub(super) held: Vec<HeldRow>,
     pub(super) keys: Vec<KeyEntry>,
     /// What each callback is told.
@@ -69,20 +99,20 @@ struct Repeated {
 }
 
 /// Decides about the callbacks of a commit group, and gives each its place in the order.
-pub(super) fn commits(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) -> Plan {
-    let mut plan = Plan::new(state.next_record, jobs.len());
-    let mut seen = Seen::new(&state.keys, filed, jobs.len());
+pub(super) fn commits(places: &mut Places, known: KnownKeys<'_>, jobs: &mut [CommitJob]) -> Plan {
+    let mut plan = Plan::new(places.record, jobs.len());
+    let mut seen = Seen::new(known, jobs.len());
     for job in jobs {
-        if job.nonce.is_some_and(|nonce| !seen.admits(nonce, state.next_callback)) {
+        if job.nonce.is_some_and(|nonce| !seen.admits(nonce, places.callback)) {
             plan.committed.push(Err(StoreError::Replayed));
             continue;
         }
         let source = Source {
-            seq: state.next_callback,
+            seq: places.callback,
             received_at: job.callback.received_at.as_millisecond(),
             account: job.callback.account.as_str(),
         };
-        state.next_callback += 1;
+        places.callback += 1;
         plan.received_at = plan.received_at.max(source.received_at);
         let mut fresh = Vec::with_capacity(job.items.len());
         for (item, number) in job.items.iter_mut().zip(0_i64..) {
@@ -98,7 +128,7 @@ pub(super) fn commits(state: &mut State, filed: &Filed, jobs: &mut [CommitJob]) 
         plan.committed.push(Ok(Committed { seq: CallbackSeq(source.seq), fresh }));
     }
     plan.keys.extend(seen.into_keys());
-    state.next_record = plan.next_record;
+    places.record = plan.next_record;
     plan
 }
 
@@ -114,14 +144,14 @@ pub(super) struct Noted {
 /// items began, so that those which stay unreadable follow whatever was ever contributed. Tells
 /// beside the plan which events are new.
 pub(super) fn reread(
-    state: &mut State,
-    filed: &Filed,
+    places: &mut Places,
+    known: KnownKeys<'_>,
     job: &mut RereadJob,
     mut noted: Noted,
     now: i64,
 ) -> (Plan, Vec<bool>) {
-    let mut plan = Plan::new(state.next_record, 1);
-    let mut seen = Seen::new(&state.keys, filed, job.items.len());
+    let mut plan = Plan::new(places.record, 1);
+    let mut seen = Seen::new(known, job.items.len());
     let source = Source {
         seq: job.seq.0,
         received_at: job.received_at.as_millisecond(),
@@ -144,20 +174,20 @@ pub(super) fn reread(
         plan.garbled(number, source, Some(problem.clone()));
     }
     plan.keys.extend(seen.into_keys());
-    state.next_record = plan.next_record;
+    places.record = plan.next_record;
     (plan, fresh)
 }
 
 /// Decides about the conclusions of a group. Tells beside the plan what each comes to.
 pub(super) fn conclusions(
-    state: &mut State,
-    filed: &Filed,
+    places: &mut Places,
+    known: KnownKeys<'_>,
     mut standing: Standing,
     jobs: &mut [ConcludeJob],
     now: i64,
 ) -> (Plan, Vec<Concluded>) {
-    let mut plan = Plan::new(state.next_record, jobs.len());
-    let mut seen = Seen::new(&state.keys, filed, jobs.len());
+    let mut plan = Plan::new(places.record, jobs.len());
+    let mut seen = Seen::new(known, jobs.len());
     plan.received_at = now;
     let mut concluded = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -187,7 +217,7 @@ pub(super) fn conclusions(
         concluded.push(Concluded::Done { fresh });
     }
     plan.keys.extend(seen.into_keys());
-    state.next_record = plan.next_record;
+    places.record = plan.next_record;
     (plan, concluded)
 }
 
@@ -205,13 +235,13 @@ impl Noted {
 impl Plan {
     fn new(first_record: i64, callbacks: usize) -> Plan {
         Plan {
-            records: Pack::with_capacity(callbacks, callbacks * 256),
+            records: Vec::with_capacity(callbacks),
             first_record,
             next_record: first_record,
             revised: Vec::new(),
             tied: Vec::new(),
             passed: Vec::new(),
-            notes: Pack::with_capacity(0, 0),
+            notes: Vec::new(),
             held: Vec::new(),
             keys: Vec::with_capacity(callbacks * 2),
             committed: Vec::with_capacity(callbacks),
@@ -246,7 +276,7 @@ impl Plan {
         let (account, outcome) = (from.account.to_owned(), outcome.name());
         let callback = repeated.map(|earlier| earlier.callback);
         let matched = repeated.map(|earlier| earlier.matched.name());
-        self.notes.row((
+        self.notes.push((
             from.seq,
             number,
             account,
@@ -264,22 +294,28 @@ impl Plan {
             if !ties.are_none() {
                 self.tied.push((self.next_record, ties));
             }
-            self.record(&record, from);
+            self.record(&mut record, from);
         }
     }
 
-    fn record(&mut self, record: &SealedRecord, from: Source<'_>) {
+    fn record(&mut self, record: &mut SealedRecord, from: Source<'_>) {
         let seq = self.next_record;
         self.next_record += 1;
         if let Some(print) = record.caller {
             self.keys.push(KeyEntry { kind: KeyKind::Caller, print, seq });
         }
-        let place = self.records.blob(record.id.0.as_bytes()) + record.id.0.as_bytes().len();
-        self.records.blob(&record.sealed);
-        let length = record.sealed.len();
-        let (revision, urgent, level) = (record.revision.0, record.urgent, record.level);
-        let (account, received_at) = (from.account.to_owned(), from.received_at);
-        self.records.row((place, length, revision, from.seq, received_at, urgent, level, account));
+        let (revision, received_at) = (record.revision.0, from.received_at);
+        self.records.push(PlannedRecord {
+            id: record.id.0,
+            revision,
+            callback: from.seq,
+            received_at,
+            urgent: record.urgent,
+            level: record.level,
+            account: from.account.to_owned(),
+            caller: record.caller,
+            sealed: std::mem::take(&mut record.sealed),
+        });
         if record.passed != Passed::default() {
             self.passed.push((seq, record.passed));
         }
@@ -290,14 +326,22 @@ impl Plan {
 
     fn garbled(&mut self, number: i64, from: Source<'_>, problem: Option<String>) {
         let (account, outcome) = (from.account.to_owned(), Outcome::Garbled.name());
-        self.notes.row((from.seq, number, account, from.received_at, outcome, None, None, problem));
+        self.notes.push((
+            from.seq,
+            number,
+            account,
+            from.received_at,
+            outcome,
+            None,
+            None,
+            problem,
+        ));
     }
 }
 
 /// Which keys were seen: in this group, in memory, or in filed runs.
 struct Seen<'a> {
-    keys: &'a KeyIndex,
-    filed: &'a Filed,
+    known: KnownKeys<'a>,
     /// What this group adds.
     added: HashMap<Fingerprint, i64>,
     /// When callbacks of this group arrived, as far as business keys lead to them.
@@ -305,14 +349,14 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(keys: &'a KeyIndex, filed: &'a Filed, events: usize) -> Seen<'a> {
-        Seen { keys, filed, added: HashMap::with_capacity(events), arrivals: HashMap::new() }
+    fn new(known: KnownKeys<'a>, events: usize) -> Seen<'a> {
+        Seen { known, added: HashMap::with_capacity(events), arrivals: HashMap::new() }
     }
 
     /// The callback that a key leads to.
     fn leads_to(&self, print: Fingerprint) -> Option<i64> {
-        let earlier = self.added.get(&print).copied().or_else(|| self.filed.leads_to(print));
-        earlier.or_else(|| match self.keys.look_up(print) {
+        let earlier = self.added.get(&print).or_else(|| self.known.found.seqs.get(&print)).copied();
+        earlier.or_else(|| match self.known.recent?.look_up(print) {
             Known::Seen(seq) => Some(seq),
             Known::New | Known::Perhaps(_) => None,
         })
@@ -353,7 +397,7 @@ impl<'a> Seen<'a> {
         let earlier = self.leads_to(resend.print);
         let near = earlier.filter(|earlier| {
             let arrival = self.arrivals.get(earlier).copied();
-            let arrival = arrival.or_else(|| self.filed.arrival(*earlier));
+            let arrival = arrival.or_else(|| self.known.found.arrivals.get(earlier).copied());
             // A clock that was set back must not stretch the window.
             arrival.is_some_and(|arrival| {
                 u128::from(from.received_at.abs_diff(arrival)) <= resend.window.as_millis()

@@ -1,0 +1,161 @@
+//! Which engine a store stands on: decided once, when it is opened, and known to nobody outside.
+
+use super::dead::{
+    DeadCondition, DeadLetter, DeadPage, DeadPlace, ReplayEntry, ReplayRun, Replayed,
+};
+use super::inbox::{Held, InboxSeq};
+use super::ledger::{Fold, FoldedTo, Hour, Hours, Ledger, Recent, RecentPart, Reconciled};
+use super::look::{
+    Counts, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
+    RevisionHistory,
+};
+use super::memory::{WakeSeq, Woken};
+use super::message::{DeadMessage, MessageLaneStatus, StoredMessage, Untold, UntoldSeq};
+use super::orders::{Order, OrderLine, Orders, Trouble};
+use super::queue::Due;
+use super::recording::{FetchedSeq, StoredRecording, UntoldRecording};
+use super::revise::{Agreement, AskedRevision, Revisable};
+use super::seal::{Fingerprinter, KeyRing};
+use super::{Opaque, OpenError, ReadError, StoredCallback, postgres, sqlite};
+use crate::model::{CallbackSeq, LaneName, MessageKey, Record, RecordId, RecordingId};
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Reads a store, beside whoever writes to it.
+#[derive(Debug, Clone)]
+pub(super) enum Reader {
+    /// One process, one file.
+    Sqlite(sqlite::Reader),
+    /// A server that nodes share.
+    Postgres(postgres::Reader),
+}
+
+/// What operators change beside whoever serves, each in a transaction of its own.
+#[derive(Debug, Clone)]
+pub(super) enum Desk {
+    /// The directory of the file.
+    Sqlite(PathBuf),
+    /// The way to the server.
+    Postgres(postgres::Connector),
+}
+
+/// Verbs that an engine's reader has by the same name.
+macro_rules! reads {
+    ($(fn $verb:ident($($name:ident: $type:ty),*) -> $told:ty;)*) => {
+        impl Reader {
+            $(
+                pub(super) async fn $verb(&self, $($name: $type),*) -> Result<$told, ReadError> {
+                    match self {
+                        Reader::Sqlite(reader) => reader.$verb($($name),*).await,
+                        Reader::Postgres(reader) => reader.$verb($($name),*).await,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+reads! {
+    fn find(filter: &Filter) -> Vec<Found>;
+    fn newest_ratings(limit: u32) -> Vec<Record>;
+    fn history(id: RecordId) -> Vec<RevisionHistory>;
+    fn callback(seq: CallbackSeq) -> Option<StoredCallback>;
+    fn lanes() -> Vec<LaneStatus>;
+    fn counts() -> Counts;
+    fn next_due(lane: &str) -> Option<i64>;
+    fn due(lane: &str, now: Timestamp, most: usize) -> Due;
+
+    fn dead_letters(conditions: &[DeadCondition], page: DeadPage) -> Vec<DeadLetter>;
+    fn replays(limit: u32) -> Vec<ReplayEntry>;
+
+    fn inbox(behind: Option<InboxSeq>, limit: u32) -> Vec<Held>;
+    fn inbox_depth() -> (i64, Option<i64>);
+    fn recall(keys: &[&str]) -> Vec<Option<Opaque>>;
+    fn memories(after: &[u8], limit: u32) -> (Vec<(String, Opaque)>, Option<Vec<u8>>);
+    fn woken(now: Timestamp, behind: Option<WakeSeq>, limit: u32) -> Vec<Woken>;
+    fn next_wake() -> Option<i64>;
+
+    fn due_messages(lane: &str, now: i64, limit: u32) -> Vec<StoredMessage>;
+    fn messages(ids: &[MessageKey]) -> Vec<StoredMessage>;
+    fn next_message_due(lane: &str) -> Option<i64>;
+    fn untold(behind: Option<UntoldSeq>, limit: u32) -> Vec<Untold>;
+    fn message_lanes() -> Vec<MessageLaneStatus>;
+    fn dead_messages(limit: u32) -> Vec<DeadMessage>;
+
+    fn next_recording_due(account: &str) -> Option<i64>;
+    fn untold_recordings(behind: Option<FetchedSeq>, limit: u32) -> Vec<UntoldRecording>;
+    fn ended_recordings(before: i64, limit: u32) -> Vec<RecordingId>;
+    fn recordings(lost: bool, limit: u32) -> Vec<StoredRecording>;
+
+    fn lane_orders(lane: &str) -> Orders;
+    fn trouble(lane: &str) -> Option<Trouble>;
+    fn order_history(lane: Option<&str>, limit: u32) -> Vec<OrderLine>;
+
+    fn quarantined(limit: u32) -> Vec<Quarantined>;
+    fn rereads(limit: u32) -> Vec<Quarantined>;
+    fn still_quarantined(callbacks: &[CallbackSeq]) -> u64;
+    fn rereads_left() -> u64;
+    fn revisions(limit: u32) -> Vec<AskedRevision>;
+    fn revisions_left() -> u64;
+    fn revisable_one(seq: CallbackSeq) -> Option<Revisable>;
+    fn revisable(after: CallbackSeq, span: (Timestamp, Timestamp))
+        -> Option<(CallbackSeq, Vec<Revisable>)>;
+    fn callbacks_between(span: (Timestamp, Timestamp)) -> u64;
+
+    fn fold(from: FoldedTo, young: (Duration, Timestamp)) -> (Fold, FoldedTo);
+    fn ledger(hours: Hours, account: Option<&str>) -> Ledger;
+    fn unfolded() -> i64;
+    fn recent(since: Hour) -> Recent;
+    fn whole_since() -> Hour;
+    fn recent_part(since: Hour, places: (i64, i64)) -> RecentPart;
+    fn reconcile(hours: Hours, progress: impl FnMut(i64, i64)) -> Reconciled;
+}
+
+impl Reader {
+    /// What digests are taken with.
+    pub(super) fn prints(&self) -> &Fingerprinter {
+        match self {
+            Reader::Sqlite(reader) => &reader.prints,
+            Reader::Postgres(reader) => &reader.prints,
+        }
+    }
+
+    /// What seals are opened with.
+    pub(super) fn ring(&self) -> &KeyRing {
+        match self {
+            Reader::Sqlite(reader) => &reader.ring,
+            Reader::Postgres(reader) => &reader.ring,
+        }
+    }
+}
+
+/// Changes that an engine has by the same name.
+macro_rules! changes {
+    ($(fn $verb:ident($($name:ident: $type:ty),*) -> $told:ty;)*) => {
+        impl Desk {
+            $(
+                pub(super) async fn $verb(&self, $($name: $type),*) -> Result<$told, OpenError> {
+                    match self {
+                        Desk::Sqlite(directory) => sqlite::$verb(directory, $($name),*).await,
+                        Desk::Postgres(connector) => postgres::$verb(connector, $($name),*).await,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+changes! {
+    fn begin_replay(operator: (&str, &str), now: Timestamp) -> ReplayRun;
+    fn replay(run: ReplayRun, letters: &[DeadPlace], now: Timestamp) -> Replayed;
+    fn replay_messages(ids: &[MessageKey], now: Timestamp) -> u64;
+    fn retry_recordings(ids: &[RecordingId], now: Timestamp) -> u64;
+    fn order(lane: &LaneName, order: &Order, by: (&str, Timestamp)) -> bool;
+    fn note_trouble(lane: &LaneName, trouble: Option<&Trouble>) -> ();
+    fn request_reread(filter: &QuarantineFilter, keys_since: Timestamp, now: Timestamp)
+        -> RequestedRereads;
+    fn withdraw_rereads() -> u64;
+    fn request_revisions(wanted: &[(CallbackSeq, Vec<Agreement>)], now: Timestamp) -> ();
+    fn withdraw_revisions() -> u64;
+}

@@ -1,0 +1,68 @@
+//! What one step of folding found, before it is written down.
+
+use std::collections::BTreeMap;
+
+/// Where the rotation among open records stands, by lane and record.
+pub(in crate::store) type FoldedTo = (i64, i64);
+
+/// What one step found.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Fold {
+    /// How many steps had been taken before.
+    pub(in crate::store) steps: i64,
+    /// Hour, account, callbacks.
+    pub(in crate::store) callbacks: Vec<(i64, String, i64)>,
+    pub(in crate::store) pages_to: i64,
+    /// The notes of callbacks up to this one are to be counted.
+    pub(in crate::store) notes_to: Option<i64>,
+    /// Hour, account, records, and the first and last of them.
+    pub(in crate::store) records: Vec<(i64, String, i64, i64, i64)>,
+    pub(in crate::store) records_to: i64,
+    /// Lanes, and their last record now.
+    pub(in crate::store) lanes: Vec<[i64; 2]>,
+    /// By how many records the places change: hour, account, lane, place.
+    pub(in crate::store) places: BTreeMap<(i64, String, i64, i64), i64>,
+    /// Lane, record, place.
+    pub(in crate::store) open: Vec<[i64; 3]>,
+    /// Lane, record.
+    pub(in crate::store) closed: Vec<[i64; 2]>,
+    /// Whether there is more to take in.
+    pub(in crate::store) more: bool,
+}
+
+impl Fold {
+    /// Whether there is anything to write down.
+    pub(in crate::store) fn changes(&self) -> bool {
+        !(self.callbacks.is_empty()
+            && self.notes_to.is_none()
+            && self.records.is_empty()
+            && self.lanes.is_empty()
+            && self.open.is_empty()
+            && self.closed.is_empty())
+    }
+
+    /// The changes of places, one a row.
+    pub(in crate::store) fn places(&self) -> Vec<(i64, &str, i64, i64, i64)> {
+        let changed = self.places.iter().filter(|(_, records)| **records != 0);
+        changed
+            .map(|((hour, account, lane, place), records)| {
+                (*hour, account.as_str(), *lane, *place, *records)
+            })
+            .collect()
+    }
+
+    /// Has a record of an hour and account come into a place of a lane, or leave it.
+    pub(in crate::store) fn moves(
+        &mut self,
+        (hour, account): (i64, &str),
+        (lane, place): (i64, i64),
+        records: i64,
+    ) {
+        *self.places.entry((hour, account.to_owned(), lane, place)).or_default() += records;
+    }
+}
+
+/// Whether a record in this place may come into another.
+pub(in crate::store) fn is_open(place: i64) -> bool {
+    matches!(place, 0 | 2 | 3)
+}
