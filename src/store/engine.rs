@@ -12,19 +12,19 @@ use super::look::{
 };
 use super::memory::{WakeSeq, Woken};
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage, Untold, UntoldSeq};
+use super::nodes::Cluster;
 use super::orders::{Order, OrderLine, Orders, Trouble};
 use super::queue::Due;
 use super::recording::{Audio, FetchedSeq, StoredRecording, UntoldRecording};
 use super::revise::{Agreement, AskedRevision, Revisable};
 use super::seal::{Fingerprinter, KeyRing};
-use super::nodes::Cluster;
 use super::{
     LaneOptions, Opaque, OpenError, Place, ReadError, Shared, StoredCallback, postgres, sqlite,
 };
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
-use crate::telemetry::Progress;
 use crate::model::{CallbackSeq, LaneName, MessageKey, Record, RecordId, RecordingId};
+use crate::telemetry::Progress;
 use jiff::Timestamp;
 use std::fs::File;
 use std::path::PathBuf;
@@ -220,7 +220,7 @@ impl Opened {
                 Ok(Opened {
                     reader: Reader::Sqlite(reader),
                     desk: Desk::Sqlite(directory.clone()),
-                    audio: Audio::files(directory),
+                    audio: Audio::in_files_of(directory),
                     cluster: Cluster::Alone,
                     pending: opened.pending,
                     lock: Some(opened.lock),
@@ -233,7 +233,7 @@ impl Opened {
                     (Fingerprinter::new(&opened.lookup_key), opened.engine.connector.readers());
                 let register = postgres::Register::new(pool.clone(), server.node.clone(), now);
                 Ok(Opened {
-                    audio: Audio::table(pool.clone()),
+                    audio: Audio::Table(postgres::AudioTable(opened.engine.connector.clone())),
                     reader: Reader::Postgres(postgres::Reader { pool, ring, prints }),
                     desk: Desk::Postgres(opened.engine.connector.clone()),
                     cluster: Cluster::Shared(register),

@@ -2,7 +2,7 @@
 
 use super::commit::{self, Added};
 use super::read::Reader;
-use super::turn::Turn;
+use super::turn::{Lanes, Turn};
 use super::{memory, message, recording, revise};
 use crate::model::{CallbackSeq, MessageKey};
 use crate::store::ReadError;
@@ -29,7 +29,7 @@ pub(super) struct Concluding {
 pub(super) async fn conclude(
     connection: &mut PgConnection,
     turn: &mut Turn,
-    lanes: &[i64],
+    lanes: &Lanes,
     sealer: Sealer<'_>,
     jobs: &mut [ConcludeJob],
     now: i64,

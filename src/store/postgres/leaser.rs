@@ -1,12 +1,13 @@
-//! Leasing what is due, beside the writer and in nobody's turn: what another node is taking is passed over.
+//! What needs no turn, beside the writer: leasing what is due, where what another node is taking is passed over, and recordings.
 
 use super::link::Link;
 use super::turn::{News, Turn};
 use super::{lease, message, order, recording, writer};
 use crate::model::LaneName;
-use crate::store::StoreError;
 use crate::store::job::{Job, LeaseJob, RawLease, RecordingJob};
+use crate::store::{RecordingSettled, Shared, StoreError};
 use sqlx::postgres::PgConnection;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Wishes that may wait; each lane and account has one at a time.
@@ -21,14 +22,19 @@ pub(super) struct Leaser(mpsc::Sender<Job>);
 pub(super) struct Leasing {
     link: Link,
     lanes: Vec<(LaneName, i64)>,
+    shared: Arc<Shared>,
     jobs: mpsc::Receiver<Job>,
 }
 
 impl Leaser {
     /// With the task that serves it.
-    pub(super) fn new(link: Link, lanes: Vec<(LaneName, i64)>) -> (Leaser, Leasing) {
+    pub(super) fn new(
+        link: Link,
+        lanes: Vec<(LaneName, i64)>,
+        shared: Arc<Shared>,
+    ) -> (Leaser, Leasing) {
         let (wishes, jobs) = mpsc::channel(QUEUE);
-        (Leaser(wishes), Leasing { link, lanes, jobs })
+        (Leaser(wishes), Leasing { link, lanes, shared, jobs })
     }
 
     /// Hands a wish on.
@@ -59,16 +65,37 @@ impl Leasing {
                     let leased = leased.await.map_err(StoreError::Database);
                     drop(job.answer.send(leased));
                 }
-                Job::Recording(RecordingJob::Lease { account, max, now, until, answer }) => {
-                    let leased = self.link.run(async |connection| {
-                        recording::lease(connection, &account, max, (now, until)).await
-                    });
-                    drop(answer.send(leased.await.map_err(StoreError::Database)));
-                }
+                Job::Recording(job) => self.recording(job).await,
                 job => refuse(job, || StoreError::Closed),
             }
         }
         self.link.close().await;
+    }
+
+    async fn recording(&mut self, job: RecordingJob) {
+        match job {
+            RecordingJob::Lease { account, max, now, until, answer } => {
+                let leased = self.link.run(async |connection| {
+                    recording::lease(connection, &account, max, (now, until)).await
+                });
+                drop(answer.send(leased.await.map_err(StoreError::Database)));
+            }
+            RecordingJob::Settle { id, settled, now, answer } => {
+                let arrived = !matches!(settled, RecordingSettled::Retry { .. });
+                let settled = self.link.run(async |connection| {
+                    recording::settle(connection, id, settled, now).await?;
+                    News { arrived, ..News::default() }.tell(connection).await
+                });
+                let settled = settled.await;
+                self.shared.grown(arrived && settled.is_ok(), false);
+                drop(answer.send(settled.map_err(StoreError::Database)));
+            }
+            RecordingJob::Erase { ids, answer } => {
+                let erased =
+                    self.link.run(async |connection| recording::erase(connection, &ids).await);
+                drop(answer.send(erased.await.map_err(StoreError::Database)));
+            }
+        }
     }
 }
 

@@ -1,22 +1,31 @@
 //! Opening the database: the schema, the key of digests, and the lanes that this node is configured for.
 
 use super::connect::Connector;
+use super::leaser::Leaser;
+use super::link::Link;
+use super::listen::listen;
 use super::turn::{News, Turn};
-use super::{order, partition, schema};
+use super::writer::{Ground, Writer};
+use super::{order, partition, register, schema};
 use crate::clock::Entropy;
 use crate::config::Server;
+use crate::lifecycle::Tasks;
 use crate::model::LaneName;
+use crate::store::engine;
+use crate::store::job::Job;
 use crate::store::seal::LOOKUP_KEY;
 use crate::store::{KeyRing, LaneOptions, OpenError};
 use jiff::Timestamp;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// A database that this node shares with others.
 #[derive(Debug)]
 pub(in crate::store) struct Opened {
-    pub(in crate::store) connector: Connector,
-    pub(in crate::store) lanes: Vec<(LaneName, i64)>,
+    pub(in crate::store) engine: Engine,
     pub(in crate::store) lookup_key: Vec<u8>,
     pub(in crate::store) pending: i64,
 }
@@ -42,7 +51,48 @@ pub(in crate::store) async fn open(
     let pending = sqlx::query_scalar("SELECT count(*) FROM outbox");
     let pending = pending.fetch_one(&mut connection).await?;
     drop(connection.close().await);
-    Ok(Opened { connector, lanes, lookup_key, pending })
+    // A statement ends by itself before nobody waits for it any more.
+    let patience = server.timeouts.statement + server.timeouts.connect;
+    let engine = Engine { connector, lanes, patience };
+    Ok(Opened { engine, lookup_key, pending })
+}
+
+/// What the tasks run on.
+#[derive(Debug)]
+pub(in crate::store) struct Engine {
+    pub(in crate::store) connector: Connector,
+    lanes: Vec<(LaneName, i64)>,
+    patience: Duration,
+}
+
+impl Engine {
+    /// Starts the writer, and beside it who leases and who listens to other nodes.
+    pub(in crate::store) fn start(
+        self,
+        ground: engine::Ground,
+        waiting: mpsc::Receiver<Job>,
+        tasks: &Tasks,
+    ) {
+        let Engine { connector, lanes, patience } = self;
+        let engine::Ground { shared, clock, max_group, progress } = ground;
+        let link = || Link::new(connector.clone(), patience);
+        let (leaser, leasing) = Leaser::new(link(), lanes.clone(), Arc::clone(&shared));
+        tasks.spawn_vital("leaser", leasing.run());
+        let link = link();
+        let listening = listen(connector.readers(), Arc::clone(&shared), link.process());
+        tasks.spawn("listener", {
+            let stop = tasks.clone();
+            async move {
+                tokio::select! {
+                    () = stop.stopping() => {}
+                    () = listening => {}
+                }
+            }
+        });
+        let ground = Ground { lanes, shared, clock, seen_at: 0 };
+        let writer = Writer { link, ground, max_group, progress, leaser };
+        tasks.spawn_vital("store writer", writer.run(waiting));
+    }
 }
 
 /// The key of all fingerprints: made once, sealed under the data key, which it also proves.
@@ -105,7 +155,8 @@ async fn take_back(connection: &mut PgConnection, lane: i64) -> Result<(), sqlx:
     .bind(lane)
     .execute(&mut *connection)
     .await?;
-    let back = sqlx::query("UPDATE lane SET last_seq = NULL WHERE id = $1 AND last_seq IS NOT NULL");
+    let back =
+        sqlx::query("UPDATE lane SET last_seq = NULL WHERE id = $1 AND last_seq IS NOT NULL");
     back.bind(lane).execute(connection).await.map(drop)
 }
 
@@ -118,7 +169,7 @@ async fn announce(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let lanes: Vec<i64> = lanes.iter().map(|(_, id)| *id).collect();
-    super::register::announce_lanes(connection, node, &lanes, now).await?;
+    register::announce_lanes(connection, node, &lanes, now).await?;
     sqlx::query(
         "UPDATE lane SET last_seq = greatest(first_seq - 1,
             coalesce((SELECT max(seq) FROM outbox WHERE lane = lane.id), 0),
@@ -126,7 +177,7 @@ async fn announce(
          WHERE last_seq IS NULL AND NOT EXISTS (
             SELECT 1 FROM node WHERE lane.id = ANY(node.lanes) AND node.seen_at > $1)",
     )
-    .bind(super::register::gone_before(now))
+    .bind(register::gone_before(now))
     .execute(connection)
     .await
     .map(drop)

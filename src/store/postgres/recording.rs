@@ -66,33 +66,8 @@ pub(super) async fn step_back(
     Ok(())
 }
 
-/// Does what is asked, outside any turn, and tells the caller. Returns whether there are news.
-///
-/// # Errors
-/// What the database said.
-pub(super) async fn serve(
-    connection: &mut PgConnection,
-    job: RecordingJob,
-) -> Result<bool, String> {
-    match job {
-        RecordingJob::Lease { account, max, now, until, answer } => {
-            job::tell(lease(connection, &account, max, (now, until)).await, answer)?;
-            Ok(false)
-        }
-        RecordingJob::Settle { id, settled, now, answer } => {
-            let news = !matches!(settled, RecordingSettled::Retry { .. });
-            job::tell(settle(connection, id, settled, now).await, answer)?;
-            Ok(news)
-        }
-        RecordingJob::Erase { ids, answer } => {
-            job::tell(erase(connection, &ids).await, answer)?;
-            Ok(false)
-        }
-    }
-}
-
 /// Leases up to `max` due recordings of an account; those that another node is leasing are passed over.
-async fn lease(
+pub(super) async fn lease(
     connection: &mut PgConnection,
     account: &AccountName,
     max: u32,
@@ -117,7 +92,7 @@ async fn lease(
 
 /// Settles a recording that waits. Of two nodes that fetched it, as the lease of one ran out, the first to settle decides:
 /// both kept the same audio.
-async fn settle(
+pub(super) async fn settle(
     connection: &mut PgConnection,
     id: RecordingId,
     settled: RecordingSettled,
@@ -141,7 +116,10 @@ async fn settle(
 }
 
 /// Erases the rows of recordings whose audio is gone.
-async fn erase(connection: &mut PgConnection, ids: &[RecordingId]) -> Result<(), sqlx::Error> {
+pub(super) async fn erase(
+    connection: &mut PgConnection,
+    ids: &[RecordingId],
+) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM recording WHERE state <> 0 AND id = ANY($1)")
         .bind(uuids(ids.iter().copied()))
         .execute(connection)

@@ -10,7 +10,7 @@ use super::{inbox, lease, ledger, message, ownership, purge, recording, reread};
 use crate::clock::Clock;
 use crate::model::LaneName;
 use crate::store::gathered::{AllRefused, Folds, Group, Written};
-use crate::store::job::{Answer, CommitJob, ConcludeJob, Job, PurgeJob, RecordingJob, RereadJob};
+use crate::store::job::{Answer, CommitJob, ConcludeJob, Job, PurgeJob, RereadJob};
 use crate::store::ownership::Work;
 use crate::store::plan::{self, KnownKeys};
 use crate::store::seal::Sealer;
@@ -76,23 +76,20 @@ impl Writer {
             self.serve(group).await;
             self.progress.rest();
         }
+        self.link.close().await;
     }
 
     /// Has a job join the group, unless it needs no turn.
     fn take(&self, group: &mut Group, job: Job) {
         match job {
-            Job::Lease(_) | Job::LeaseMessages(_) | Job::Recording(RecordingJob::Lease { .. }) => {
-                self.leaser.take(job);
-            }
+            Job::Lease(_) | Job::LeaseMessages(_) | Job::Recording(_) => self.leaser.take(job),
             job => group.add(job),
         }
-        self.link.close().await;
     }
 
     async fn serve(&mut self, mut group: Group) {
         let purges = std::mem::take(&mut group.purges);
         let rereads = std::mem::take(&mut group.rereads);
-        let recordings = std::mem::take(&mut group.recordings);
         let folds = std::mem::take(&mut group.folds);
         let refused = std::mem::take(&mut group.refused);
         if !group.is_empty() {
@@ -101,7 +98,9 @@ impl Writer {
                 Ok(written) => {
                     self.ground.shared.health.succeeded();
                     self.ground.shared.metrics.committed(written.measured(started.elapsed()));
-                    self.ground.shared.pending(written.queued, written.records + written.released > 0);
+                    self.ground
+                        .shared
+                        .pending(written.queued, written.records + written.released > 0);
                     self.ground.shared.grown(written.arrived, written.messages);
                     group.tell(written);
                 }
@@ -113,9 +112,6 @@ impl Writer {
         }
         for job in rereads {
             self.serve_reread(job).await;
-        }
-        for job in recordings {
-            self.serve_recording(job).await;
         }
         for (job, answer) in purges {
             self.serve_purge(job, answer).await;
@@ -154,15 +150,6 @@ impl Writer {
             }
         };
         drop(job.answer.send(told));
-    }
-
-    /// Settles or erases recordings: they are few, and need no turn.
-    async fn serve_recording(&mut self, job: RecordingJob) {
-        let done = self.link.run(async |connection| recording::serve(connection, job).await);
-        match done.await {
-            Ok(news) => self.ground.shared.grown(news, false),
-            Err(error) => self.fail(&error),
-        }
     }
 
     async fn serve_purge(&mut self, job: PurgeJob, answer: Answer<u64>) {
