@@ -16,6 +16,7 @@ mod read;
 mod recording;
 mod register;
 mod replay;
+mod reread;
 mod revise;
 mod traces;
 mod turn;
