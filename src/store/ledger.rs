@@ -17,7 +17,7 @@ pub(super) use balance::Balance;
 pub(super) use book::BookRows;
 pub(super) use compare::compare;
 pub use compare::{Difference, Figure};
-pub(super) use count::Count;
+pub(super) use count::{Count, ForwardRow};
 pub(super) use fold::{Fold, FoldedTo};
 use jiff::Timestamp;
 pub(super) use recent::{Recent, RecentPart};

@@ -10,6 +10,8 @@ mod memory;
 mod message;
 mod order;
 mod orders;
+mod partition;
+mod purge;
 mod quarantine;
 mod read;
 mod recording;
