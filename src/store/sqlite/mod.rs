@@ -28,7 +28,7 @@ mod writer;
 
 pub(super) use checkpoint::run as keep_log_short;
 pub(super) use message::replay as replay_messages;
-pub(super) use open::{check_migrated, database_file, open, open_readers, stored_lookup_key};
+pub(super) use open::{check_migrated, database_file, is_served, open, open_readers, stored_lookup_key};
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::Reader;
