@@ -107,7 +107,7 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     desk: Desk,
-    audio: Audio,
+    audio: recording::Audio,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
     folded: Arc<ledger::Folded>,

@@ -2,7 +2,7 @@
 
 use super::commit::{self, Added};
 use super::read::Reader;
-use super::turn::Turn;
+use super::turn::{Lanes, Turn};
 use super::{memory, message, recording, revise};
 use crate::model::{CallbackSeq, MessageKey};
 use crate::store::ReadError;
@@ -29,7 +29,7 @@ pub(super) struct Concluding {
 pub(super) async fn conclude(
     connection: &mut PgConnection,
     turn: &mut Turn,
-    lanes: &[i64],
+    lanes: &Lanes,
     sealer: Sealer<'_>,
     jobs: &mut [ConcludeJob],
     now: i64,
@@ -50,7 +50,8 @@ pub(super) async fn conclude(
     let added = commit::add_planned(connection, lanes, sealer, plan, Some(now)).await?;
     memory::change(connection, drawn.memory).await?;
     message::tell(connection, &drawn.told).await?;
-    revise::end(connection, lanes, &drawn.revised, now).await?;
+    let lanes: Vec<i64> = lanes.all().collect();
+    revise::end(connection, &lanes, &drawn.revised, now).await?;
     recording::note_told(connection, &drawn.fetched).await?;
     recording::queue(connection, &drawn.recordings, now).await?;
     let messages_queued = message::queue(connection, &drawn.messages, now).await?;

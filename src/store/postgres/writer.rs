@@ -158,11 +158,27 @@ impl Writer {
 
     /// Settles or erases recordings: they are few, and need no turn.
     async fn serve_recording(&mut self, job: RecordingJob) {
-        let done = self.link.run(async |connection| recording::serve(connection, job).await);
-        match done.await {
-            Ok(news) => self.ground.shared.grown(news, false),
-            Err(error) => self.fail(&error),
+        let (done, answer) = match job {
+            RecordingJob::Settle { id, settled, now, answer } => {
+                let settle = async |connection: &mut PgConnection| {
+                    recording::settle(connection, id, settled, now).await
+                };
+                (self.link.run(settle).await, answer)
+            }
+            RecordingJob::Erase { ids, answer } => {
+                let erase = async |connection: &mut PgConnection| {
+                    recording::erase(connection, &ids).await.map(|()| false)
+                };
+                (self.link.run(erase).await, answer)
+            }
+            // Those went to the leaser.
+            RecordingJob::Lease { .. } => return,
+        };
+        match &done {
+            Ok(news) => self.ground.shared.grown(*news, false),
+            Err(error) => self.fail(error),
         }
+        drop(answer.send(done.map(drop).map_err(StoreError::Database)));
     }
 
     async fn serve_purge(&mut self, job: PurgeJob, answer: Answer<u64>) {
