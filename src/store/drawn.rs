@@ -3,16 +3,8 @@
 use super::inbox::{Concluded, InboxSeq};
 use super::job::{ConcludeJob, SealedMemory, SealedMessage};
 use super::recording::NewRecording;
-use super::standing::revisions;
-use crate::model::{CallbackSeq, MessageKey, RecordingId};
-use uuid::Uuid;
-
-/// A request that a conclusion ends, and the revisions that it records.
-#[derive(Debug)]
-pub(super) struct Revised {
-    pub(super) callback: CallbackSeq,
-    pub(super) records: Vec<(Uuid, u32)>,
-}
+use super::revise::Revised;
+use crate::model::{MessageKey, RecordingId};
 
 /// What the drawn conclusions take, change and bring, each in the order of the group.
 #[derive(Debug, Default)]
@@ -29,11 +21,7 @@ pub(super) struct Drawn {
 /// Of each conclusion the request that it ends, if it ends one. Planning takes the records out of the jobs, so this comes
 /// before it.
 pub(super) fn revising(jobs: &[ConcludeJob]) -> Vec<Option<Revised>> {
-    let one = |job: &ConcludeJob| {
-        let callback = job.revised?;
-        Some(Revised { callback, records: revisions(job).collect() })
-    };
-    jobs.iter().map(one).collect()
+    jobs.iter().map(Revised::by).collect()
 }
 
 impl Drawn {

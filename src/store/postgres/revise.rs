@@ -3,30 +3,9 @@
 use super::Connector;
 use super::read::Reader;
 use crate::model::CallbackSeq;
-use crate::store::drawn::Revised;
 use crate::store::revise::{Agreement, AskedRevision};
 use crate::store::{OpenError, ReadError};
 use jiff::Timestamp;
-use sqlx::postgres::PgConnection;
-use std::collections::HashSet;
-
-/// Which of these requests are still there.
-pub(super) async fn find_asked(
-    connection: &mut PgConnection,
-    callbacks: &[CallbackSeq],
-) -> Result<HashSet<CallbackSeq>, sqlx::Error> {
-    todo!()
-}
-
-/// Ends these requests, with a line in the history of each record that is queued for one.
-pub(super) async fn end(
-    connection: &mut PgConnection,
-    lanes: &[i64],
-    revised: &[Revised],
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    todo!()
-}
 
 /// Asks for these callbacks, each with the digests of what an operator was shown; again if one was asked
 /// for already.
