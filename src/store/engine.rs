@@ -220,7 +220,7 @@ impl Opened {
                 Ok(Opened {
                     reader: Reader::Sqlite(reader),
                     desk: Desk::Sqlite(directory.clone()),
-                    audio: Audio::in_files_of(directory),
+                    audio: Audio::files(directory),
                     cluster: Cluster::Alone,
                     pending: opened.pending,
                     lock: Some(opened.lock),
@@ -229,14 +229,13 @@ impl Opened {
             }
             Place::Server(server) => {
                 let opened = postgres::open(server, lanes, &ring, entropy, now).await?;
-                let (prints, pool) =
-                    (Fingerprinter::new(&opened.lookup_key), opened.engine.connector.readers());
-                let register = postgres::Register::new(pool.clone(), server.node.clone(), now);
+                let connector = opened.engine.connector.clone();
+                let (prints, pool) = (Fingerprinter::new(&opened.lookup_key), connector.readers());
                 Ok(Opened {
-                    audio: Audio::Table(postgres::AudioTable(opened.engine.connector.clone())),
-                    reader: Reader::Postgres(postgres::Reader { pool, ring, prints }),
-                    desk: Desk::Postgres(opened.engine.connector.clone()),
-                    cluster: Cluster::Shared(register),
+                    audio: Audio::table(pool.clone()),
+                    cluster: Cluster::Shared(postgres::Register::new(pool, server, now)),
+                    reader: Reader::Postgres(postgres::Reader::new(&connector, ring, prints)),
+                    desk: Desk::Postgres(connector),
                     pending: opened.pending,
                     lock: None,
                     engine: Engine::Postgres(opened.engine),

@@ -1,7 +1,7 @@
 //! The nodes that share a store: which live, and that we do.
 
-use super::postgres::Register;
 use super::engine::Desk;
+use super::postgres::Register;
 use super::{OpenError, Operator, Store, StoreError, postgres, sqlite};
 use crate::lifecycle::Tasks;
 use crate::telemetry::Metrics;

@@ -40,7 +40,7 @@ impl Operator {
         let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
         drop(connection);
         let reader = Reader::Sqlite(sqlite::Reader { pool, ring: Arc::new(ring), prints });
-        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), Audio::in_files_of(directory));
+        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), Audio::files(directory));
         Ok(Operator { desk, reader, audio })
     }
 

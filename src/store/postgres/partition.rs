@@ -183,10 +183,7 @@ pub(super) async fn end<T>(
     done: Result<T, sqlx::Error>,
 ) -> Result<Option<T>, sqlx::Error> {
     match done {
-        Ok(done) => {
-            let seen_at = turn.seen_at;
-            turn.end(connection, seen_at, News::default()).await.map(|()| Some(done))
-        }
+        Ok(done) => turn.end(connection, News::default()).await.map(|()| Some(done)),
         Err(error) => {
             roll_back(connection).await?;
             if gave_way(&error) { Ok(None) } else { Err(error) }

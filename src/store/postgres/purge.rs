@@ -2,20 +2,33 @@
 
 mod months;
 
-pub(super) use months::drop_months;
-
-use super::partition::{KEYS, NOTES, PAGES, SENDS, Table};
-use super::turn::Turn;
+use super::message;
+use super::partition::{self, KEYS, NOTES, PAGES, SENDS, Table};
+use super::turn::{News, Turn};
 use crate::store::job::PurgeJob;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+
+/// Makes months ahead, drops those that are over, and erases a little of what is old beside them. Returns how much that was; 0 is
+/// the end.
+pub(super) async fn run(connection: &mut PgConnection, job: &PurgeJob) -> Result<u64, sqlx::Error> {
+    partition::make_ahead(connection, job.now).await?;
+    let mut erased = months::drop_months(connection, job).await?;
+    message::drop_expired_calls(connection, job.now.as_millisecond()).await?;
+    let records = job.records_before.as_millisecond();
+    erased += message::purge(connection, records, job.limit).await?;
+    let mut turn = Turn::begin(connection).await?;
+    erased += purge(connection, &mut turn, job).await?;
+    turn.end(connection, News::default()).await?;
+    Ok(erased)
+}
 
 /// Erases at most `job.limit` rows of each kind, and returns how many old ones it looked at. What
 /// is not delivered is never touched, and the newest rows stay whatever their age.
 ///
 /// Rows stand in order of arrival, so only the oldest few are looked at: a search by time would
 /// read the whole history to find that nothing is old.
-pub(super) async fn purge(
+async fn purge(
     connection: &mut PgConnection,
     turn: &mut Turn,
     job: &PurgeJob,

@@ -158,26 +158,6 @@ async fn living(connection: &mut PgConnection, now: Timestamp) -> Result<u32, sq
     Ok(u32::try_from(living).unwrap_or(u32::MAX).max(1))
 }
 
-/// Says which lanes a node is configured for. What its name owned it owns no more until it arrives.
-pub(super) async fn announce_lanes(
-    connection: &mut PgConnection,
-    node: &str,
-    lanes: &[i64],
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO node (name, started_at, seen_at, version, lanes) VALUES ($1, $2, $2, $3, $4)
-         ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, lanes = excluded.lanes",
-    )
-    .bind(node)
-    .bind(now.as_millisecond())
-    .bind(env!("CARGO_PKG_VERSION"))
-    .bind(lanes)
-    .execute(connection)
-    .await
-    .map(drop)
-}
-
 /// Whoever was not seen since then, in milliseconds, is gone.
 pub(super) fn gone_before(now: Timestamp) -> i64 {
     let gone = i64::try_from(GONE.as_millis()).unwrap_or(i64::MAX);
