@@ -15,7 +15,7 @@ use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
-use crate::store::{KeyRing, LaneOptions, OpenError, Options, Retention, Store, data_key};
+use crate::store::{KeyRing, LaneOptions, OpenError, Options, Place, Retention, Store, data_key};
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
@@ -280,7 +280,8 @@ async fn open_store(
     tasks: &Tasks,
 ) -> Result<Store> {
     let settings = &config.store;
-    let key = data_key::load_or_create(&settings.directory, settings.key.as_ref(), entropy)?;
+    let place = Place::of(settings);
+    let key = data_key::load_or_create(&place, settings.key.as_ref(), entropy)?;
     if let Some(path) = &key.created {
         tracing::warn!(
             file = %path.display(),
@@ -289,7 +290,7 @@ async fn open_store(
     }
     let ring = KeyRing::new(&key.secret, &settings.old_keys).context("store.key")?;
     let options = Options {
-        directory: settings.directory.clone(),
+        place,
         lanes: config
             .destinations()
             .map(|it| LaneOptions {
@@ -323,7 +324,10 @@ async fn warn_of_stranded(store: &Store, config: &Config) -> Result<()> {
 fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
     let settings = &config.store;
     let house = House {
-        directory: settings.directory.clone(),
+        directory: match Place::of(settings) {
+            Place::Directory(directory) => Some(directory),
+            Place::Server(_) => None,
+        },
         disk_floor: settings.disk_floor,
         keep: Retention {
             callbacks: settings.keep_callbacks,

@@ -61,7 +61,7 @@ pub use message::{
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
 pub use place::Place;
-pub use postgres::{ConnectError, HostFault, HostFaults};
+pub use postgres::{ConnectError, HostFault, HostFaults, ServerState, examine as examine_server};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,
@@ -113,8 +113,8 @@ pub struct Store {
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the database stands.
-    pub directory: PathBuf,
+    /// Where the database is.
+    pub place: Place,
     /// The lanes that records go to, [`MOST_LANES`] at most.
     pub lanes: Vec<LaneOptions>,
     /// Jobs that may wait for the writer.
@@ -276,7 +276,10 @@ impl Store {
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
         let now = clock.now();
-        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy, now).await?;
+        let Place::Directory(directory) = &options.place else {
+            return Err(OpenError::Missing(options.place.to_string()));
+        };
+        let opened = sqlite::open(directory, &options.lanes, &ring, &entropy, now).await?;
         let prints = Fingerprinter::new(&opened.lookup_key);
         let (committed, commits) = watch::channel(());
         let shared = Arc::new(Shared {
@@ -304,9 +307,9 @@ impl Store {
         let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
         tasks.spawn_vital("checkpointer", checkpointer);
         let lock = Arc::new(opened.lock);
-        let audio = recording::AudioFiles::of(&options.directory);
+        let audio = recording::AudioFiles::of(directory);
         let lanes = options.lanes.as_slice().into();
-        let desk = Desk::Sqlite(options.directory.clone());
+        let desk = Desk::Sqlite(directory.clone());
         let refusals = Refusals::new(clock.clone());
         Ok(Store {
             jobs,

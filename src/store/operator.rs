@@ -9,11 +9,10 @@ use super::look::{
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{AudioError, AudioFiles, StoredRecording};
 use super::seal::Fingerprinter;
-use super::sqlite;
-use super::{KeyRing, OpenError, ReadError, StoredCallback};
+use super::{KeyRing, OpenError, Place, ReadError, StoredCallback};
+use super::{postgres, sqlite};
 use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordingId};
 use jiff::Timestamp;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +26,19 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Opens the store of a directory.
+    /// Opens a store.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
+    pub async fn open(place: &Place, ring: KeyRing) -> Result<Operator, OpenError> {
+        let directory = match place {
+            Place::Directory(directory) => directory,
+            Place::Server(server) => {
+                let mut connection = postgres::Connector::new(server)?.connect().await?;
+                postgres::check(&mut connection).await?;
+                return Err(OpenError::Missing(place.to_string()));
+            }
+        };
         let pool = sqlite::open_readers(directory).await?;
         let mut connection = pool.acquire().await?;
         sqlite::check_migrated(&mut connection).await?;

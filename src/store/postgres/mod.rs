@@ -3,6 +3,7 @@
 mod commit;
 mod connect;
 mod dead;
+mod examine;
 mod inbox;
 mod lease;
 mod ledger;
@@ -21,6 +22,7 @@ mod turn;
 
 pub(super) use connect::Connector;
 pub use connect::{ConnectError, HostFault, HostFaults};
+pub use examine::{ServerState, examine};
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
@@ -28,7 +30,7 @@ pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
-pub(super) use schema::migrate;
+pub(super) use schema::{check, migrate};
 
 use super::seal::Fingerprint;
 use uuid::Uuid;
