@@ -18,6 +18,8 @@ mod recording;
 mod replay;
 mod revise;
 mod traces;
+#[cfg(test)]
+mod trials;
 mod turn;
 
 pub(super) use connect::Connector;
