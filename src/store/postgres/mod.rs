@@ -28,6 +28,8 @@ mod reread;
 mod revise;
 mod schema;
 mod traces;
+#[cfg(test)]
+mod trials;
 mod turn;
 mod writer;
 
