@@ -26,11 +26,11 @@ use crate::lifecycle::Tasks;
 use crate::model::{CallbackSeq, LaneName, MessageKey, Record, RecordId, RecordingId};
 use crate::telemetry::Progress;
 use jiff::Timestamp;
+use sqlx::Connection;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use sqlx::Connection;
 use tokio::sync::mpsc;
 
 /// Reads a store, beside whoever writes to it.
