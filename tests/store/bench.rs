@@ -1,5 +1,6 @@
-//! A store under test: in a directory of its own, with a clock that the test moves.
+//! A store under test: in a directory or a database of its own, with a clock that the test moves.
 
+use crate::ground::Ground;
 use bridge8890::clock::{Clock, Entropy};
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{
@@ -10,20 +11,19 @@ use bridge8890::model::{
 use bridge8890::store::{
     Callback, Concluded, ConcludedEntry, Conclusion, DeadClass, DeadCondition, DeadLetter,
     DeadOrder, DeadPage, Entry, KEY_LEN, KeyRing, LaneOptions, Lease, MemoryChange, MessageLane,
-    NewMessage, Opaque, Operator, Options, Place, RawRequest, RecordState, Remembered, Replayed,
-    Retention, SendReport, Settled, Settlement, Share, Store,
+    NewMessage, Opaque, Operator, Options, OwnerToken, Place, RawRequest, RecordState, Remembered,
+    Replayed, Retention, SendReport, Settled, Settlement, Share, Store, Work,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
 use jiff::Timestamp;
-use sqlx::Connection;
-use std::path::Path;
 use std::time::Duration;
-use tempfile::TempDir;
 
-/// A store in a directory of its own, with a clock that the test moves.
+/// A store in a directory or a database of its own, with a clock that the test moves.
 pub(crate) struct Bench {
-    pub(crate) directory: TempDir,
+    pub(crate) ground: Ground,
+    /// In whose name conclusions are drawn.
+    pub(crate) owner: Option<OwnerToken>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     /// The lanes from the next opening on.
@@ -39,9 +39,9 @@ pub(crate) fn lane() -> LaneName {
     LaneName::new("province").expect("a name")
 }
 
-pub(crate) fn options(directory: &Path) -> Options {
+pub(crate) fn options(place: Place) -> Options {
     Options {
-        place: Place::Directory(directory.to_owned()),
+        place,
         lanes: vec![LaneOptions::of_everything(lane())],
         queue: 1024,
         max_group: 256,
@@ -51,14 +51,15 @@ pub(crate) fn options(directory: &Path) -> Options {
 
 impl Bench {
     pub(crate) fn place(&self) -> Place {
-        Place::Directory(self.directory.path().to_owned())
+        self.ground.place()
     }
 
     pub(crate) async fn new() -> Bench {
         let clock = Clock::set_to(Timestamp::from_second(1_772_677_230).expect("a time"));
-        let directory = TempDir::new().expect("a directory");
+        let ground = Ground::new().await;
         let lanes = vec![LaneOptions::of_everything(lane())];
-        let mut bench = Bench { directory, clock, entropy: Entropy::seeded(1), lanes, open: None };
+        let (entropy, owner) = (Entropy::seeded(1), None);
+        let mut bench = Bench { ground, owner, clock, entropy, lanes, open: None };
         bench.reopen().await;
         bench
     }
@@ -81,7 +82,7 @@ impl Bench {
         self.close().await;
         let tasks = Tasks::new();
         let store = Store::open(
-            &Options { lanes: self.lanes.clone(), ..options(self.directory.path()) },
+            &Options { lanes: self.lanes.clone(), ..options(self.place()) },
             ring(),
             self.clock.clone(),
             self.entropy.clone(),
@@ -90,6 +91,9 @@ impl Bench {
         )
         .await
         .expect("it opens");
+        let year = Duration::from_secs(366 * 24 * 3600);
+        let claim = store.claim(&Work::Dialogue, self.owner, year).await.expect("it claims");
+        self.owner = claim.map(|claim| claim.token);
         self.open = Some((store, tasks));
     }
 
@@ -181,7 +185,12 @@ impl Bench {
     }
 
     pub(crate) async fn conclude(&self, conclusion: &Conclusion) -> Concluded {
-        self.store().conclude(conclusion.clone()).await.expect("it concludes")
+        self.store().conclude(self.owned(conclusion.clone())).await.expect("it concludes")
+    }
+
+    /// A conclusion as the owner of the dialogue draws it.
+    pub(crate) fn owned(&self, conclusion: Conclusion) -> Conclusion {
+        Conclusion { owner: self.owner, ..conclusion }
     }
 
     /// What is remembered under a key.
@@ -232,10 +241,13 @@ impl Bench {
 
     /// Changes the database behind the store's back.
     pub(crate) async fn sql(&self, sql: &'static str) {
-        let url = format!("sqlite:{}", self.directory.path().join("bridge8890.db").display());
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("it opens");
-        sqlx::raw_sql(sql).execute(&mut connection).await.expect("it runs");
-        connection.close().await.expect("it closes");
+        self.ground.sql(sql).await;
+    }
+
+    /// Whether this stands anywhere in what is stored, as it is.
+    pub(crate) async fn holds_in_the_clear(&self, secret: &str) -> bool {
+        let holds = |part: &Vec<u8>| part.windows(secret.len()).any(|it| it == secret.as_bytes());
+        self.ground.everything().await.iter().any(holds)
     }
 
     pub(crate) async fn lease(&self, max: usize) -> Lease {

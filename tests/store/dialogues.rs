@@ -112,7 +112,7 @@ fn remembered(id: &RecordId, revision: Revision) -> Vec<u8> {
 /// Concludes while the writer is killed, and tells whether that was in time.
 async fn conclude_and_crash(bench: &mut Bench, conclusion: Conclusion, steps: u8) -> bool {
     let first = conclusion.held.first().copied();
-    let store = bench.store().clone();
+    let (store, conclusion) = (bench.store().clone(), bench.owned(conclusion));
     let mut concluding = JoinSet::new();
     concluding.spawn(async move { store.conclude(conclusion).await });
     tokio::time::sleep(Duration::from_micros(50) * u32::from(steps)).await;

@@ -7,6 +7,7 @@ mod concluded;
 mod contract;
 mod dead;
 mod dialogues;
+mod ground;
 mod lanes;
 mod ledger;
 mod messages;

@@ -97,6 +97,5 @@ async fn it_is_erased_with_its_bytes_when_its_time_is_over() {
     bench.purge(MINUTE).await;
     assert_eq!(states(&bench).await, ["waiting"], "what waits is never erased");
     assert!(bench.operator().await.audio(id(1)).await.expect("it reads").is_none());
-    let files = std::fs::read_dir(bench.directory.path().join("recordings")).expect("a directory");
-    assert_eq!(files.count(), 0);
+    assert_eq!(bench.ground.recordings().await, 0);
 }

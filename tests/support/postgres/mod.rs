@@ -14,31 +14,14 @@ pub(crate) use disk::Disk;
 pub(crate) use proxy::{Proxy, When};
 pub(crate) use server::{Login, Options, Server};
 pub(crate) use shared::{Database, shared};
+use shared::{script, told};
 pub(crate) use tls::Authority;
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long what is sure to come may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// A command of `tests/postgres`.
-fn script(verb: &str) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(root.join("tests/postgres"));
-    command.arg(verb);
-    command
-}
-
-/// Runs a command of `tests/postgres` to its end; returns what it printed.
-fn told(mut command: Command) -> String {
-    let output = command.output().expect("tests/postgres runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
 
 /// Waits until something holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {

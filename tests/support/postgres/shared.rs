@@ -1,16 +1,32 @@
 //! The one server that all tests share, and a database of it for each.
 
-use super::{script, told};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 /// Names another server, for example one of another version. Its role must be allowed to create
 /// databases.
 const VARIABLE: &str = "BRIDGE8890_TEST_POSTGRES";
+
+/// A command of `tests/postgres`.
+pub(super) fn script(verb: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(root.join("tests/postgres"));
+    command.arg(verb);
+    command
+}
+
+/// Runs a command of `tests/postgres` to its end; returns what it printed.
+pub(super) fn told(mut command: Command) -> String {
+    let output = command.output().expect("tests/postgres runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
 
 /// The URL of the shared server, which is started if it does not run.
 pub(crate) fn shared() -> String {
