@@ -15,6 +15,7 @@ mod invitations;
 mod lane;
 mod ledger;
 mod messages;
+mod nodes;
 mod period;
 mod reconcile;
 mod recordings;
@@ -65,6 +66,7 @@ enum What {
     Reconcile(reconcile::Args),
     Messages(messages::Args),
     Recordings(recordings::Args),
+    Nodes(nodes::Args),
     Reply(reply::Args),
     Rehearse(rehearse::Args),
 }
@@ -104,6 +106,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Messages(args) => runtime()?.block_on(messages::run(&args, out)),
         What::Recordings(args) => runtime()?.block_on(recordings::run(&args, out)),
+        What::Nodes(args) => runtime()?.block_on(nodes::run(&args, out)),
         What::Ledger(args) => runtime()?.block_on(ledger::run(&args, out)),
         What::Reconcile(args) => runtime()?.block_on(reconcile::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),

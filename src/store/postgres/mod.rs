@@ -6,6 +6,7 @@ mod dead;
 mod inbox;
 mod lease;
 mod ledger;
+mod link;
 mod memory;
 mod message;
 mod order;
