@@ -26,7 +26,6 @@ pub(super) enum Cluster {
     /// This process has it to itself.
     Alone,
     /// Nodes know of each other by this.
-    #[expect(dead_code, reason = "opening the store makes it")]
     Shared(Register),
 }
 

@@ -63,8 +63,7 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<PgConnection, String> {
-        let mut connection =
-            self.connector.connect().await.map_err(|error| error.to_string())?;
+        let mut connection = self.connector.connect().await.map_err(|error| error.to_string())?;
         let process = make_ready(&mut connection).await.map_err(|error| error.to_string())?;
         self.process.store(process, Ordering::Relaxed);
         Ok(connection)
