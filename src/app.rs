@@ -16,7 +16,7 @@ use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{
-    KeyRing, LaneOptions, OpenError, Options, Ownership, Place, Retention, Store, Work, data_key,
+    KeyRing, LaneOptions, OpenError, Options, Place, Retention, Store, Work, data_key,
 };
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
@@ -24,6 +24,7 @@ use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ pub struct Gateway {
 
 /// How long the writer may take to finish after everybody who uses it has.
 const STORE_GRACE: Duration = Duration::from_secs(10);
+
+/// How long a command waits for work that no node may own.
+const OWNER_GRACE: Duration = Duration::from_secs(3);
 
 /// Callbacks that a command reads again at once.
 const STEP: u32 = 64;
@@ -243,7 +247,13 @@ pub async fn revise(
     let Some((intake, tasks)) = open_alone(config, clock, entropy, &metrics).await? else {
         return Ok(false);
     };
-    let reviser = intake.reviser(Ownership::for_ever());
+    let dialogue = intake.store().keep(Work::Dialogue, &tasks);
+    if timeout(OWNER_GRACE, dialogue.gained()).await.is_err() {
+        drop((intake, dialogue));
+        tasks.shut_down(STORE_GRACE, |_| ()).await;
+        return Ok(false);
+    }
+    let reviser = intake.reviser(dialogue);
     drop(intake);
     let done = loop {
         match reviser.take_up(STEP).await {

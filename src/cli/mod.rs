@@ -16,6 +16,7 @@ mod lane;
 mod ledger;
 mod messages;
 mod migrate;
+mod nodes;
 mod period;
 mod reconcile;
 mod recordings;
@@ -67,6 +68,7 @@ enum What {
     Reconcile(reconcile::Args),
     Messages(messages::Args),
     Recordings(recordings::Args),
+    Nodes(nodes::Args),
     Reply(reply::Args),
     Rehearse(rehearse::Args),
 }
@@ -107,6 +109,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Dead(args) => runtime()?.block_on(dead::run(&args, out)),
         What::Messages(args) => runtime()?.block_on(messages::run(&args, out)),
         What::Recordings(args) => runtime()?.block_on(recordings::run(&args, out)),
+        What::Nodes(args) => runtime()?.block_on(nodes::run(&args, out)),
         What::Ledger(args) => runtime()?.block_on(ledger::run(&args, out)),
         What::Reconcile(args) => runtime()?.block_on(reconcile::run(&args, out)),
         What::Lane(args) => runtime()?.block_on(lane::run(&args, out)),

@@ -234,7 +234,11 @@ impl Opened {
                 let (prints, pool) = (Fingerprinter::new(&opened.lookup_key), connector.readers());
                 Ok(Opened {
                     audio: Audio::table(pool.clone()),
-                    cluster: Cluster::Shared(postgres::Register::new(pool, server, now)),
+                    cluster: Cluster::Shared(postgres::Register::new(
+                        connector.clone(),
+                        server,
+                        now,
+                    )),
                     reader: Reader::Postgres(postgres::Reader::new(&connector, ring, prints)),
                     desk: Desk::Postgres(connector),
                     pending: opened.pending,

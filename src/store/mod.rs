@@ -152,7 +152,8 @@ impl Shared {
     /// whatever left it meanwhile.
     fn pending(&self, change: i64, ready: bool) {
         let pending = self.pending.fetch_add(change, Ordering::Relaxed) + change;
-        self.metrics.pending(pending);
+        // What other nodes queue and we settle is missing in between two counts.
+        self.metrics.pending(pending.max(0));
         if ready {
             self.committed.send_replace(());
         }

@@ -108,7 +108,9 @@ impl Store {
     pub async fn heartbeat(&self) -> Result<Beat, StoreError> {
         match &self.nodes.cluster {
             Cluster::Alone => Ok(Beat { living: 1, doubled: false }),
-            Cluster::Shared(register) => register.beat(self.clock.now()).await.map_err(failed),
+            Cluster::Shared(register) => {
+                register.beat(self.clock.now()).await.map_err(StoreError::Database)
+            }
         }
     }
 
@@ -121,7 +123,7 @@ impl Store {
             self.nodes.metrics.living(1);
             return Ok(());
         };
-        let beat = register.arrive(self.clock.now()).await.map_err(failed)?;
+        let beat = register.arrive(self.clock.now()).await.map_err(StoreError::Database)?;
         let (store, stop) = (self.clone(), tasks.clone());
         tasks.spawn_vital("heartbeat", async move { store.live(beat, &stop).await });
         Ok(())
@@ -186,8 +188,4 @@ impl Operator {
             }
         }
     }
-}
-
-pub(super) fn failed(error: sqlx::Error) -> StoreError {
-    StoreError::Database(error.to_string())
 }

@@ -6,7 +6,7 @@
 
 mod keeper;
 
-use super::nodes::{Cluster, failed};
+use super::nodes::Cluster;
 use super::{Store, StoreError};
 use crate::lifecycle::Tasks;
 use crate::model::AccountName;
@@ -92,7 +92,8 @@ impl Store {
         let (asked, now) = (Instant::now(), self.clock.now());
         let until = now.as_millisecond().saturating_add(millis(lasting));
         let times = (now.as_millisecond(), until);
-        let token = register.claim(&work.to_string(), ours, times).await.map_err(failed)?;
+        let token =
+            register.claim(&work.to_string(), ours, times).await.map_err(StoreError::Database)?;
         Ok(token.map(|token| Claim::asked_for(token, asked, lasting)))
     }
 
@@ -102,7 +103,7 @@ impl Store {
     /// [`StoreError`]; it then expires.
     pub async fn give_up(&self, work: &Work, token: OwnerToken) -> Result<(), StoreError> {
         let Cluster::Shared(register) = &self.nodes.cluster else { return Ok(()) };
-        register.give_up(&work.to_string(), token).await.map_err(failed)
+        register.give_up(&work.to_string(), token).await.map_err(StoreError::Database)
     }
 
     /// Has work claimed again and again among `tasks`, until the soft stop: then it is given up as soon as nobody looks at it

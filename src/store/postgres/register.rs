@@ -1,37 +1,41 @@
 //! The register of nodes in the database: who lives, and who owns what.
 
+use super::connect::Connector;
+use super::link::Link;
 use super::ownership;
 use crate::config::Server;
 use crate::store::nodes::{Beat, GONE, Node};
 use crate::store::ownership::OwnerToken;
 use crate::store::rows::timestamp;
 use jiff::Timestamp;
-use sqlx::postgres::PgPool;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// How long a node that is gone is still shown: a day, in milliseconds.
 const SHOWN: i64 = 24 * 3_600_000;
 
-/// The register as one node uses it.
+/// The version that this node runs.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The register as one node uses it, over a connection of its own: nothing that anybody reads keeps it waiting.
 #[derive(Debug)]
 pub(in crate::store) struct Register {
-    pool: PgPool,
+    link: Mutex<Link>,
     node: String,
     lease: Duration,
-    version: &'static str,
     started_at: i64,
 }
 
 impl Register {
     /// For this node, whose process started now.
-    pub(in crate::store) fn new(pool: PgPool, server: &Server, now: Timestamp) -> Register {
+    pub(in crate::store) fn new(connector: Connector, server: &Server, now: Timestamp) -> Register {
+        let lease = server.owner_lease;
         Register {
-            pool,
+            link: Mutex::new(Link::new(connector, lease.min(GONE) / 4)),
             node: server.node.clone(),
-            lease: server.owner_lease,
-            version: env!("CARGO_PKG_VERSION"),
+            lease,
             started_at: now.as_millisecond(),
         }
     }
@@ -47,9 +51,10 @@ impl Register {
         work: &str,
         ours: Option<OwnerToken>,
         times: (i64, i64),
-    ) -> Result<Option<OwnerToken>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        ownership::claim(&mut connection, (work, &self.node), ours, times).await
+    ) -> Result<Option<OwnerToken>, String> {
+        let work = (work, self.node.as_str());
+        let claim = async |it: &mut PgConnection| ownership::claim(it, work, ours, times).await;
+        self.link.lock().await.run(claim).await
     }
 
     /// Gives work up.
@@ -57,76 +62,97 @@ impl Register {
         &self,
         work: &str,
         token: OwnerToken,
-    ) -> Result<(), sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        ownership::give_up(&mut connection, work, token).await
+    ) -> Result<(), String> {
+        let give_up = async |it: &mut PgConnection| ownership::give_up(it, work, token).await;
+        self.link.lock().await.run(give_up).await
     }
 
     /// Enters the node. What its name owned was an earlier process's, which is gone.
-    pub(in crate::store) async fn arrive(&self, now: Timestamp) -> Result<Beat, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        // Of two that arrive at once, the second sees the first.
-        sqlx::query("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE")
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM ownership WHERE node = $1")
-            .bind(&self.node)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM node WHERE seen_at < $1")
-            .bind(now.as_millisecond().saturating_sub(SHOWN))
-            .execute(&mut *transaction)
-            .await?;
-        self.enter(&mut transaction, now).await?;
-        let living = living(&mut transaction, now).await?;
-        transaction.commit().await?;
-        Ok(Beat { living, doubled: false })
+    pub(in crate::store) async fn arrive(&self, now: Timestamp) -> Result<Beat, String> {
+        let arrive = async |it: &mut PgConnection| {
+            let mut transaction = it.begin().await?;
+            let beat = arrive(&mut transaction, (&self.node, self.started_at), now).await?;
+            transaction.commit().await?;
+            Ok(beat)
+        };
+        self.link.lock().await.run(arrive).await
     }
 
     /// Says that it lives.
-    pub(in crate::store) async fn beat(&self, now: Timestamp) -> Result<Beat, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        let seen = sqlx::query("UPDATE node SET seen_at = $3 WHERE name = $1 AND started_at = $2")
-            .bind(&self.node)
-            .bind(self.started_at)
-            .bind(now.as_millisecond())
-            .execute(&mut *connection)
-            .await?;
-        let doubled = seen.rows_affected() == 0;
-        if doubled {
-            self.enter(&mut connection, now).await?;
-        }
-        Ok(Beat { living: living(&mut connection, now).await?, doubled })
+    pub(in crate::store) async fn beat(&self, now: Timestamp) -> Result<Beat, String> {
+        let node = (self.node.as_str(), self.started_at);
+        let beat = async |it: &mut PgConnection| beat(it, node, now).await;
+        self.link.lock().await.run(beat).await
     }
 
-    /// Takes the node out, with all that it owns.
-    pub(in crate::store) async fn depart(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM node WHERE name = $1 AND started_at = $2")
-            .bind(&self.node)
-            .bind(self.started_at)
-            .execute(&self.pool)
-            .await
-            .map(drop)
+    /// Takes the node out.
+    pub(in crate::store) async fn depart(&self) -> Result<(), String> {
+        let depart = async |it: &mut PgConnection| {
+            sqlx::query("DELETE FROM node WHERE name = $1 AND started_at = $2")
+                .bind(&self.node)
+                .bind(self.started_at)
+                .execute(it)
+                .await
+                .map(drop)
+        };
+        self.link.lock().await.run(depart).await
     }
+}
 
-    async fn enter(
-        &self,
-        connection: &mut PgConnection,
-        now: Timestamp,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "INSERT INTO node (name, started_at, seen_at, version) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at,
-                seen_at = excluded.seen_at, version = excluded.version",
-        )
-        .bind(&self.node)
-        .bind(self.started_at)
+async fn arrive(
+    connection: &mut PgConnection,
+    node: (&str, i64),
+    now: Timestamp,
+) -> Result<Beat, sqlx::Error> {
+    // Of two that arrive at once, the second sees the first.
+    sqlx::query("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE").execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM ownership WHERE node = $1")
+        .bind(node.0)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM node WHERE seen_at < $1")
+        .bind(now.as_millisecond().saturating_sub(SHOWN))
+        .execute(&mut *connection)
+        .await?;
+    enter(connection, node, now).await?;
+    Ok(Beat { living: living(connection, now).await?, doubled: false })
+}
+
+async fn beat(
+    connection: &mut PgConnection,
+    node: (&str, i64),
+    now: Timestamp,
+) -> Result<Beat, sqlx::Error> {
+    let seen = sqlx::query("UPDATE node SET seen_at = $3 WHERE name = $1 AND started_at = $2")
+        .bind(node.0)
+        .bind(node.1)
         .bind(now.as_millisecond())
-        .bind(self.version)
-        .execute(connection)
-        .await
-        .map(drop)
+        .execute(&mut *connection)
+        .await?;
+    let doubled = seen.rows_affected() == 0;
+    if doubled {
+        enter(connection, node, now).await?;
     }
+    Ok(Beat { living: living(connection, now).await?, doubled })
+}
+
+async fn enter(
+    connection: &mut PgConnection,
+    (name, started_at): (&str, i64),
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO node (name, started_at, seen_at, version) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at,
+            seen_at = excluded.seen_at, version = excluded.version",
+    )
+    .bind(name)
+    .bind(started_at)
+    .bind(now.as_millisecond())
+    .bind(VERSION)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Says for which lanes a node is configured, as it opens the store.
@@ -142,7 +168,7 @@ pub(super) async fn announce_lanes(
     )
     .bind(node)
     .bind(now.as_millisecond())
-    .bind(env!("CARGO_PKG_VERSION"))
+    .bind(VERSION)
     .bind(lanes)
     .execute(connection)
     .await
