@@ -28,8 +28,6 @@ mod reread;
 mod revise;
 mod schema;
 mod traces;
-#[cfg(test)]
-mod trials;
 mod turn;
 mod writer;
 

@@ -126,6 +126,10 @@ async fn make(
     table: Table,
     month: Month,
 ) -> Result<bool, sqlx::Error> {
+    // Looked at twice, so that nobody waits for a month that is not made.
+    if is_crowded(connection, table, month).await? {
+        return Ok(false);
+    }
     let turn = Turn::begin(connection).await?;
     let made = make_in_turn(connection, table, month).await;
     end(connection, turn, made).await.map(|made| made.unwrap_or(false))
@@ -147,16 +151,7 @@ async fn make_in_turn(
     if there {
         return Ok(true);
     }
-    let in_rest: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT count(*) FROM
-            (SELECT FROM {name}_rest WHERE {time} >= $1 AND {time} < $2 LIMIT {}) AS there",
-        FEW + 1
-    )))
-    .bind(start)
-    .bind(end)
-    .fetch_one(&mut *connection)
-    .await?;
-    if usize::try_from(in_rest).is_ok_and(|rows| rows > FEW) {
+    if is_crowded(connection, table, month).await? {
         return Ok(false);
     }
     // Attaching locks less than making a part in its place. What is erased row by row is soon to be used again.
@@ -169,6 +164,19 @@ async fn make_in_turn(
     );
     connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
     Ok(true)
+}
+
+/// Whether much of a month lies in the rest.
+async fn is_crowded(
+    connection: &mut PgConnection,
+    Table { name, time }: Table,
+    month: Month,
+) -> Result<bool, sqlx::Error> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM {name}_rest WHERE {time} >= $1 AND {time} < $2 OFFSET {FEW})"
+    );
+    let crowded = sqlx::query_scalar(AssertSqlSafe(sql)).bind(month.start()).bind(month.end());
+    crowded.fetch_one(connection).await
 }
 
 /// Lets a change of a table wait only as long as that holds up nobody.

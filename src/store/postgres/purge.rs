@@ -1,6 +1,8 @@
 //! Erasing what has been kept long enough, a little with each call: row by row in a turn, and, where a month is over, whole.
 
 mod months;
+#[cfg(test)]
+mod trials;
 
 use super::message;
 use super::partition::{self, KEYS, NOTES, PAGES, SENDS, Table};

@@ -1,10 +1,11 @@
 //! The ledger, the months and the purge on a real server, which `BRIDGE8890_TEST_POSTGRES` names by a URL.
 
-use super::ledger;
-use super::partition::{FEW, Month, RECORDS, TABLES, make_ahead, months};
-use super::purge::{drop_months, purge};
-use super::read::Reader;
-use super::turn::{News, Turn};
+use super::super::ledger;
+use super::super::partition::{FEW, Month, RECORDS, TABLES, make_ahead, months};
+use super::super::read::Reader;
+use super::super::turn::{News, Turn};
+use super::months::drop_months;
+use super::purge;
 use crate::model::Secret;
 use crate::store::KeyRing;
 use crate::store::job::PurgeJob;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const SCHEMA: &str = include_str!("../../../migrations/postgres/0001_cluster.sql");
+const SCHEMA: &str = include_str!("../../../../migrations/postgres/0001_cluster.sql");
 const EVER: Hours = Hours { since: Hour(0), until: Hour(i64::MAX) };
 
 /// A database of a trial's own.
@@ -43,6 +44,7 @@ impl Trial {
             pool: PgPoolOptions::new().connect_lazy_with(options.clone()),
             ring: Arc::new(KeyRing::new(&Secret::new(vec![7; 32]), &[]).expect("a key")),
             prints: Fingerprinter::new(&[7; 32]),
+            node: "here".into(),
         };
         let mut trial = Trial { options, connection, reader };
         trial.sql("INSERT INTO lane (name, first_seq) VALUES ('province', 1)").await;
@@ -68,7 +70,7 @@ impl Trial {
         let (last, at) = (first + count - 1, at.as_millisecond());
         self.sql(&add((first, last), at)).await;
         self.sql(&format!(
-            "INSERT INTO outbox SELECT 1, seq, {at} + (seq - {first}) * 60000, 0, 0, 0, 0, NULL, NULL, 0
+            "INSERT INTO outbox SELECT 1, seq, {at} + (seq - {first}) * 60000::bigint, 0, 0, 0, 0, NULL, NULL, 0
              FROM generate_series({first}, {last}) AS seq"
         ))
         .await;
@@ -100,7 +102,7 @@ impl Trial {
                 let (fold, next) = self.reader.fold(from, young).await.expect("it folds");
                 let turn = Turn::begin(&mut self.connection).await.expect("a turn");
                 ledger::write(&mut self.connection, &fold).await.expect("it writes");
-                turn.end(&mut self.connection, 0, News::default()).await.expect("it ends");
+                turn.end(&mut self.connection, News::default()).await.expect("it ends");
                 from = next;
                 if !fold.more {
                     break;
@@ -117,7 +119,7 @@ impl Trial {
         let job = job(before);
         let mut turn = Turn::begin(&mut self.connection).await.expect("a turn");
         let purged = purge(&mut self.connection, &mut turn, &job).await.expect("it purges");
-        turn.end(&mut self.connection, 0, News::default()).await.expect("it ends");
+        turn.end(&mut self.connection, News::default()).await.expect("it ends");
         purged
     }
 }
@@ -134,15 +136,15 @@ fn job(before: Timestamp) -> PurgeJob {
 
 fn add((first, last): (i64, i64), at: i64) -> String {
     format!(
-        "INSERT INTO callback_page SELECT seq, 1, {at} + (seq - {first}) * 60000, ''
+        "INSERT INTO callback_page SELECT seq, 1, {at} + (seq - {first}) * 60000::bigint, ''
             FROM generate_series({first}, {last}) AS seq;
-         INSERT INTO note SELECT seq, 0, 'a', {at} + (seq - {first}) * 60000, 'noted', NULLIF(seq % 2, 0)
+         INSERT INTO note SELECT seq, 0, 'a', {at} + (seq - {first}) * 60000::bigint, 'noted', NULLIF(seq % 2, 0)
             FROM generate_series({first}, {last}) AS seq;
-         INSERT INTO dedupe_key SELECT gen_random_uuid(), seq, {at} + (seq - {first}) * 60000
+         INSERT INTO dedupe_key SELECT gen_random_uuid(), seq, {at} + (seq - {first}) * 60000::bigint
             FROM generate_series({first}, {last}) AS seq;
-         INSERT INTO send SELECT seq, 1, {at} + (seq - {first}) * 60000, 1, 200, ''
+         INSERT INTO send SELECT seq, 1, {at} + (seq - {first}) * 60000::bigint, 1, 200, ''
             FROM generate_series({first}, {last}) AS seq;
-         INSERT INTO record SELECT seq, gen_random_uuid(), 1, seq, {at} + (seq - {first}) * 60000, 0, 5, 'a',
+         INSERT INTO record SELECT seq, gen_random_uuid(), 1, seq, {at} + (seq - {first}) * 60000::bigint, 0, 5, 'a',
             NULL, '' FROM generate_series({first}, {last}) AS seq"
     )
 }
@@ -336,7 +338,7 @@ async fn months_come_and_go_while_others_add_and_read() {
                 let sql = add((first, first + 4), at("2026-03-15T00:00:00Z").as_millisecond());
                 connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.expect("it adds");
                 turn.places.record += 5;
-                turn.end(&mut connection, 0, News::default()).await.expect("it ends");
+                turn.end(&mut connection, News::default()).await.expect("it ends");
                 turns += 1;
             }
             turns
