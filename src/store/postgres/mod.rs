@@ -21,14 +21,14 @@ mod revise;
 mod traces;
 mod turn;
 
-pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use connect::Connector;
+pub use connect::{ConnectError, HostFault, HostFaults};
 pub(super) use message::replay as replay_messages;
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::Reader;
-pub(super) use register::Register;
 pub(super) use recording::retry as retry_recordings;
+pub(super) use register::Register;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
 

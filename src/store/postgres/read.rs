@@ -260,13 +260,12 @@ impl Reader {
                     ORDER BY due_at LIMIT $3) AS o
                 LIMIT $3) AS due"
         );
-        let (records, urgent, since): (i64, i64, Option<i64>) =
-            sqlx::query_as(AssertSqlSafe(sql))
-                .bind(lane)
-                .bind(now.as_millisecond())
-                .bind(i64::try_from(most).unwrap_or(i64::MAX))
-                .fetch_one(&self.pool)
-                .await?;
+        let (records, urgent, since): (i64, i64, Option<i64>) = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(lane)
+            .bind(now.as_millisecond())
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_one(&self.pool)
+            .await?;
         let records = usize::try_from(records).unwrap_or_default();
         Ok(Due { records, urgent: urgent > 0, since: since.map(timestamp) })
     }
@@ -310,8 +309,7 @@ async fn states(
         let first: Option<uuid::Uuid> = row.get(3);
         states.entry(row.get(0)).or_default().push(InLane {
             queued: due.map(|due| (due, row.get(2))),
-            behind: first
-                .map(|id| (RecordId(id), Revision(row.get::<i32, _>(4).unsigned_abs()))),
+            behind: first.map(|id| (RecordId(id), Revision(row.get::<i32, _>(4).unsigned_abs()))),
             dead: row.get(5),
             last: row.get::<Option<i16>, _>(6).map(i64::from),
         });

@@ -31,12 +31,8 @@ pub(super) async fn reread(
         return Ok(Reread { fresh: vec![false; job.items.len()], added: Added::default() });
     };
     let resend = |item: &Item| item.resend.map(|resend| resend.print);
-    let prints: Vec<Fingerprint> = job
-        .items
-        .iter()
-        .flat_map(|item| [Some(item.dedupe), resend(item)])
-        .flatten()
-        .collect();
+    let prints: Vec<Fingerprint> =
+        job.items.iter().flat_map(|item| [Some(item.dedupe), resend(item)]).flatten().collect();
     let found = commit::look_up(connection, turn.keys_from, &prints).await?;
     let known = KnownKeys { recent: None, found: &found };
     let (mut plan, fresh) = plan::reread(&mut turn.places, known, job, noted, now);

@@ -19,10 +19,11 @@ pub(super) async fn find_asked(
     if callbacks.is_empty() {
         return Ok(HashSet::new());
     }
-    let asked: Vec<i64> = sqlx::query_scalar("SELECT callback FROM revise WHERE callback = ANY($1)")
-        .bind(callbacks.iter().map(|callback| callback.0).collect::<Vec<_>>())
-        .fetch_all(connection)
-        .await?;
+    let asked: Vec<i64> =
+        sqlx::query_scalar("SELECT callback FROM revise WHERE callback = ANY($1)")
+            .bind(callbacks.iter().map(|callback| callback.0).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
     Ok(asked.into_iter().map(CallbackSeq).collect())
 }
 
@@ -107,10 +108,8 @@ pub(in crate::store) async fn request_revisions(
     now: Timestamp,
 ) -> Result<(), OpenError> {
     // A statement changes a row once: of one that is asked for twice, the last stands.
-    let wanted: BTreeMap<i64, Vec<u8>> = wanted
-        .iter()
-        .map(|(callback, agreed)| (callback.0, Agreement::column(agreed)))
-        .collect();
+    let wanted: BTreeMap<i64, Vec<u8>> =
+        wanted.iter().map(|(callback, agreed)| (callback.0, Agreement::column(agreed))).collect();
     let (callbacks, agreed): (Vec<i64>, Vec<Vec<u8>>) = wanted.into_iter().unzip();
     let mut connection = connector.connect().await?;
     sqlx::query(
