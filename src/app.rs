@@ -16,7 +16,7 @@ use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{
-    KeyRing, LaneOptions, OpenError, Options, Ownership, Retention, Store, Work, data_key,
+    KeyRing, LaneOptions, OpenError, Options, Ownership, Place, Retention, Store, Work, data_key,
 };
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
@@ -296,7 +296,7 @@ async fn open_store(
     }
     let ring = KeyRing::new(&key.secret, &settings.old_keys).context("store.key")?;
     let options = Options {
-        directory: settings.directory.clone(),
+        place: Place::of(settings),
         lanes: config
             .destinations()
             .map(|it| LaneOptions {

@@ -208,7 +208,7 @@ CREATE INDEX memory_wake ON memory (wake_at, digest) WHERE wake_at IS NOT NULL;
 CREATE TABLE message (
     seq       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id        uuid NOT NULL UNIQUE, -- of version 7
-    lane      text NOT NULL,        -- the account that sends it
+    lane      text COLLATE "C" NOT NULL, -- the account that sends it; lanes of calls are found by how they begin
     state     smallint NOT NULL,    -- 0 waiting, 1 sent, 2 dropped, 3 dead
     due_at    bigint NOT NULL,
     token     bigint NOT NULL,      -- 0: not leased

@@ -15,6 +15,7 @@ mod invitations;
 mod lane;
 mod ledger;
 mod messages;
+mod migrate;
 mod period;
 mod reconcile;
 mod recordings;
@@ -56,6 +57,7 @@ enum What {
     Demo(demo::Args),
     Check(check::Args),
     Doctor(doctor::Args),
+    Migrate(migrate::Args),
     Carrier(carrier::Args),
     Invitations(invitations::Args),
     Records(records::Args),
@@ -98,6 +100,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Serve(args) => runtime()?.block_on(serve::run(&args)),
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
+        What::Migrate(args) => runtime()?.block_on(migrate::run(&args, out)),
         What::Carrier(args) => runtime()?.block_on(carrier::run(&args, out)),
         What::Invitations(args) => runtime()?.block_on(invitations::run(&args, out)),
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),

@@ -6,7 +6,7 @@ use super::memory::MemoryChange;
 use super::message::NewMessage;
 use super::ownership::OwnerToken;
 use super::recording::NewRecording;
-use super::{ReadError, Store, StoreError};
+use super::{KeyRing, ReadError, Store, StoreError, UnknownLayout, rows};
 use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record, RecordingId};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -100,6 +100,26 @@ impl Concluded {
             Concluded::Done { fresh } => fresh,
             Concluded::Void => &[],
         }
+    }
+}
+
+/// The columns callback, item, account, received_at, sealed.
+pub(super) type HeldRow = (i64, i64, String, i64, Vec<u8>);
+
+impl Held {
+    pub(super) fn of_row(
+        (callback, item, account, received_at, sealed): HeldRow,
+        ring: &KeyRing,
+    ) -> Result<Held, UnknownLayout> {
+        let callback = CallbackSeq(callback);
+        let place = rows::held_place(callback.0, item);
+        Ok(Held {
+            seq: InboxSeq { callback, item },
+            callback,
+            account: AccountName::new(&account).map_err(|_| UnknownLayout)?,
+            received_at: rows::timestamp(received_at),
+            bytes: ring.open(&place, &sealed).ok().map(Opaque),
+        })
     }
 }
 

@@ -105,7 +105,6 @@ pub(super) struct SealedRecord {
 #[derive(Debug)]
 pub(super) struct ConcludeJob {
     /// In whose name; not looked at where one process has the store to itself.
-    #[expect(dead_code, reason = "only several nodes look at it")]
     pub(super) owner: Option<OwnerToken>,
     pub(super) held: Vec<InboxSeq>,
     pub(super) items: Vec<ConcludedItem>,

@@ -8,6 +8,7 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod drawn;
 mod engine;
 mod gathered;
 mod health;
@@ -33,6 +34,7 @@ mod recording;
 mod remains;
 mod revise;
 mod rows;
+mod schema;
 mod seal;
 mod sqlite;
 mod standing;
@@ -61,10 +63,10 @@ pub use message::{
     DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
     MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
-pub use nodes::{Beat, GONE, Node};
+pub use nodes::{Beat, GONE, Node, Serving};
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
-pub use ownership::{Claim, LEASE, OwnerToken, Ownership, Work};
+pub use ownership::{Claim, OwnerToken, Ownership, Work};
 pub use place::Place;
 pub use postgres::{ConnectError, HostFault, HostFaults};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -74,6 +76,7 @@ pub use recording::{
 };
 pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
+pub use schema::{Migrated, Step, migrate};
 pub use seal::{KEY_LEN, KeyRing, SealError};
 
 use crate::clock::{Clock, Entropy};
@@ -83,7 +86,7 @@ use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
 use case::Ties;
-use engine::{Desk, Reader};
+use engine::{Desk, Ground, Opened, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
@@ -106,21 +109,21 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     desk: Desk,
-    audio: recording::AudioFiles,
+    audio: recording::Audio,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
     folded: Arc<ledger::Folded>,
     ledger_metrics: Arc<LedgerMetrics>,
     nodes: Arc<Nodes>,
     /// Keeps a second process out for as long as the store is in use.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the database stands.
-    pub directory: PathBuf,
+    pub place: Place,
     /// The lanes that records go to, [`MOST_LANES`] at most.
     pub lanes: Vec<LaneOptions>,
     /// Jobs that may wait for the writer.
@@ -198,6 +201,19 @@ pub enum OpenError {
          migrates it, or use the older one"
     )]
     OlderSchema,
+    /// There is no schema in a database that nodes share.
+    #[error("the database is empty; run `bridge8890 migrate`")]
+    Empty,
+    /// Its schema is older than this program's, which only `bridge8890 migrate` changes.
+    #[error(
+        "the database has schema version {0}, and this version needs a newer one; run `bridge8890 migrate`"
+    )]
+    Unmigrated(i64),
+    /// Another node has the turn to migrate, and does not end.
+    #[error(
+        "another node has been migrating for {0:?}; look at what holds it up in pg_stat_activity, and run it again"
+    )]
+    Migrating(Duration),
     /// A migration failed.
     #[error("a migration failed: {0}; the database is as it was before it")]
     Migrate(String),
@@ -273,12 +289,12 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
-        let now = clock.now();
-        let opened = sqlite::open(&options.directory, &options.lanes, &ring, &entropy, now).await?;
-        let prints = Fingerprinter::new(&opened.lookup_key);
+        let (lanes, now) = (options.lanes.as_slice(), clock.now());
+        let opened = Opened::open(&options.place, lanes, &ring, &entropy, now).await?;
+        let prints = opened.reader.prints().clone();
         let (committed, commits) = watch::channel(());
         let shared = Arc::new(Shared {
-            ring: Arc::clone(&ring),
+            ring,
             entropy,
             health: Health::default(),
             metrics: StoreMetrics::new(metrics),
@@ -289,38 +305,28 @@ impl Store {
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let reader = sqlite::Reader { pool: opened.readers, ring, prints: prints.clone() };
-        let reader = Reader::Sqlite(reader);
-        let writer = sqlite::Writer::new(
-            (opened.writer, opened.state, opened.lanes),
-            Arc::clone(&shared),
-            clock.clone(),
-            options.max_group.max(1),
-            options.progress.clone(),
-        );
-        tasks.spawn_vital("store writer", writer.run(waiting));
-        let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
-        tasks.spawn_vital("checkpointer", checkpointer);
-        let lock = Arc::new(opened.lock);
-        let audio = recording::AudioFiles::of(&options.directory);
-        let lanes = options.lanes.as_slice().into();
-        let desk = Desk::Sqlite(options.directory.clone());
-        let refusals = Refusals::new(clock.clone());
+        let ground = Ground {
+            shared: Arc::clone(&shared),
+            clock: clock.clone(),
+            max_group: options.max_group.max(1),
+            progress: options.progress.clone(),
+        };
+        opened.engine.start(ground, (jobs.downgrade(), waiting), tasks);
         Ok(Store {
             jobs,
             shared,
-            reader,
+            reader: opened.reader,
             prints,
             commits,
+            refusals: Refusals::new(clock.clone()),
             clock,
-            desk,
-            audio,
-            lanes,
-            refusals,
+            desk: opened.desk,
+            audio: opened.audio,
+            lanes: lanes.into(),
             folded: Arc::default(),
             ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
-            nodes: Arc::new(Nodes::new(Cluster::Alone, metrics)),
-            _lock: lock,
+            nodes: Arc::new(Nodes::new(opened.cluster, metrics)),
+            _lock: opened.lock.map(Arc::new),
         })
     }
 

@@ -7,7 +7,7 @@ use super::look::{
     RevisionHistory,
 };
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
-use super::recording::{AudioError, AudioFiles, StoredRecording};
+use super::recording::{Audio, AudioError, StoredRecording};
 use super::seal::Fingerprinter;
 use super::sqlite;
 use super::{KeyRing, OpenError, ReadError, StoredCallback};
@@ -23,24 +23,16 @@ use std::time::Duration;
 pub struct Operator {
     pub(super) desk: Desk,
     pub(super) reader: Reader,
-    audio: AudioFiles,
+    audio: Audio,
 }
 
 impl Operator {
-    /// Opens the store of a directory.
+    /// Opens the store in a place.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
-        let pool = sqlite::open_readers(directory).await?;
-        let mut connection = pool.acquire().await?;
-        sqlite::check_migrated(&mut connection).await?;
-        let sealed = sqlite::stored_lookup_key(&mut connection).await?;
-        let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
-        let prints = Fingerprinter::new(&ring.open(b"lookup key", &sealed)?);
-        drop(connection);
-        let reader = Reader::Sqlite(sqlite::Reader { pool, ring: Arc::new(ring), prints });
-        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), AudioFiles::of(directory));
+    pub async fn open(place: &Place, ring: KeyRing) -> Result<Operator, OpenError> {
+        let (desk, reader, audio) = engine::open_for_operators(place, Arc::new(ring)).await?;
         Ok(Operator { desk, reader, audio })
     }
 

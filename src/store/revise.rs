@@ -40,6 +40,7 @@ impl Agreement {
 }
 
 /// A request that a conclusion ends, and the revisions that it records.
+#[derive(Debug)]
 pub(super) struct Revised {
     pub(super) callback: CallbackSeq,
     pub(super) records: Vec<(Uuid, u32)>,

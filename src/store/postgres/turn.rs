@@ -52,9 +52,18 @@ pub(super) struct Turn {
 
 impl News {
     /// As it is told to other nodes.
-    fn payload(self) -> String {
+    pub(super) fn payload(self) -> String {
         let kinds = [(self.records, 'r'), (self.arrived, 'a'), (self.messages, 'm')];
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
+    }
+
+    /// Tells other nodes, outside of any turn.
+    pub(super) async fn tell(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self == News::default() {
+            return Ok(());
+        }
+        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(self.payload());
+        notify.execute(connection).await.map(drop)
     }
 
     /// As it was told.
