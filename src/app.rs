@@ -287,7 +287,8 @@ async fn open_store(
     tasks: &Tasks,
 ) -> Result<Store> {
     let settings = &config.store;
-    let key = data_key::load_or_create(&settings.directory, settings.key.as_ref(), entropy)?;
+    let place = Place::of(settings);
+    let key = data_key::load_or_create(&place, settings.key.as_ref(), entropy)?;
     if let Some(path) = &key.created {
         tracing::warn!(
             file = %path.display(),
@@ -296,7 +297,7 @@ async fn open_store(
     }
     let ring = KeyRing::new(&key.secret, &settings.old_keys).context("store.key")?;
     let options = Options {
-        place: Place::of(settings),
+        place,
         lanes: config
             .destinations()
             .map(|it| LaneOptions {
@@ -330,7 +331,10 @@ async fn warn_of_stranded(store: &Store, config: &Config) -> Result<()> {
 fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
     let settings = &config.store;
     let house = House {
-        directory: settings.directory.clone(),
+        directory: match Place::of(settings) {
+            Place::Directory(directory) => Some(directory),
+            Place::Server(_) => None,
+        },
         disk_floor: settings.disk_floor,
         keep: Retention {
             callbacks: settings.keep_callbacks,

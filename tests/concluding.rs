@@ -11,7 +11,8 @@ use bridge8890::intake::Intake;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{AccountName, Msisdn, Secret};
 use bridge8890::store::{
-    Conclusion, KEY_LEN, KeyRing, MemoryChange, Opaque, Options, Ownership, Remembered, Store,
+    Conclusion, KEY_LEN, KeyRing, MemoryChange, Opaque, Options, Ownership, Place, Remembered,
+    Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -49,7 +50,7 @@ impl Bench {
         let (tasks, metrics) = (Tasks::new(), Metrics::new().expect("bounds are fine"));
         let (clock, entropy) = (Clock::system(), Entropy::seeded(1));
         let options = Options {
-            directory: directory.path().to_owned(),
+            place: Place::Directory(directory.path().to_owned()),
             lanes: Vec::new(),
             queue: 1024,
             max_group: 256,

@@ -11,8 +11,8 @@ use bridge8890::model::{
 };
 use bridge8890::standin::carriers::{Mix, Request, Synthetic};
 use bridge8890::store::{
-    Callback, Entry, KeyRing, LaneOptions, Options, RawRequest, SendReport, Settled, Settlement,
-    Share, Store, StoreError, data_key,
+    Callback, Entry, KeyRing, LaneOptions, Options, Place, RawRequest, SendReport, Settled,
+    Settlement, Share, Store, StoreError, data_key,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -105,9 +105,9 @@ impl Filling {
 /// Opens a store of its own, with the key file that the gateway will find.
 async fn open_store(directory: &Path, tasks: &Tasks) -> anyhow::Result<Store> {
     let entropy = Entropy::system();
-    let key = data_key::load_or_create(directory, None, &entropy)?;
+    let key = data_key::load_or_create(&Place::Directory(directory.to_owned()), None, &entropy)?;
     let options = Options {
-        directory: directory.to_owned(),
+        place: Place::Directory(directory.to_owned()),
         lanes: vec![LaneOptions::of_everything(LaneName::new(LANE)?)],
         queue: 2 * IN_FLIGHT,
         max_group: IN_FLIGHT,

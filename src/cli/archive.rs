@@ -1,9 +1,9 @@
 //! How a command comes to the store: by the configuration, beside a serving gateway or without.
 
 use crate::config::{self, Config, Store};
-use crate::store::{KeyRing, Operator, data_key};
+use crate::store::{KeyRing, Operator, Place, data_key};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
@@ -11,7 +11,7 @@ pub(super) struct Archive {
     /// The configuration file of the gateway; without it, the built-in defaults.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Another directory than the configuration's store.directory.
+    /// The store in this directory, whatever the configuration says of it.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
 }
@@ -25,15 +25,20 @@ impl Archive {
     /// The same with the whole configuration.
     pub(super) async fn open_with_config(&self) -> anyhow::Result<(Config, Operator)> {
         let config = config::load(self.config.as_deref())?;
-        let directory = self.store.as_ref().unwrap_or(&config.store.directory);
-        let operator = open(&config.store, directory).await?;
+        let given = self.store.clone().map(Place::Directory);
+        let place = given.unwrap_or_else(|| Place::of(&config.store));
+        let operator = open_at(&config.store, &place).await?;
         Ok((config, operator))
     }
 }
 
-/// Opens the store in a directory for an operator.
-pub(super) async fn open(settings: &Store, directory: &Path) -> anyhow::Result<Operator> {
-    let key = data_key::load(directory, settings.key.as_ref())?;
+/// Opens the store where the configuration has it, for an operator.
+pub(super) async fn open(settings: &Store) -> anyhow::Result<Operator> {
+    open_at(settings, &Place::of(settings)).await
+}
+
+async fn open_at(settings: &Store, place: &Place) -> anyhow::Result<Operator> {
+    let key = data_key::load(place, settings.key.as_ref())?;
     let ring = KeyRing::new(&key, &settings.old_keys).context("store.key")?;
-    Ok(Operator::open(directory, ring).await?)
+    Ok(Operator::open(place, ring).await?)
 }

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::{self, Account, Campaign, Config, Destination, Invitations, Problems};
 use crate::config::{show_duration, show_size};
 use crate::model::{AreaCode, Brand, Direction, Level, TargetType};
+use crate::store::Place;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -42,7 +43,11 @@ struct Summary {
     listen: Vec<String>,
     tls: bool,
     admin: String,
+    /// The directory, or the URL without its password.
     store: String,
+    /// The name of this node among those that share the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     disk_floor: String,
     accounts: Vec<AccountSummary>,
     campaigns: Vec<CampaignSummary>,
@@ -141,7 +146,8 @@ fn summary(config: &Config) -> Summary {
         listen: config.http.listen.iter().map(ToString::to_string).collect(),
         tls: config.http.tls.is_some(),
         admin: config.admin.listen.to_string(),
-        store: config.store.directory.display().to_string(),
+        store: Place::of(&config.store).to_string(),
+        node: config.store.server.as_ref().map(|server| server.node.clone()),
         disk_floor: show_size(config.store.disk_floor),
         accounts: config.accounts.values().map(|account| account_summary(account)).collect(),
         campaigns: config.campaigns.iter().map(|campaign| campaign_summary(campaign)).collect(),
@@ -241,8 +247,11 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
         }
     }
     writeln!(out, "operators    http://{}", summary.admin)?;
-    let Summary { store, disk_floor, .. } = summary;
-    writeln!(out, "store        {store}, at least {disk_floor} free")?;
+    let Summary { store, node, disk_floor, .. } = summary;
+    match node {
+        Some(node) => writeln!(out, "store        {store}, as node {node}")?,
+        None => writeln!(out, "store        {store}, at least {disk_floor} free")?,
+    }
     if summary.accounts.is_empty() {
         writeln!(out, "accounts     none: every callback is answered 404")?;
     }

@@ -2,12 +2,13 @@
 
 mod distribution;
 mod network;
+mod server;
 mod storage;
 mod tls;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{KeyRing, OpenError, Operator, data_key};
+use crate::store::{KeyRing, OpenError, Operator, Place, data_key};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -84,8 +85,13 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let earlier = clock.now();
     let (mut findings, config) = configuration(args);
     if let Some(config) = config {
-        findings.extend(storage::examine(&config.store));
-        findings.extend(database_check(&config).await);
+        match Place::of(&config.store) {
+            Place::Directory(_) => {
+                findings.extend(storage::examine(&config.store));
+                findings.extend(database_check(&config).await);
+            }
+            Place::Server(server) => findings.extend(server::examine(&server, &clock).await),
+        }
         findings.extend(distribution::examine(&config.store).await);
         findings.extend(network::listeners(&config));
         findings.extend(tls::examine(&config, clock.now()));
@@ -97,17 +103,18 @@ async fn examine(args: &Args) -> Vec<Finding> {
     findings
 }
 
-/// The database and its schema.
+/// The database of a directory, and its schema.
 async fn database_check(config: &Config) -> Option<Finding> {
     const WHAT: &str = "database";
     let settings = &config.store;
-    let key = match data_key::load(&settings.directory, settings.key.as_ref()) {
+    let place = Place::of(settings);
+    let key = match data_key::load(&place, settings.key.as_ref()) {
         Ok(key) => key,
         // The data key has a finding of its own.
         Err(_) => return None,
     };
     let opened = match KeyRing::new(&key, &settings.old_keys) {
-        Ok(ring) => Operator::open(&settings.directory, ring).await,
+        Ok(ring) => Operator::open(&place, ring).await,
         Err(error) => Err(error.into()),
     };
     Some(match opened {

@@ -1,6 +1,7 @@
-//! The data key: from the configuration, or made at first start in the store's directory.
+//! The data key: from the configuration, or made at first start in the store's directory. Nodes that
+//! share a database have no directory in common, and so no key but the configured one.
 
-use super::KEY_LEN;
+use super::{KEY_LEN, Place};
 use crate::clock::Entropy;
 use crate::model::Secret;
 use std::fs::{self, File, OpenOptions};
@@ -29,6 +30,9 @@ pub enum KeyFileError {
     /// Others may read it.
     #[error("the data key {0} can be read by others; run `chmod 600` on it")]
     Exposed(String),
+    /// Nodes that share a database must be told it.
+    #[error("store.key is not set; nodes that share a database need the same data key")]
+    Unset,
     /// It is gone, and the database is not.
     #[error(
         "{0} is gone but the database is there; restore the key, since nothing stored opens without it"
@@ -51,14 +55,15 @@ pub struct DataKey {
 /// # Errors
 /// [`KeyFileError`].
 pub fn load_or_create(
-    directory: &Path,
+    place: &Place,
     configured: Option<&Secret>,
     entropy: &Entropy,
 ) -> Result<DataKey, KeyFileError> {
-    match load(directory, configured) {
+    match load(place, configured) {
         Err(KeyFileError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         loaded => return loaded.map(|secret| DataKey { secret, created: None }),
     }
+    let Place::Directory(directory) = place else { return Err(KeyFileError::Unset) };
     let path = directory.join(FILE);
     let name = || path.display().to_string();
     if super::sqlite::database_file(directory).exists() {
@@ -73,10 +78,11 @@ pub fn load_or_create(
 ///
 /// # Errors
 /// [`KeyFileError`].
-pub fn load(directory: &Path, configured: Option<&Secret>) -> Result<Secret, KeyFileError> {
+pub fn load(place: &Place, configured: Option<&Secret>) -> Result<Secret, KeyFileError> {
     if let Some(secret) = configured {
         return Ok(secret.clone());
     }
+    let Place::Directory(directory) = place else { return Err(KeyFileError::Unset) };
     let path = directory.join(FILE);
     let name = || path.display().to_string();
     let file = |source| KeyFileError::File { file: name(), source };
@@ -107,21 +113,32 @@ mod tests {
     #[test]
     fn is_made_once_and_never_replaced() {
         let directory = TempDir::new().expect("a directory");
-        let at = directory.path();
+        let (path, at) = (directory.path(), &Place::Directory(directory.path().to_owned()));
         let entropy = Entropy::seeded(1);
         let made = load_or_create(at, None, &entropy).expect("it is made");
-        let path = made.created.expect("it is new");
-        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+        let file = made.created.expect("it is new");
+        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
         let again = load_or_create(at, None, &entropy).expect("it is there");
         assert_eq!((again.secret, again.created), (made.secret, None));
 
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it changes");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("it changes");
         assert!(matches!(load(at, None), Err(KeyFileError::Exposed(_))));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it changes");
-        fs::write(&path, "abc").expect("it writes");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("it changes");
+        fs::write(&file, "abc").expect("it writes");
         assert!(matches!(load_or_create(at, None, &entropy), Err(KeyFileError::Malformed(_))));
-        fs::remove_file(&path).expect("it goes");
-        fs::write(super::super::sqlite::database_file(at), "").expect("it writes");
+        fs::remove_file(&file).expect("it goes");
+        fs::write(super::super::sqlite::database_file(path), "").expect("it writes");
         assert!(matches!(load_or_create(at, None, &entropy), Err(KeyFileError::Lost(_))));
+    }
+
+    #[test]
+    fn of_a_shared_database_is_the_configured_one() {
+        let server = "postgres://b@db/bridge".parse().expect("a URL");
+        let place = Place::Server(Box::new(server));
+        let key = Secret::new(vec![7; KEY_LEN]);
+        assert_eq!(load(&place, Some(&key)).expect("it is configured"), key);
+        let entropy = Entropy::seeded(1);
+        let made = load_or_create(&place, None, &entropy);
+        assert!(matches!(made, Err(KeyFileError::Unset)), "{made:?}");
     }
 }

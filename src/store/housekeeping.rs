@@ -47,8 +47,8 @@ pub struct Retention {
 /// What housekeeping keeps to.
 #[derive(Debug, Clone)]
 pub struct House {
-    /// The volume to watch.
-    pub directory: PathBuf,
+    /// The volume to watch; `None`: it is another machine's.
+    pub directory: Option<PathBuf>,
     /// Free bytes under which nothing new is accepted.
     pub disk_floor: u64,
     /// How long everything is kept.
@@ -129,7 +129,8 @@ async fn watch_disk(store: Store, house: Arc<House>, progress: Progress) {
 
 /// Looks at the disk once: before the first callback, and from then on by [`start`].
 pub fn look_at_disk(store: &Store, house: &House) {
-    match rustix::fs::statvfs(&house.directory) {
+    let Some(directory) = &house.directory else { return };
+    match rustix::fs::statvfs(directory) {
         Ok(volume) => {
             let free = volume.f_bavail.saturating_mul(volume.f_frsize);
             if store.disk(free, house.disk_floor) {

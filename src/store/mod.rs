@@ -68,7 +68,7 @@ pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
 pub use ownership::{Claim, OwnerToken, Ownership, Work};
 pub use place::Place;
-pub use postgres::{ConnectError, HostFault, HostFaults};
+pub use postgres::{ConnectError, HostFault, HostFaults, ServerState, examine as examine_server};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
 pub use recording::{
     AudioError, FetchedSeq, LeasedRecording, NewRecording, RecordingSettled, StoredRecording,

@@ -8,12 +8,9 @@ use super::look::{
 };
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{Audio, AudioError, StoredRecording};
-use super::seal::Fingerprinter;
-use super::sqlite;
-use super::{KeyRing, OpenError, ReadError, StoredCallback};
+use super::{KeyRing, OpenError, Place, ReadError, StoredCallback, engine};
 use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordingId};
 use jiff::Timestamp;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

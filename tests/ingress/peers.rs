@@ -12,7 +12,7 @@ use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{AccountName, Secret};
 use bridge8890::session;
 use bridge8890::store::housekeeping::{self, House};
-use bridge8890::store::{KEY_LEN, KeyRing, Options, Retention, Store};
+use bridge8890::store::{self, KEY_LEN, KeyRing, Options, Retention, Store};
 use bridge8890::telemetry::{Metrics, Progress};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use jiff::tz::Offset;
@@ -76,7 +76,7 @@ impl Gateway {
         let directory = TempDir::new().expect("a directory");
         let entropy = Entropy::seeded(1);
         let options = Options {
-            directory: directory.path().to_owned(),
+            place: store::Place::Directory(directory.path().to_owned()),
             lanes: Vec::new(),
             queue: 100,
             max_group: 100,
@@ -110,7 +110,10 @@ impl Gateway {
         let ever = Duration::from_hours(1);
         let keep = Retention { callbacks: ever, records: ever, keys: ever };
         let directory = self.directory.path().to_owned();
-        housekeeping::look_at_disk(&self.store, &House { directory, disk_floor: bytes, keep });
+        housekeeping::look_at_disk(
+            &self.store,
+            &House { directory: Some(directory), disk_floor: bytes, keep },
+        );
     }
 
     /// A new connection.

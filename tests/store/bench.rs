@@ -10,7 +10,7 @@ use bridge8890::model::{
 use bridge8890::store::{
     Callback, Concluded, ConcludedEntry, Conclusion, DeadClass, DeadCondition, DeadLetter,
     DeadOrder, DeadPage, Entry, KEY_LEN, KeyRing, LaneOptions, Lease, MemoryChange, MessageLane,
-    NewMessage, Opaque, Operator, Options, RawRequest, RecordState, Remembered, Replayed,
+    NewMessage, Opaque, Operator, Options, Place, RawRequest, RecordState, Remembered, Replayed,
     Retention, SendReport, Settled, Settlement, Share, Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
@@ -41,7 +41,7 @@ pub(crate) fn lane() -> LaneName {
 
 pub(crate) fn options(directory: &Path) -> Options {
     Options {
-        directory: directory.to_owned(),
+        place: Place::Directory(directory.to_owned()),
         lanes: vec![LaneOptions::of_everything(lane())],
         queue: 1024,
         max_group: 256,
@@ -50,6 +50,10 @@ pub(crate) fn options(directory: &Path) -> Options {
 }
 
 impl Bench {
+    pub(crate) fn place(&self) -> Place {
+        Place::Directory(self.directory.path().to_owned())
+    }
+
     pub(crate) async fn new() -> Bench {
         let clock = Clock::set_to(Timestamp::from_second(1_772_677_230).expect("a time"));
         let directory = TempDir::new().expect("a directory");
@@ -280,7 +284,7 @@ impl Bench {
     }
 
     pub(crate) async fn operator(&self) -> Operator {
-        Operator::open(self.directory.path(), ring()).await.expect("it opens")
+        Operator::open(&self.place(), ring()).await.expect("it opens")
     }
 
     pub(crate) async fn state(&self, id: RecordId) -> RecordState {

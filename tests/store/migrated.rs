@@ -51,7 +51,7 @@ async fn a_database_of_the_first_version_is_migrated_with_all_it_holds() {
     bench.close().await;
     bench.sql(TO_FIRST).await;
 
-    let operator = Operator::open(bench.directory.path(), ring()).await;
+    let operator = Operator::open(&bench.place(), ring()).await;
     assert!(matches!(operator, Err(OpenError::OlderSchema)), "a command does not migrate");
     bench.reopen().await;
     assert!(!bench.commit(bench.rating("a", Level::Fair)).await);
@@ -73,6 +73,6 @@ async fn a_database_of_a_newer_version_is_refused() {
              VALUES (9999, 'of tomorrow', 1, x'00', 0)",
         )
         .await;
-    let operator = Operator::open(bench.directory.path(), ring()).await;
+    let operator = Operator::open(&bench.place(), ring()).await;
     assert!(matches!(operator, Err(OpenError::NewerSchema(9999))));
 }

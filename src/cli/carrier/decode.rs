@@ -186,7 +186,7 @@ fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Arc<Account>>
 
 /// A callback of the store.
 async fn kept(config: &Config, seq: CallbackSeq) -> anyhow::Result<StoredCallback> {
-    let operator = archive::open(&config.store, &config.store.directory).await?;
+    let operator = archive::open(&config.store).await?;
     operator.callback(seq).await?.ok_or_else(|| {
         anyhow!(
             "there is no callback {seq}, or it is erased; `records find --quarantined` lists some"

@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::config::Store;
 use crate::dialogue::distribution::{Distributions, Of, Seen};
-use crate::store::{KeyRing, Operator, data_key};
+use crate::store::{KeyRing, Operator, Place, data_key};
 
 /// How many of the newest ratings are looked at.
 const NEWEST: u32 = 5_000;
@@ -32,9 +32,10 @@ pub(super) async fn examine(settings: &Store) -> Vec<Finding> {
 }
 
 async fn distributions(settings: &Store) -> Option<Distributions> {
-    let key = data_key::load(&settings.directory, settings.key.as_ref()).ok()?;
+    let place = Place::of(settings);
+    let key = data_key::load(&place, settings.key.as_ref()).ok()?;
     let ring = KeyRing::new(&key, &settings.old_keys).ok()?;
-    let operator = Operator::open(&settings.directory, ring).await.ok()?;
+    let operator = Operator::open(&place, ring).await.ok()?;
     let mut distributions = Distributions::default();
     for record in operator.newest_ratings(NEWEST).await.ok()?.iter().rev() {
         if let Some(seen) = Seen::of(std::slice::from_ref(record)) {

@@ -167,7 +167,7 @@ impl Taker {
             return gateway(url, args.ca.as_deref(), settings, sources);
         }
         // Only a gateway that serves makes or migrates a store.
-        archive::open(&config.store, &config.store.directory).await?;
+        archive::open(&config.store).await?;
         let (clock, entropy) = sources.clone();
         match Import::open(config, settings, clock, entropy).await? {
             Some(import) => Ok(Taker::Store(Box::new(import))),

@@ -4,6 +4,7 @@ mod audio;
 mod commit;
 mod connect;
 mod dead;
+mod examine;
 mod inbox;
 mod lease;
 mod leaser;
@@ -27,12 +28,15 @@ mod reread;
 mod revise;
 mod schema;
 mod traces;
+#[cfg(test)]
+mod trials;
 mod turn;
 mod writer;
 
 pub(super) use audio::AudioTable;
 pub(super) use connect::Connector;
 pub use connect::{ConnectError, HostFault, HostFaults};
+pub use examine::{ServerState, examine};
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{Engine, open, stored_lookup_key};
 pub(super) use orders::{note_trouble, order};

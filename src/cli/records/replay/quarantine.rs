@@ -32,7 +32,7 @@ pub(super) async fn run(
     args: &Args,
     out: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    let operator = archive::open(&config.store, &config.store.directory).await?;
+    let operator = archive::open(&config.store).await?;
     let filter = QuarantineFilter {
         account: args.account.as_deref().map(AccountName::new).transpose()?,
         callback: args.callback.map(CallbackSeq),

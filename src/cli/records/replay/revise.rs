@@ -28,7 +28,7 @@ pub(super) async fn run(
     if args.apply && !args.yes {
         confirm::check_somebody_answers(args.json)?;
     }
-    let operator = archive::open(&config.store, &config.store.directory).await?;
+    let operator = archive::open(&config.store).await?;
     let reader = Reader { config, args, entropy: Entropy::system(), now: Clock::system().now() };
     let wanted = reader.show(&operator, out).await?;
     if !args.apply || wanted.is_empty() {
