@@ -243,9 +243,10 @@ async fn dead_letters_at_the_old_end_do_not_hold_up_a_purge() {
 #[tokio::test]
 async fn a_second_gateway_and_a_wrong_key_are_told_so() {
     let mut bench = Bench::new().await;
+    let (place, clock, entropy) = (bench.place(), bench.clock.clone(), bench.entropy.clone());
     let open = |ring| {
-        let (clock, entropy) = (bench.clock.clone(), bench.entropy.clone());
-        let options = options(bench.place());
+        let (clock, entropy) = (clock.clone(), entropy.clone());
+        let options = options(place.clone());
         async move {
             let metrics = Metrics::new().expect("a registry");
             Store::open(&options, ring, clock, entropy, &metrics, &Tasks::new()).await
