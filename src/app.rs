@@ -15,7 +15,9 @@ use crate::intake::{Intake, Invitations, Rereader};
 use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
-use crate::store::{KeyRing, LaneOptions, OpenError, Options, Place, Retention, Store, data_key};
+use crate::store::{
+    KeyRing, LaneOptions, OpenError, Options, Ownership, Place, Retention, Store, Work, data_key,
+};
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
 use anyhow::{Context, Result};
@@ -85,6 +87,7 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let store = open_store(config, &clock, &entropy, watch, &store_tasks).await?;
         warn_of_stranded(&store, config).await?;
         opened.get_or_init(|| store.clone());
+        store.join(&tasks).await?;
         keep_house(config, &store, &tasks);
         for destination in config.destinations() {
             egress::start(
@@ -102,7 +105,8 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
             tracing::warn!(%error, "how ratings were distributed is not known; it is learnt anew");
         }
         let progress = health.worker("dialogue");
-        let (worker, stop) = (intake.dialogue_worker(progress.clone()), tasks.clone());
+        let dialogue = store.keep(Work::Dialogue, &tasks);
+        let (worker, stop) = (intake.dialogue_worker(dialogue, progress.clone()), tasks.clone());
         tasks.spawn_watched(&progress, move || worker.clone().run(stop.clone()));
         for sending in config.accounts.values().filter_map(|account| account.send.as_ref()) {
             messages::start(
@@ -125,7 +129,10 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         let progress = health.worker("quarantine reader");
         let rereader = Rereader::new(intake.clone(), config);
         let (winding, stop) = (progress.clone(), tasks.clone());
-        tasks.spawn_watched(&progress, move || rereader.clone().run(winding.clone(), stop.clone()));
+        let owned = store.keep(Work::Quarantine, &tasks);
+        tasks.spawn_watched(&progress, move || {
+            rereader.clone().run(owned.clone(), winding.clone(), stop.clone())
+        });
         let invitations = config.invitations.as_ref();
         let invitations =
             invitations.map(|settings| Invitations::new(intake.clone(), settings, &metrics));
@@ -236,7 +243,7 @@ pub async fn revise(
     let Some((intake, tasks)) = open_alone(config, clock, entropy, &metrics).await? else {
         return Ok(false);
     };
-    let reviser = intake.reviser();
+    let reviser = intake.reviser(Ownership::for_ever());
     drop(intake);
     let done = loop {
         match reviser.take_up(STEP).await {

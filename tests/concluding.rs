@@ -11,7 +11,8 @@ use bridge8890::intake::Intake;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{AccountName, Msisdn, Secret};
 use bridge8890::store::{
-    Conclusion, KEY_LEN, KeyRing, MemoryChange, Opaque, Options, Place, Remembered, Store,
+    Conclusion, KEY_LEN, KeyRing, MemoryChange, Opaque, Options, Ownership, Place, Remembered,
+    Store,
 };
 use bridge8890::telemetry::{Metrics, Progress};
 use bytes::Bytes;
@@ -99,7 +100,7 @@ impl Bench {
 
     /// Has the worker take up what was said so far, as one group.
     fn work(&self) {
-        let worker = self.intake.dialogue_worker(Progress::new("dialogue"));
+        let worker = self.intake.dialogue_worker(Ownership::for_ever(), Progress::new("dialogue"));
         self.tasks.spawn("dialogue", worker.run(self.tasks.clone()));
     }
 

@@ -1,6 +1,7 @@
 //! The configuration: the shipped files are right, and bad ones are told what is wrong where.
 
 use bridge8890::config::dialect::Trust;
+use bridge8890::config::server::{Session, TlsMode};
 use bridge8890::config::{self, Config, Environment, Problem, Problems, Proxies};
 use bridge8890::model::{AccountName, Scheme, TargetType};
 use proptest::prelude::*;
@@ -21,6 +22,7 @@ fn environment() -> Environment {
             ("BRIDGE8890_TWILIO_TOKEN", "token"),
             ("BRIDGE8890_DATABASE_PASSWORD", "database-password"),
             ("BRIDGE8890_DATA_KEY", KEY),
+            ("BRIDGE8890_DATABASE_PASSWORD", "database-password"),
             ("BRIDGE8890_INVITATIONS_SECRET", "invitations-secret"),
             ("SHORT_KEY", "abcd"),
             ("EMPTY", ""),
@@ -170,6 +172,20 @@ fn the_example_of_a_single_node_is_right_and_ready() {
     let voice = config.campaigns.iter().find(|it| it.name == "hotline-voice").expect("it is there");
     assert_eq!((voice.scheme, voice.target), (Scheme::ASC, TargetType::Call));
     assert_eq!((voice.sms_channel_code, voice.ivr_channel_code), (None, Some(8)));
+}
+
+#[test]
+fn the_example_of_a_node_is_right_and_ready() {
+    let text = include_str!("../config/examples/cluster-postgres.toml");
+    let config = config::parse(text, "cluster-postgres.toml", &environment())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.ready_to_serve(), Ok(()));
+    let server = config.store.server.expect("a server");
+    let hosts: Vec<&str> = server.hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(hosts, ["db1.province.example", "db2.province.example"]);
+    assert_eq!((server.tls.mode, server.session), (TlsMode::VerifyFull, Session::ReadWrite));
+    assert_eq!(server.password.expect("a password").reveal(), b"database-password");
+    assert_eq!(server.node, "node-a");
 }
 
 #[test]

@@ -16,17 +16,17 @@ CREATE TABLE place (
     callback  bigint NOT NULL,
     record    bigint NOT NULL,
     keys_from bigint NOT NULL, -- dedupe keys that were seen before this time are forgotten
-    purged_to bigint NOT NULL, -- the record up to which this round of purging has looked
-    seen_at   bigint NOT NULL  -- the time of the last transaction
+    purged_to bigint NOT NULL  -- the record up to which this round of purging has looked
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-INSERT INTO place VALUES (1, 1, 1, 0, 0, 0);
+INSERT INTO place VALUES (1, 1, 1, 0, 0);
 
 -- Who lives, and who does what only one may do.
 CREATE TABLE node (
     name       text PRIMARY KEY,
     started_at bigint NOT NULL,
     seen_at    bigint NOT NULL,
-    version    text NOT NULL
+    version    text NOT NULL,
+    lanes      bigint[] NOT NULL DEFAULT '{}' -- those that it is configured for
 ) WITH (fillfactor = 50);
 CREATE TABLE ownership (
     work  text PRIMARY KEY,
@@ -208,7 +208,7 @@ CREATE INDEX memory_wake ON memory (wake_at, digest) WHERE wake_at IS NOT NULL;
 CREATE TABLE message (
     seq       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id        uuid NOT NULL UNIQUE, -- of version 7
-    lane      text NOT NULL,        -- the account that sends it
+    lane      text COLLATE "C" NOT NULL, -- the account that sends it; lanes of calls are found by how they begin
     state     smallint NOT NULL,    -- 0 waiting, 1 sent, 2 dropped, 3 dead
     due_at    bigint NOT NULL,
     token     bigint NOT NULL,      -- 0: not leased

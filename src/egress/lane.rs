@@ -249,6 +249,19 @@ impl<T: Telemetry> Lane<T> {
         self.changed.notify_one();
     }
 
+    /// Shares the rate with so many nodes, this one among them.
+    pub fn share(&self, nodes: u32) {
+        self.standing().pace.share(nodes);
+        self.changed.notify_one();
+    }
+
+    /// Sends as little at once as it may while other nodes hold back from the far end.
+    pub fn heed(&self, trouble: bool) {
+        let mut standing = self.standing();
+        standing.pace.heed(trouble, Instant::now());
+        self.telemetry.limit(standing.pace.limit());
+    }
+
     /// Has a breaker that holds the lane try now.
     pub fn release(&self) {
         self.standing().breaker.release(Instant::now());

@@ -1,5 +1,8 @@
 //! What operators order of a lane is done, and how its breaker stands is written down for them.
 //!
+//! Nodes that share the store see each other's breakers there: while one holds back, the others send as little at once as they
+//! may, and when it sends again, they try, too.
+//!
 //! Whether a pause holds is decided by its end on the clock, so it survives a restart and ends
 //! though nobody ends it.
 
@@ -14,7 +17,7 @@ use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
 /// The time between two looks.
@@ -25,12 +28,18 @@ const LOOK: Duration = Duration::from_millis(500);
 struct Known(Option<Orders>);
 
 impl Known {
-    /// Takes in what stands in the store. Returns whether a probe was ordered since the last look:
-    /// one from before the first was meant for a breaker that is gone.
+    /// Takes in what stands in the store. Returns whether to try now: a probe was ordered since the last look, or
+    /// another node's breaker has closed. A probe from before the first was meant for a breaker that is gone.
     fn learn(&mut self, orders: Orders) -> bool {
-        let is_new = self.0.as_ref().is_some_and(|known| known.probe < orders.probe);
+        let to_try = self.0.as_ref().is_some_and(|known| {
+            known.probe < orders.probe || known.troubled_elsewhere > orders.troubled_elsewhere
+        });
         self.0 = Some(orders);
-        is_new
+        to_try
+    }
+
+    fn is_troubled_elsewhere(&self) -> bool {
+        self.0.as_ref().is_some_and(|orders| orders.troubled_elsewhere > 0)
     }
 
     /// Whether the lane is paused at this time; `None` as long as nobody knows.
@@ -45,6 +54,7 @@ pub(super) struct Watch {
     lane: Arc<Lane<Egress>>,
     store: Store,
     clock: Clock,
+    nodes: watch::Receiver<u32>,
     progress: Progress,
     /// Outlives a watch that is replaced: what is known holds on.
     seen: Mutex<Seen>,
@@ -69,7 +79,8 @@ impl Watch {
     ) -> Watch {
         lane.pause(true);
         let progress = Progress::new("lane orders");
-        Watch { name, lane, store, clock, progress, seen: Mutex::default() }
+        let nodes = store.living_nodes();
+        Watch { name, lane, store, clock, nodes, progress, seen: Mutex::default() }
     }
 
     /// The clock that it winds.
@@ -104,11 +115,18 @@ impl Watch {
                 if seen.known.learn(orders) {
                     self.lane.release();
                 }
+                self.lane.heed(seen.known.is_troubled_elsewhere());
             }
             // What is known holds on, and ends by the clock.
             Err(error) => self.lane.telemetry.store_failed("lane_orders", &error),
         }
         let Some(paused) = seen.known.is_paused(self.clock.now()) else { return };
+        // Before the other nodes know of this one, its part of the rate is still theirs.
+        let nodes = *self.nodes.borrow();
+        if nodes == 0 {
+            return;
+        }
+        self.lane.share(nodes);
         self.lane.pause(paused);
         if paused != seen.paused {
             seen.paused = paused;
@@ -161,11 +179,11 @@ mod tests {
             since: at(0),
             until: at(until),
         };
-        Orders { pause: Some(pause), probe: None }
+        Orders { pause: Some(pause), ..Orders::default() }
     }
 
     fn probed(id: i64) -> Orders {
-        Orders { pause: None, probe: Some(OrderId(id)) }
+        Orders { probe: Some(OrderId(id)), ..Orders::default() }
     }
 
     #[test]
@@ -198,6 +216,15 @@ mod tests {
         let mut known = Known::default();
         known.learn(Orders::default());
         assert!(known.learn(probed(1)), "the first ever");
+    }
+
+    #[test]
+    fn when_another_nodes_breaker_closes_ours_tries() {
+        let elsewhere = |nodes| Orders { troubled_elsewhere: nodes, ..Orders::default() };
+        let mut known = Known::default();
+        let seen = [1, 2, 1, 1, 0].map(|nodes| known.learn(elsewhere(nodes)));
+        assert_eq!(seen, [false, false, true, false, true]);
+        assert!(!known.is_troubled_elsewhere());
     }
 
     #[test]

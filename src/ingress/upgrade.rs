@@ -50,7 +50,7 @@ pub(super) fn grant(call: &Call<'_>, upgraded: OnUpgrade, hearing: Hearing) -> R
         // A peer that is gone before the answer is out has said nothing.
         if let Ok(stream) = upgraded.await {
             let socket = WebSocket::accepted(TokioIo::new(stream), opening.max_frame()).await;
-            hearing.hear(socket, &opening).await;
+            hearing.hear(socket, &opening, std::future::pending()).await;
         }
     });
     let mut response = Response::default();

@@ -11,8 +11,8 @@ use crate::dialogue::distribution::Seen;
 use crate::dialogue::{Rules, choose_campaign, interpret, needs_memory};
 use crate::model::{AccountName, Event, EventBody, Meaning, Outcome, Record};
 use crate::store::{
-    Callback, Committed, Entry, Nonce, RawRequest, ReadError, Resend, Share, Store, StoreError,
-    StoredCallback, Unwell,
+    Callback, Committed, Entry, Nonce, Ownership, RawRequest, ReadError, Resend, Share, Store,
+    StoreError, StoredCallback, Unwell,
 };
 use crate::telemetry::intake::IntakeMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
@@ -170,12 +170,13 @@ impl Intake {
         }
     }
 
-    /// Whoever concludes what this holds in the inbox, by the same campaigns.
+    /// Whoever concludes what this holds in the inbox, by the same campaigns, while the dialogue is its own.
     #[must_use]
-    pub fn dialogue_worker(&self, progress: Progress) -> DialogueWorker {
+    pub fn dialogue_worker(&self, ownership: Ownership, progress: Progress) -> DialogueWorker {
         DialogueWorker {
             store: self.store.clone(),
-            reviser: self.reviser(),
+            ownership: ownership.clone(),
+            reviser: self.reviser(ownership),
             campaigns: self.campaigns.subscribe(),
             accounts: Arc::clone(&self.accounts),
             clock: self.clock.clone(),
@@ -186,11 +187,12 @@ impl Intake {
         }
     }
 
-    /// Whoever reads stored callbacks again, by the same campaigns.
+    /// Whoever reads stored callbacks again, by the same campaigns, while the dialogue is its own.
     #[must_use]
-    pub fn reviser(&self) -> Reviser {
+    pub fn reviser(&self, ownership: Ownership) -> Reviser {
         Reviser {
             store: self.store.clone(),
+            ownership,
             campaigns: self.campaigns.subscribe(),
             accounts: Arc::clone(&self.accounts),
             clock: self.clock.clone(),
@@ -219,8 +221,9 @@ impl Intake {
         self.store.refusals()
     }
 
-    /// The store, for whoever reads callbacks again or takes invitations.
-    pub(super) fn store(&self) -> &Store {
+    /// The store, for whoever reads callbacks again, takes invitations, or owns a link.
+    #[must_use]
+    pub fn store(&self) -> &Store {
         &self.store
     }
 
@@ -378,6 +381,7 @@ pub(super) fn retry_after(error: &StoreError) -> std::time::Duration {
         StoreError::Closed
         | StoreError::Replayed
         | StoreError::TooLarge(_)
+        | StoreError::NotOwner
         | StoreError::Database(_) => Unwell::Failing.retry_after(),
     }
 }

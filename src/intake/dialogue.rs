@@ -23,8 +23,8 @@ use crate::model::{
 };
 use crate::store::{
     Concluded, ConcludedEntry, Conclusion, FetchedSeq, Held, InboxSeq, MemoryChange, MessageLane,
-    NewMessage, NewRecording, Opaque, ReadError, Remembered, Store, StoreError, Untold,
-    UntoldRecording, UntoldSeq, WakeSeq, Woken,
+    NewMessage, NewRecording, Opaque, OwnerToken, Ownership, ReadError, Remembered, Store,
+    StoreError, Untold, UntoldRecording, UntoldSeq, WakeSeq, Woken,
 };
 use crate::telemetry::Progress;
 use crate::telemetry::intake::IntakeMetrics;
@@ -96,10 +96,11 @@ struct Looks {
     said: Seldom,
 }
 
-/// The worker. A clone takes the place of one that was dropped; there are never two at work.
+/// The worker. A clone takes the place of one that was dropped; there are never two at work, over all nodes.
 #[derive(Debug, Clone)]
 pub struct DialogueWorker {
     pub(super) store: Store,
+    pub(super) ownership: Ownership,
     pub(super) reviser: Reviser,
     pub(super) campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
     pub(super) accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
@@ -111,17 +112,24 @@ pub struct DialogueWorker {
 }
 
 impl DialogueWorker {
-    /// Concludes until the gateway stops.
+    /// Concludes until the gateway stops, while that is this node's to do.
     pub async fn run(self, tasks: Tasks) {
-        // Whoever was here before may have drawn a conclusion that still waits for the writer, which takes
-        // one after the other: when it comes to this one, no earlier one is left to come unseen.
-        self.progress.begin("letting earlier conclusions pass");
-        if let Err(StoreError::Closed) = self.store.conclude(Conclusion::default()).await {
-            return;
-        }
         let mut arrivals = self.store.arrivals();
         let mut looks = Looks::default();
+        let mut owner = None;
         loop {
+            let token = tokio::select! {
+                biased;
+                () = tasks.stopping() => return,
+                token = self.ownership.gained() => token,
+            };
+            if owner.replace(token) != Some(token) {
+                // Another node has concluded meanwhile.
+                looks = Looks::default();
+                if let Err(StoreError::Closed) = self.let_earlier_pass(token).await {
+                    return;
+                }
+            }
             // Whatever arrives from here on wakes us again.
             arrivals.mark_unchanged();
             self.progress.begin("looking at what is held and due");
@@ -131,6 +139,7 @@ impl DialogueWorker {
                 Ok(0) => LOOK,
                 Ok(_) if tasks.is_stopping() => return,
                 Ok(_) => continue,
+                Err(ConcludeError::Store(StoreError::NotOwner)) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "what is held waits; it is tried again");
                     PAUSE
@@ -141,6 +150,16 @@ impl DialogueWorker {
                 _ = timeout(pause, arrivals.changed()) => {}
             }
         }
+    }
+
+    /// Whoever was here before may have drawn a conclusion that still waits for the writer, which takes one after the other:
+    /// when it comes to this one, no earlier one is left to come unseen.
+    async fn let_earlier_pass(&self, token: OwnerToken) -> Result<Concluded, StoreError> {
+        self.progress.begin("letting earlier conclusions pass");
+        let nothing = Conclusion { owner: Some(token), ..Conclusion::default() };
+        let passed = self.store.conclude(nothing).await;
+        self.progress.rest();
+        passed
     }
 
     /// Concludes what is held and what is due now, a page of each. Returns how much of it was, or was
@@ -233,6 +252,7 @@ impl DialogueWorker {
         if group.is_empty() {
             return Ok(Concluded::Done { fresh: Vec::new() });
         }
+        let owner = self.ownership.token()?;
         let campaigns = self.campaigns.borrow().clone();
         let rules = Rules { campaigns: &campaigns, accounts: &self.accounts };
         let mut known = Known::nothing();
@@ -251,7 +271,7 @@ impl DialogueWorker {
             }
             decided.add(decision, cause, now);
         }
-        let conclusion = decided.conclusion();
+        let conclusion = Conclusion { owner: Some(owner), ..decided.conclusion() };
         let counts: Vec<(Outcome, bool, Option<Seen>)> = conclusion
             .entries
             .iter()

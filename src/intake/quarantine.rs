@@ -5,7 +5,7 @@ use crate::carrier::{self, Call, Decoded, Garbled};
 use crate::config::{Account, Config};
 use crate::lifecycle::Tasks;
 use crate::model::AccountName;
-use crate::store::{Quarantined, ReadError, StoreError, StoredCallback};
+use crate::store::{Ownership, Quarantined, ReadError, StoreError, StoredCallback};
 use crate::telemetry::Progress;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -42,12 +42,15 @@ impl Rereader {
         Rereader { intake, accounts: Arc::new(config.accounts.clone()) }
     }
 
-    /// Takes up what operators ask for, until the gateway stops.
-    pub async fn run(self, progress: Progress, tasks: Tasks) {
+    /// Takes up what operators ask for, until the gateway stops, while that is this node's to do.
+    pub async fn run(self, ownership: Ownership, progress: Progress, tasks: Tasks) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = tasks.stopping() => return,
+            }
+            if ownership.token().is_err() {
+                continue;
             }
             progress.begin("reading what is asked for");
             let read = self.read_all(&progress).await;

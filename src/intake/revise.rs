@@ -11,7 +11,8 @@ use crate::config::{self, Account, Campaign};
 use crate::dialogue::{self, Kept, Known, ReadAgain, Review, Rules};
 use crate::model::{AccountName, Outcome, Question, Record, RecordId};
 use crate::store::{
-    AskedRevision, Concluded, ConcludedEntry, Conclusion, Revisable, Store, StoredCallback,
+    AskedRevision, Concluded, ConcludedEntry, Conclusion, Ownership, Revisable, Store,
+    StoredCallback,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub fn review(
 #[derive(Debug, Clone)]
 pub struct Reviser {
     pub(super) store: Store,
+    pub(super) ownership: Ownership,
     pub(super) campaigns: watch::Receiver<Arc<[Arc<Campaign>]>>,
     pub(super) accounts: Arc<BTreeMap<AccountName, Arc<Account>>>,
     pub(super) clock: Clock,
@@ -102,6 +104,7 @@ impl Reviser {
     }
 
     async fn end(&self, asked: &AskedRevision, agreed: &[&Review]) -> Result<usize, ConcludeError> {
+        let owner = Some(self.ownership.token()?);
         let mut known = Known::nothing();
         recall(&self.store, dialogue::remembering(agreed), &mut known).await?;
         let changes = dialogue::remember_amended(&mut known, agreed);
@@ -111,7 +114,7 @@ impl Reviser {
         let entries = callback.and_then(|callback| entry(callback, records)).into_iter().collect();
         let memory = changes.into_iter().map(changed).collect();
         let revised = Some(asked.seq);
-        let conclusion = Conclusion { entries, memory, revised, ..Conclusion::default() };
+        let conclusion = Conclusion { owner, entries, memory, revised, ..Conclusion::default() };
         let concluded = self.store.conclude(conclusion).await?;
         Ok(if concluded == Concluded::Void { 0 } else { written })
     }

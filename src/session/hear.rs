@@ -12,6 +12,8 @@ use crate::net::websocket::{Frame, Gone, WebSocket};
 use crate::telemetry::link::LinkTelemetry;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -73,7 +75,7 @@ impl Opening {
 /// How a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The gateway stops.
+    /// By us: the gateway stops, or the link is no longer ours.
     Stopping,
     /// The peer is gone.
     Gone(Gone),
@@ -107,16 +109,23 @@ impl Hearing {
         &self.telemetry
     }
 
-    /// Takes every frame until the peer goes or the gateway stops.
-    pub async fn hear<S>(&self, mut socket: WebSocket<S>, opening: &Opening) -> Ended
+    /// Takes every frame until the peer goes, the gateway stops, or `until`. What was taken is stored even then.
+    pub async fn hear<S>(
+        &self,
+        mut socket: WebSocket<S>,
+        opening: &Opening,
+        until: impl Future<Output = ()>,
+    ) -> Ended
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let _up = self.telemetry.up();
+        let mut until = pin!(until);
         loop {
             let came = tokio::select! {
                 biased;
                 () = self.ground.tasks.stopping() => None,
+                () = &mut until => None,
                 came = socket.next() => Some(came),
             };
             let stored = match came {

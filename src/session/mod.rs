@@ -13,6 +13,7 @@ use crate::intake::Intake;
 use crate::lifecycle::Tasks;
 use crate::net::client::Trust;
 use crate::net::dialer::{Dialer, DialerError};
+use crate::store::Work;
 use crate::telemetry::Metrics;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -50,7 +51,8 @@ pub struct Ground {
     pub metrics: Metrics,
 }
 
-/// Opens a link for each account that names one, and keeps it open until the gateway stops.
+/// Opens a link for each account that names one, and keeps it open until the gateway stops: one over all nodes, as carriers
+/// bear no second.
 ///
 /// # Errors
 /// [`StartError`] when one could never be opened; a server that is not there is waited for.
@@ -62,7 +64,9 @@ pub fn start(
         let dialer = dialer(&account)
             .map_err(|why| StartError { account: account.name.to_string(), why })?;
         let Some(dialer) = dialer else { continue };
-        let link = Link::new(dialer, Hearing::new(account, ground.clone()));
+        let work = Work::Link(account.name.clone());
+        let ownership = ground.intake.store().keep(work, &ground.tasks);
+        let link = Link::new(dialer, Hearing::new(account, ground.clone()), ownership);
         ground.tasks.spawn_vital("link to a carrier", link.keep());
     }
     Ok(())

@@ -12,6 +12,9 @@ use jiff::tz::Offset;
 /// Deadlines are days of the province's clock.
 const CHINA: Offset = Offset::constant(8);
 
+/// The highest of ranks; that of a complaint near its deadline is as much lower as the deadline is hours away from 1970.
+pub(super) const NEAR: i64 = 1 << 32;
+
 /// What ties a record to others, and to a day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ties {

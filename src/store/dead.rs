@@ -36,6 +36,12 @@ impl Bin {
     }
 }
 
+/// The names of the classes in the bin of theirs.
+pub(super) fn theirs() -> Vec<&'static str> {
+    let theirs = DeadClass::ALL.into_iter().filter(|class| class.bin() == Bin::Theirs);
+    theirs.map(DeadClass::name).collect()
+}
+
 impl DeadClass {
     /// The bin that it belongs to.
     #[must_use]

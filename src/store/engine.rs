@@ -4,6 +4,7 @@ use super::dead::{
     DeadCondition, DeadLetter, DeadPage, DeadPlace, ReplayEntry, ReplayRun, Replayed,
 };
 use super::inbox::{Held, InboxSeq};
+use super::job::Job;
 use super::ledger::{Fold, FoldedTo, Hour, Hours, Ledger, Recent, RecentPart, Reconciled};
 use super::look::{
     Counts, Filter, Found, LaneStatus, QuarantineFilter, Quarantined, RequestedRereads,
@@ -11,16 +12,25 @@ use super::look::{
 };
 use super::memory::{WakeSeq, Woken};
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage, Untold, UntoldSeq};
+use super::nodes::Cluster;
 use super::orders::{Order, OrderLine, Orders, Trouble};
 use super::queue::Due;
-use super::recording::{FetchedSeq, StoredRecording, UntoldRecording};
+use super::recording::{Audio, FetchedSeq, StoredRecording, UntoldRecording};
 use super::revise::{Agreement, AskedRevision, Revisable};
 use super::seal::{Fingerprinter, KeyRing};
-use super::{Opaque, OpenError, ReadError, StoredCallback, postgres, sqlite};
+use super::{
+    LaneOptions, Opaque, OpenError, Place, ReadError, Shared, StoredCallback, postgres, sqlite,
+};
+use crate::clock::{Clock, Entropy};
+use crate::lifecycle::Tasks;
 use crate::model::{CallbackSeq, LaneName, MessageKey, Record, RecordId, RecordingId};
+use crate::telemetry::Progress;
 use jiff::Timestamp;
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Reads a store, beside whoever writes to it.
 #[derive(Debug, Clone)]
@@ -158,4 +168,95 @@ changes! {
     fn withdraw_rereads() -> u64;
     fn request_revisions(wanted: &[(CallbackSeq, Vec<Agreement>)], now: Timestamp) -> ();
     fn withdraw_revisions() -> u64;
+}
+
+/// An opened store, whose tasks do not run yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) reader: Reader,
+    pub(super) desk: Desk,
+    pub(super) audio: Audio,
+    pub(super) cluster: Cluster,
+    pub(super) pending: i64,
+    /// Keeps a second process out, where one alone may have the store.
+    pub(super) lock: Option<File>,
+    pub(super) engine: Engine,
+}
+
+/// What the tasks run on.
+#[derive(Debug)]
+pub(super) enum Engine {
+    Sqlite(sqlite::Engine),
+    Postgres(postgres::Engine),
+}
+
+/// What the tasks share with the store.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Clock,
+    pub(super) max_group: usize,
+    pub(super) progress: Progress,
+}
+
+impl Opened {
+    /// Opens what is in a place.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(super) async fn open(
+        place: &Place,
+        lanes: &[LaneOptions],
+        ring: &Arc<KeyRing>,
+        entropy: &Entropy,
+        now: Timestamp,
+    ) -> Result<Opened, OpenError> {
+        let ring = Arc::clone(ring);
+        match place {
+            Place::Directory(directory) => {
+                let opened = sqlite::open(directory, lanes, &ring, entropy, now).await?;
+                let prints = Fingerprinter::new(&opened.lookup_key);
+                let reader = sqlite::Reader { pool: opened.readers, ring, prints };
+                Ok(Opened {
+                    reader: Reader::Sqlite(reader),
+                    desk: Desk::Sqlite(directory.clone()),
+                    audio: Audio::in_files_of(directory),
+                    cluster: Cluster::Alone,
+                    pending: opened.pending,
+                    lock: Some(opened.lock),
+                    engine: Engine::Sqlite(opened.engine),
+                })
+            }
+            Place::Server(server) => {
+                let opened = postgres::open(server, lanes, &ring, entropy, now).await?;
+                let (prints, pool) =
+                    (Fingerprinter::new(&opened.lookup_key), opened.engine.connector.readers());
+                let register = postgres::Register::new(pool.clone(), server.node.clone(), now);
+                Ok(Opened {
+                    audio: Audio::Table(postgres::AudioTable(opened.engine.connector.clone())),
+                    reader: Reader::Postgres(postgres::Reader { pool, ring, prints }),
+                    desk: Desk::Postgres(opened.engine.connector.clone()),
+                    cluster: Cluster::Shared(register),
+                    pending: opened.pending,
+                    lock: None,
+                    engine: Engine::Postgres(opened.engine),
+                })
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the tasks that serve these jobs.
+    pub(super) fn start(
+        self,
+        ground: Ground,
+        (jobs, waiting): (mpsc::WeakSender<Job>, mpsc::Receiver<Job>),
+        tasks: &Tasks,
+    ) {
+        match self {
+            Engine::Sqlite(engine) => engine.start(ground, (jobs, waiting), tasks),
+            Engine::Postgres(engine) => engine.start(ground, waiting, tasks),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a store needs from time to time: a look at the disk, a fresh count, a purge, and its ledger kept.
 
 use super::ledger::{Balance, LedgerError};
-use super::{Store, StoreError};
+use super::{Ownership, Store, StoreError, Work};
 use crate::lifecycle::Tasks;
 use crate::telemetry::Progress;
 use std::future::Future;
@@ -63,10 +63,35 @@ pub fn start(store: &Store, house: &Arc<House>, tasks: &Tasks) {
     chore(&Progress::new("disk watch"), (store, house, tasks), watch_disk);
     let progress = Progress::new("queue count").bearing(LONGEST_COUNT);
     chore(&progress, (store, house, tasks), recount);
-    chore(&Progress::new("purge"), (store, house, tasks), purge);
-    chore(&Progress::new("ledger"), (store, house, tasks), fold_ledger);
     chore(&Progress::new("refusals"), (store, house, tasks), write_refusals);
-    chore(&Progress::new("ledger's balance"), (store, house, tasks), balance_ledger);
+    let ownership = store.keep(Work::Housekeeping, tasks);
+    let owned = |name| (Progress::new(name), ownership.clone());
+    owned_chore(owned("purge"), (store, house, tasks), purge);
+    owned_chore(owned("ledger"), (store, house, tasks), fold_ledger);
+    owned_chore(owned("ledger's balance"), (store, house, tasks), balance_ledger);
+}
+
+/// Starts one that only the node does that owns the housekeeping. It is dropped where it stands when another takes over.
+fn owned_chore<F>(
+    (progress, ownership): (Progress, Ownership),
+    with: (&Store, &Arc<House>, &Tasks),
+    run: impl Fn(Store, Arc<House>, Progress) -> F + Clone + Send + Sync + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    chore(&progress, with, move |store, house, progress| {
+        let (ownership, run) = (ownership.clone(), run.clone());
+        async move {
+            loop {
+                let token = ownership.gained().await;
+                tokio::select! {
+                    () = run(store.clone(), Arc::clone(&house), progress.clone()) => {}
+                    () = ownership.lost(token) => {}
+                }
+                progress.rest();
+            }
+        }
+    });
 }
 
 /// Starts one that goes on until the soft stop. Dropped at any await it loses nothing but counts of refused callbacks that

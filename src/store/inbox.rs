@@ -4,8 +4,9 @@ use super::callback::Opaque;
 use super::job::{ConcludeJob, ConcludedItem, Job};
 use super::memory::MemoryChange;
 use super::message::NewMessage;
+use super::ownership::OwnerToken;
 use super::recording::NewRecording;
-use super::{ReadError, Store, StoreError};
+use super::{KeyRing, ReadError, Store, StoreError, UnknownLayout, rows};
 use crate::model::{AccountName, CallbackSeq, MessageKey, Outcome, Record, RecordingId};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -36,6 +37,9 @@ pub struct Held {
 /// What becomes of held events, or of a memory that woke: all of it, or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Conclusion {
+    /// In whose name the dialogue draws it, as [`Ownership::token`](super::Ownership::token) said before anything of it was
+    /// read; `None` only where one process has the store to itself.
+    pub owner: Option<OwnerToken>,
     /// The events that it concludes; they leave the inbox.
     pub held: Vec<InboxSeq>,
     /// What came of them.
@@ -99,6 +103,26 @@ impl Concluded {
     }
 }
 
+/// The columns callback, item, account, received_at, sealed.
+pub(super) type HeldRow = (i64, i64, String, i64, Vec<u8>);
+
+impl Held {
+    pub(super) fn of_row(
+        (callback, item, account, received_at, sealed): HeldRow,
+        ring: &KeyRing,
+    ) -> Result<Held, UnknownLayout> {
+        let callback = CallbackSeq(callback);
+        let place = rows::held_place(callback.0, item);
+        Ok(Held {
+            seq: InboxSeq { callback, item },
+            callback,
+            account: AccountName::new(&account).map_err(|_| UnknownLayout)?,
+            received_at: rows::timestamp(received_at),
+            bytes: ring.open(&place, &sealed).ok().map(Opaque),
+        })
+    }
+}
+
 impl Store {
     /// Held events behind a place, oldest first. Each is shown until a conclusion takes it.
     ///
@@ -125,10 +149,19 @@ impl Store {
     /// may be stored.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing is changed.
+    /// [`StoreError`], [`StoreError::NotOwner`] when another node owns the dialogue by now; nothing is changed.
     pub async fn conclude(&self, conclusion: Conclusion) -> Result<Concluded, StoreError> {
-        let Conclusion { held, entries, memory, messages, told, revised, recordings, fetched } =
-            conclusion;
+        let Conclusion {
+            owner,
+            held,
+            entries,
+            memory,
+            messages,
+            told,
+            revised,
+            recordings,
+            fetched,
+        } = conclusion;
         let items = entries.iter().map(|entry| self.seal_concluded(entry));
         let items = items.collect::<Result<_, StoreError>>()?;
         let memory = memory.iter().map(|change| self.seal_memory(change));
@@ -136,6 +169,7 @@ impl Store {
         let messages = messages.iter().map(|message| self.seal_message(message)).collect();
         let recordings = recordings.iter().map(|new| self.seal_recording(new)).collect();
         let job = |answer| ConcludeJob {
+            owner,
             held,
             items,
             memory,

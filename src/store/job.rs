@@ -6,7 +6,7 @@ use super::ledger::Fold;
 use super::seal::Fingerprint;
 use super::{
     Callback, Committed, Concluded, InboxSeq, LeaseToken, MessageLane, MessageSettled,
-    NewRecording, Opaque, RecordingSettled, Settlement, StoreError,
+    NewRecording, Opaque, OwnerToken, RecordingSettled, Settlement, StoreError,
 };
 use crate::model::{
     AccountName, CallbackSeq, LaneName, MessageKey, Outcome, RecordId, RecordSeq, RecordingId,
@@ -104,6 +104,8 @@ pub(super) struct SealedRecord {
 /// A conclusion with everything that needs no order computed.
 #[derive(Debug)]
 pub(super) struct ConcludeJob {
+    /// In whose name; not looked at where one process has the store to itself.
+    pub(super) owner: Option<OwnerToken>,
     pub(super) held: Vec<InboxSeq>,
     pub(super) items: Vec<ConcludedItem>,
     pub(super) memory: Vec<SealedMemory>,
@@ -220,6 +222,18 @@ impl RecordingJob {
             }
         }
     }
+}
+
+/// Tells the caller what was done, and the writer whether that failed.
+///
+/// # Errors
+/// What the database said.
+pub(super) fn tell<T>(done: Result<T, sqlx::Error>, answer: Answer<T>) -> Result<(), String> {
+    let done = done.map_err(|error| error.to_string());
+    let failed = done.as_ref().err().cloned();
+    // Whoever stopped listening is not missed.
+    drop(answer.send(done.map_err(StoreError::Database)));
+    failed.map_or(Ok(()), Err)
 }
 
 /// A leased recording: its id, which attempt, since when it waits, and what is sealed.

@@ -39,6 +39,6 @@ impl Passed {
 
     /// Whether the lane at this place is one of them.
     pub(super) fn by_lane(self, place: usize) -> bool {
-        self.0 >> place & 1 == 1
+        place < MOST_LANES && self.0 >> place & 1 == 1
     }
 }

@@ -58,6 +58,48 @@ pub enum RecordState {
     NotForLane,
 }
 
+/// What the tables have of a record revision in one lane.
+#[derive(Debug, Default)]
+pub(super) struct InLane {
+    /// When it is due, as long as it is in the outbox, and whether somebody is sending it.
+    pub(super) queued: Option<(i64, bool)>,
+    /// The first of its case, where it is parked.
+    pub(super) behind: Option<(RecordId, Revision)>,
+    /// Its class as a dead letter.
+    pub(super) dead: Option<String>,
+    /// The outcome of its last attempt.
+    pub(super) last: Option<i64>,
+}
+
+impl RecordState {
+    /// Where a record revision is in a lane: in exactly one place.
+    pub(super) fn of(lane: InLane) -> RecordState {
+        match (lane.queued, lane.behind, lane.dead, lane.last) {
+            (Some(_), Some((first, first_revision)), ..) => {
+                RecordState::Behind { first, first_revision }
+            }
+            (Some((due, leased)), None, ..) => RecordState::Pending { due: timestamp(due), leased },
+            (None, _, Some(class), _) => RecordState::Dead { class },
+            (None, _, None, Some(1)) => RecordState::Delivered,
+            (None, _, None, Some(4)) => RecordState::Superseded,
+            (None, _, None, _) => RecordState::NotForLane,
+        }
+    }
+
+    /// Of several lanes, where most is left to be done.
+    pub(super) fn of_all(lanes: impl IntoIterator<Item = InLane>) -> RecordState {
+        let left = |state: &RecordState| match state {
+            RecordState::Pending { .. } | RecordState::Behind { .. } => 0,
+            RecordState::Dead { .. } => 1,
+            RecordState::Delivered => 2,
+            RecordState::Superseded => 3,
+            RecordState::NotForLane => 4,
+        };
+        let states = lanes.into_iter().map(RecordState::of);
+        states.min_by_key(left).unwrap_or(RecordState::NotForLane)
+    }
+}
+
 /// What is left of a record that cannot be opened: it is damaged, or its data key is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
@@ -209,6 +251,21 @@ pub struct Quarantined {
     pub callback: Option<StoredCallback>,
 }
 
+impl Quarantined {
+    /// The problems of the first reading lie in the page, those of later ones were noted.
+    pub(super) fn new(
+        (seq, account, received_at): (CallbackSeq, String, i64),
+        noted: Vec<String>,
+        neighbours: bool,
+        callback: Option<StoredCallback>,
+    ) -> Quarantined {
+        let first = || callback.as_ref().map(|callback| callback.garbled.clone());
+        let problems = if noted.is_empty() { first().unwrap_or_default() } else { noted };
+        let received_at = timestamp(received_at);
+        Quarantined { seq, account, received_at, problems, neighbours, callback }
+    }
+}
+
 /// Which quarantined callbacks to read again.
 #[derive(Debug, Clone, Default)]
 pub struct QuarantineFilter {
@@ -234,6 +291,31 @@ pub struct RequestedRereads {
     pub too_old: u64,
     /// Left out: their bytes are erased, as their time was over.
     pub erased: u64,
+}
+
+/// A quarantined callback that an operator's filter lets through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rereadable {
+    pub(super) seq: CallbackSeq,
+    /// Whether another part of it was readable, then or at first.
+    pub(super) neighbours: bool,
+    /// Whether its bytes are still there.
+    pub(super) kept: bool,
+    /// Whether its dedupe keys may be forgotten.
+    pub(super) is_old: bool,
+}
+
+impl RequestedRereads {
+    /// Takes one up, or counts why not.
+    pub(super) fn consider(&mut self, one: Rereadable, limit: u32) {
+        if !one.kept {
+            self.erased += 1;
+        } else if one.neighbours && one.is_old {
+            self.too_old += 1;
+        } else if u32::try_from(self.callbacks.len()).is_ok_and(|count| count < limit) {
+            self.callbacks.push(one.seq);
+        }
+    }
 }
 
 /// What stands in a lane.

@@ -3,8 +3,9 @@
 use super::callback::Opaque;
 use super::job::SealedMemory;
 use super::seal::Fingerprint;
-use super::{ReadError, Store, StoreError, rows};
+use super::{KeyRing, ReadError, Store, StoreError, rows};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The largest value that is remembered, in bytes.
@@ -56,6 +57,25 @@ impl fmt::Debug for Woken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Woken").field("seq", &self.seq).finish_non_exhaustive()
     }
+}
+
+/// Of changes to one key the last, in the order of their digests.
+pub(super) fn last_of_each(
+    changes: Vec<SealedMemory>,
+) -> impl Iterator<Item = SealedMemory> + use<> {
+    let last: BTreeMap<Fingerprint, SealedMemory> =
+        changes.into_iter().map(|change| (change.digest, change)).collect();
+    last.into_values()
+}
+
+/// Opens what is remembered: its key and value.
+pub(super) fn open(
+    digest: Fingerprint,
+    sealed: &[u8],
+    ring: &KeyRing,
+) -> Result<(String, Opaque), ReadError> {
+    let plain = ring.open(&rows::memory_place(digest), sealed)?;
+    Ok(rows::decode_memory(&plain)?)
 }
 
 impl Store {

@@ -1,6 +1,8 @@
 //! Messages to citizens: a queue for each sending account, in which every message stays until it
 //! is sent, dropped or given up.
 
+pub(super) mod columns;
+
 use super::callback::Opaque;
 use super::job::{
     Job, LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage, SealedVerdict,

@@ -8,6 +8,7 @@ mod callback;
 mod case;
 pub mod data_key;
 mod dead;
+mod drawn;
 mod engine;
 mod gathered;
 mod health;
@@ -20,13 +21,17 @@ mod ledger;
 mod look;
 mod memory;
 mod message;
+mod narrow;
+mod nodes;
 mod operator;
 mod orders;
+mod ownership;
 mod place;
 mod plan;
 mod postgres;
 mod queue;
 mod recording;
+mod remains;
 mod revise;
 mod rows;
 mod schema;
@@ -58,8 +63,10 @@ pub use message::{
     DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
     MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
+pub use nodes::{Beat, GONE, Node};
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
+pub use ownership::{Claim, LEASE, OwnerToken, Ownership, Work};
 pub use place::Place;
 pub use postgres::{ConnectError, HostFault, HostFaults, ServerState, examine as examine_server};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};
@@ -79,10 +86,11 @@ use crate::telemetry::ledger::LedgerMetrics;
 use crate::telemetry::store::StoreMetrics;
 use crate::telemetry::{Metrics, Progress, Refusals};
 use case::Ties;
-use engine::{Desk, Reader};
+use engine::{Desk, Ground, Opened, Reader};
 use jiff::Timestamp;
 use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, SealedShare};
 use lanes::Passed;
+use nodes::{Cluster, Nodes};
 use seal::{Fingerprinter, Sealer};
 use std::fs::File;
 use std::path::PathBuf;
@@ -101,19 +109,20 @@ pub struct Store {
     commits: watch::Receiver<()>,
     clock: Clock,
     desk: Desk,
-    audio: recording::AudioFiles,
+    audio: recording::Audio,
     lanes: Arc<[LaneOptions]>,
     refusals: Refusals,
     folded: Arc<ledger::Folded>,
     ledger_metrics: Arc<LedgerMetrics>,
+    nodes: Arc<Nodes>,
     /// Keeps a second process out for as long as the store is in use.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the database is.
+    /// Where the database stands.
     pub place: Place,
     /// The lanes that records go to, [`MOST_LANES`] at most.
     pub lanes: Vec<LaneOptions>,
@@ -179,7 +188,7 @@ pub enum OpenError {
     #[error("another gateway serves from {0}; stop it, or give this one its own store.directory")]
     Locked(String),
     /// There is no database.
-    #[error("there is no database in {0}; is store.directory right, and has the gateway run?")]
+    #[error("there is no database in {0}; is that the right place, and has the gateway run?")]
     Missing(String),
     /// Its schema is newer than this program.
     #[error(
@@ -255,6 +264,11 @@ pub enum StoreError {
          of the gateway, please report it"
     )]
     TooLarge(usize),
+    /// Another node does this work, or may do it soon: ours was not confirmed in time.
+    #[error(
+        "another node owns this work; it goes on there, and here when that node gives it up or is gone"
+    )]
+    NotOwner,
     /// The database refused.
     #[error("the database failed ({0}); look at the disk's space and health")]
     Database(String),
@@ -275,15 +289,12 @@ impl Store {
         tasks: &Tasks,
     ) -> Result<Store, OpenError> {
         let ring = Arc::new(ring);
-        let now = clock.now();
-        let Place::Directory(directory) = &options.place else {
-            return Err(OpenError::Missing(options.place.to_string()));
-        };
-        let opened = sqlite::open(directory, &options.lanes, &ring, &entropy, now).await?;
-        let prints = Fingerprinter::new(&opened.lookup_key);
+        let (lanes, now) = (options.lanes.as_slice(), clock.now());
+        let opened = Opened::open(&options.place, lanes, &ring, &entropy, now).await?;
+        let prints = opened.reader.prints().clone();
         let (committed, commits) = watch::channel(());
         let shared = Arc::new(Shared {
-            ring: Arc::clone(&ring),
+            ring,
             entropy,
             health: Health::default(),
             metrics: StoreMetrics::new(metrics),
@@ -294,37 +305,28 @@ impl Store {
         });
         shared.metrics.pending(opened.pending);
         let (jobs, waiting) = mpsc::channel(options.queue.max(1));
-        let reader = sqlite::Reader { pool: opened.readers, ring, prints: prints.clone() };
-        let reader = Reader::Sqlite(reader);
-        let writer = sqlite::Writer::new(
-            (opened.writer, opened.state, opened.lanes),
-            Arc::clone(&shared),
-            clock.clone(),
-            options.max_group.max(1),
-            options.progress.clone(),
-        );
-        tasks.spawn_vital("store writer", writer.run(waiting));
-        let checkpointer = sqlite::keep_log_short(opened.checkpointer, jobs.downgrade());
-        tasks.spawn_vital("checkpointer", checkpointer);
-        let lock = Arc::new(opened.lock);
-        let audio = recording::AudioFiles::of(directory);
-        let lanes = options.lanes.as_slice().into();
-        let desk = Desk::Sqlite(directory.clone());
-        let refusals = Refusals::new(clock.clone());
+        let ground = Ground {
+            shared: Arc::clone(&shared),
+            clock: clock.clone(),
+            max_group: options.max_group.max(1),
+            progress: options.progress.clone(),
+        };
+        opened.engine.start(ground, (jobs.downgrade(), waiting), tasks);
         Ok(Store {
             jobs,
             shared,
-            reader,
+            reader: opened.reader,
             prints,
             commits,
+            refusals: Refusals::new(clock.clone()),
             clock,
-            desk,
-            audio,
-            lanes,
-            refusals,
+            desk: opened.desk,
+            audio: opened.audio,
+            lanes: lanes.into(),
             folded: Arc::default(),
             ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
-            _lock: lock,
+            nodes: Arc::new(Nodes::new(opened.cluster, metrics)),
+            _lock: opened.lock.map(Arc::new),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Lanes that hold: what operators ordered of them, and what their breakers say.
 
+use super::rows::timestamp;
 use super::{OpenError, Operator, ReadError, Store};
 use crate::model::LaneName;
 use jiff::Timestamp;
@@ -28,6 +29,39 @@ pub enum Order {
     Resume,
     /// If the breaker holds the lane, it may try now.
     Probe,
+}
+
+/// Kinds of orders, as the database has them.
+const PAUSE: i16 = 1;
+const RESUME: i16 = 2;
+const PROBE: i16 = 3;
+
+impl Order {
+    /// As columns: kind, reason and until.
+    pub(super) fn columns(&self) -> (i16, &str, Option<i64>) {
+        match self {
+            Order::Pause { reason, until } => (PAUSE, reason, Some(until.as_millisecond())),
+            Order::Resume => (RESUME, "", None),
+            Order::Probe => (PROBE, "", None),
+        }
+    }
+
+    /// Of columns.
+    pub(super) fn of_columns((kind, reason, until): (i16, String, Option<i64>)) -> Order {
+        match (kind, until.map(timestamp)) {
+            (PAUSE, Some(until)) => Order::Pause { reason, until },
+            (RESUME, _) => Order::Resume,
+            _ => Order::Probe,
+        }
+    }
+
+    /// The pause that was ordered so, if it was one.
+    pub(super) fn pause(self, by: String, since: Timestamp) -> Option<Pause> {
+        match self {
+            Order::Pause { reason, until } => Some(Pause { reason, by, since, until }),
+            Order::Resume | Order::Probe => None,
+        }
+    }
 }
 
 /// One order, for the history.
@@ -68,6 +102,8 @@ pub struct Orders {
     pub pause: Option<Pause>,
     /// The newest probe.
     pub probe: Option<OrderId>,
+    /// Other nodes that live and whose breaker of this lane is not closed.
+    pub troubled_elsewhere: u32,
 }
 
 impl Orders {
@@ -98,7 +134,7 @@ impl Store {
         self.reader.lane_orders(lane.as_str()).await
     }
 
-    /// Writes down for operators how a lane's breaker stands. That is a transaction of its own,
+    /// Writes down for operators and other nodes how a lane's breaker stands on this one. That is a transaction of its own,
     /// beside the writer's: it is rare, and no callback waits for it.
     ///
     /// # Errors

@@ -1,18 +1,17 @@
-//! Recordings: a queue of what is to be fetched, and what was fetched, sealed in files.
+//! Recordings: a queue of what is to be fetched, and the way to what was fetched.
+
+mod audio;
+pub(super) mod columns;
+
+pub(super) use audio::Audio;
+pub use audio::AudioError;
 
 use super::callback::Opaque;
 use super::job::{Job, RecordingJob};
-use super::seal::KeyRing;
-use super::{ReadError, SealError, Store, StoreError, rows};
-use crate::clock::Entropy;
+use super::{ReadError, Store, StoreError, rows};
 use crate::model::{AccountName, RecordingId};
 use jiff::Timestamp;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt;
 
 /// A recording to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,9 +178,9 @@ impl Store {
     /// this id before is replaced.
     ///
     /// # Errors
-    /// Why they are not kept.
-    pub async fn keep_audio(&self, id: RecordingId, bytes: &[u8]) -> io::Result<()> {
-        self.audio.write(id, bytes, (&self.shared.ring, &self.shared.entropy)).await
+    /// [`AudioError`]; they are not kept.
+    pub async fn keep_audio(&self, id: RecordingId, bytes: &[u8]) -> Result<(), AudioError> {
+        self.audio.keep(id, bytes, self.shared.sealer()).await
     }
 
     /// Erases recordings that were kept or lost before a time, a few with each call. Returns how many.
@@ -196,13 +195,11 @@ impl Store {
         let failed = |error: String| StoreError::Database(error);
         let old = self.reader.ended_recordings(before.as_millisecond(), limit).await;
         let old = old.map_err(|error| failed(error.to_string()))?;
-        // The file first: a row without one is found again, a file without a row never.
-        for id in &old {
-            self.audio.erase(*id).await.map_err(|error| failed(error.to_string()))?;
-        }
         if old.is_empty() {
             return Ok(0);
         }
+        // The audio first: a row without it is found again, audio without a row never.
+        self.audio.erase(&old).await.map_err(|error| failed(error.to_string()))?;
         let erased = u64::try_from(old.len()).unwrap_or(u64::MAX);
         self.ask(|answer| Job::Recording(RecordingJob::Erase { ids: old, answer })).await?;
         Ok(erased)
@@ -212,102 +209,5 @@ impl Store {
         let place = rows::recording_place(new.id);
         let bytes = Opaque(self.shared.sealer().seal(&place, &new.bytes.0));
         NewRecording { bytes, ..new.clone() }
-    }
-}
-
-/// Why a recording cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum AudioError {
-    /// The file.
-    #[error("the recording cannot be read from {0}: {1}")]
-    File(String, #[source] io::Error),
-    /// Its seal.
-    #[error(transparent)]
-    Sealed(#[from] SealError),
-}
-
-/// The directory of sealed recordings.
-#[derive(Debug, Clone)]
-pub(super) struct AudioFiles(PathBuf);
-
-impl AudioFiles {
-    /// Below the directory of a store.
-    pub(super) fn of(store: &Path) -> AudioFiles {
-        AudioFiles(store.join("recordings"))
-    }
-
-    fn path(&self, id: RecordingId) -> PathBuf {
-        self.0.join(format!("{id}.sealed"))
-    }
-
-    /// Where it is written before it is whole.
-    fn part(&self, id: RecordingId) -> PathBuf {
-        self.0.join(format!("{id}.part"))
-    }
-
-    async fn write(
-        &self,
-        id: RecordingId,
-        bytes: &[u8],
-        (ring, entropy): (&KeyRing, &Entropy),
-    ) -> io::Result<()> {
-        let sealed = ring.seal(&rows::audio_place(id), bytes, entropy);
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let (path, part) = (self.path(id), self.part(id));
-        let mut open = File::options();
-        let open = open.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = open.open(&part).await?;
-        file.write_all(&sealed).await?;
-        file.sync_all().await?;
-        fs::rename(&part, &path).await?;
-        File::open(&self.0).await?.sync_all().await
-    }
-
-    /// The bytes of a recording, unless there are none.
-    pub(super) async fn read(
-        &self,
-        id: RecordingId,
-        ring: &KeyRing,
-    ) -> Result<Option<Vec<u8>>, AudioError> {
-        let path = self.path(id);
-        match fs::read(&path).await {
-            Ok(sealed) => Ok(Some(ring.open(&rows::audio_place(id), &sealed)?)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(AudioError::File(path.display().to_string(), error)),
-        }
-    }
-
-    async fn erase(&self, id: RecordingId) -> io::Result<()> {
-        for path in [self.path(id), self.part(id)] {
-            match fs::remove_file(path).await {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Secret;
-
-    #[tokio::test]
-    async fn what_is_kept_opens_in_its_place_only_and_goes_when_erased() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let files = AudioFiles::of(directory.path());
-        let ring = KeyRing::new(&Secret::new(vec![1; 32]), &[]).expect("a key");
-        let [one, other] = [1, 2].map(|id| RecordingId(uuid::Uuid::from_u128(id)));
-        let entropy = Entropy::seeded(1);
-        files.write(one, b"RIFF said aloud", (&ring, &entropy)).await.expect("kept");
-        let sealed = std::fs::read(files.path(one)).expect("a file");
-        assert!(!sealed.windows(4).any(|it| it == b"RIFF"));
-        assert_eq!(files.read(one, &ring).await.expect("opens").expect("kept"), b"RIFF said aloud");
-        std::fs::copy(files.path(one), files.path(other)).expect("copied");
-        assert!(matches!(files.read(other, &ring).await, Err(AudioError::Sealed(_))));
-        files.erase(one).await.expect("erased");
-        files.erase(one).await.expect("again is as good");
-        assert!(files.read(one, &ring).await.expect("reads").is_none());
     }
 }

@@ -4,11 +4,14 @@
 //! An operator's command asks with the digests of what it showed; whoever owns the store takes the requests up with
 //! [`Store::revisions`] and ends each with a conclusion whose `revised` names it.
 
+use super::job::ConcludeJob;
 use super::rows::StoredCallback;
 use super::seal::Fingerprint;
+use super::standing::revisions;
 use super::{OpenError, Operator, ReadError, Store};
 use crate::model::{CallbackSeq, Traces};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 /// A callback as it came, and what is left of it.
 #[derive(Debug, Clone)]
@@ -22,6 +25,39 @@ pub struct Revisable {
 /// What an operator was shown of an answer, as a keyed digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement(pub(super) Fingerprint);
+
+impl Agreement {
+    /// Agreements as a column.
+    pub(super) fn column(agreed: &[Agreement]) -> Vec<u8> {
+        agreed.iter().flat_map(|Agreement(print)| print.0).collect()
+    }
+
+    /// A column as agreements.
+    pub(super) fn of_column(column: &[u8]) -> Vec<Agreement> {
+        let (agreed, _) = column.as_chunks::<{ Fingerprint::LEN }>();
+        agreed.iter().map(|print| Agreement(Fingerprint(*print))).collect()
+    }
+}
+
+/// A request that a conclusion ends, and the revisions that it records.
+#[derive(Debug)]
+pub(super) struct Revised {
+    pub(super) callback: CallbackSeq,
+    pub(super) records: Vec<(Uuid, u32)>,
+}
+
+impl Revised {
+    /// What ends with this conclusion, if anything does.
+    pub(super) fn by(job: &ConcludeJob) -> Option<Revised> {
+        let callback = job.revised?;
+        Some(Revised { callback, records: revisions(job).collect() })
+    }
+
+    /// What the history of its records says of it.
+    pub(super) fn said(&self) -> String {
+        format!("callback {} was read again for an operator", self.callback)
+    }
+}
 
 /// A callback of which an operator wants some answers revised.
 #[derive(Debug, Clone)]

@@ -122,6 +122,9 @@ impl DataKey {
     }
 }
 
+/// Where the key of all digests lies, and what it is sealed for.
+pub(super) const LOOKUP_KEY: &str = "lookup key";
+
 /// A keyed digest of something that must be found again but not be readable: HMAC-SHA256,
 /// the first 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

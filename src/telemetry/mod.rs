@@ -16,6 +16,7 @@ pub mod logging;
 pub mod messages;
 pub mod metrics;
 pub mod net;
+pub mod nodes;
 pub mod recordings;
 pub mod refusals;
 pub mod reload;
@@ -39,6 +40,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
+    ("Nodes", nodes::TABLE),
     ("Ledger", ledger::TABLE),
     ("Forwarding", egress::TABLE),
     ("Identity", identity::TABLE),

@@ -97,6 +97,7 @@ async fn the_shipped_configurations_have_nothing_wrong() {
         let mut command = site.command(["check", "--config"]);
         command.arg(&file).envs([
             ("BRIDGE8890_DATA_KEY", "00".repeat(32)),
+            ("BRIDGE8890_DATABASE_PASSWORD", "x".to_owned()),
             ("BRIDGE8890_ALIYUN_SECRET", "x".to_owned()),
             ("BRIDGE8890_YUNPIAN_APIKEY", "x".to_owned()),
             ("BRIDGE8890_OWN_FORMAT_KEY", "x".to_owned()),

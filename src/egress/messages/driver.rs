@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The longest time without looking, should a wake-up be lost.
@@ -64,6 +65,7 @@ pub fn start(
     let driver = Driver {
         lane: Arc::new(lane),
         pace: Mutex::new(Pace::new(sending.rate)),
+        nodes: queue.nodes(),
         queue,
         sender: Sender::new(sending, clock.clone(), entropy.clone())?,
         backoff: Backoff::new(&sending.backoff)?,
@@ -83,6 +85,7 @@ struct Driver<Q> {
     /// Outlives a loop that is replaced, as do the messages that wait for their turn.
     pace: Mutex<Pace>,
     queue: Q,
+    nodes: watch::Receiver<u32>,
     sender: Sender,
     backoff: Backoff,
     sending: Arc<Sending>,
@@ -139,6 +142,11 @@ impl<Q: Queue> Driver<Q> {
 
     /// Leases what fits into `slots` and starts it. Returns how much that was.
     async fn look(self: Arc<Self>, slots: Vec<Slot<Messages>>) -> Result<usize, StoreError> {
+        let nodes = *self.nodes.borrow();
+        if nodes == 0 {
+            return Ok(0);
+        }
+        self.pace().share(nodes);
         let turns = self.pace().time_for(slots.len(), Instant::now());
         let lasts = turns + self.sending.request_timeout + MARGIN;
         let now = self.clock.now();

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 /// Spreads messages evenly: no more in a second than the rate, and no burst after a rest.
 #[derive(Debug)]
 pub(super) struct Pace {
+    rate: u32,
     interval: Duration,
     next: Option<Instant>,
 }
@@ -13,7 +14,13 @@ pub(super) struct Pace {
 impl Pace {
     /// So many a second; at least one.
     pub(super) fn new(rate: u32) -> Pace {
-        Pace { interval: Duration::from_secs(1) / rate.max(1), next: None }
+        let rate = rate.max(1);
+        Pace { rate, interval: Duration::from_secs(1) / rate, next: None }
+    }
+
+    /// The rate is for so many nodes together, of which this is one: it gets its part, which is never nothing.
+    pub(super) fn share(&mut self, nodes: u32) {
+        self.interval = Duration::from_secs(1).saturating_mul(nodes.max(1)) / self.rate;
     }
 
     /// How long it is until so many more have gone, after those that wait for their turn.
@@ -44,5 +51,15 @@ mod tests {
         assert_eq!([pace.take(later), pace.take(later)], [later, later + hundred]);
         assert_eq!(pace.time_for(4, later), hundred * 6, "two have their turn before them");
         assert_eq!(pace.time_for(4, later + hundred * 9), hundred * 4);
+    }
+
+    #[test]
+    fn nodes_share_the_rate_and_none_is_left_without() {
+        let now = Instant::now();
+        let mut pace = Pace::new(1);
+        pace.share(3);
+        assert_eq!([pace.take(now), pace.take(now)], [now, now + Duration::from_secs(3)]);
+        pace.share(0);
+        assert_eq!(pace.time_for(1, now), Duration::from_secs(7));
     }
 }

@@ -58,6 +58,9 @@ pub trait Queue: Clone + Send + Sync + 'static {
 
     /// A watch that changes with every commit that queued messages. Take it before looking.
     fn arrivals(&self) -> watch::Receiver<()>;
+
+    /// How many nodes send from it; 0 while the others do not know of this one.
+    fn nodes(&self) -> watch::Receiver<u32>;
 }
 
 /// Why it is not known what is remembered of a citizen.

@@ -59,4 +59,8 @@ impl Queue for Store {
     fn arrivals(&self) -> watch::Receiver<()> {
         self.messages()
     }
+
+    fn nodes(&self) -> watch::Receiver<u32> {
+        self.living_nodes()
+    }
 }

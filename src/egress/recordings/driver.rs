@@ -150,7 +150,7 @@ impl Driver {
 
     async fn keep(&self, fetch: &Fetch, bytes: &Bytes) -> Result<(), Fault> {
         let kept = self.store.keep_audio(fetch.recording, bytes).await;
-        kept.map_err(|error| Fault::Passing(format!("it cannot be kept: {}", error.kind())))
+        kept.map_err(|error| Fault::Passing(error.to_string()))
     }
 
     fn settled(

@@ -36,3 +36,18 @@ impl Reader {
         todo!()
     }
 }
+
+pub(super) async fn find_asked(
+    connection: &mut sqlx::postgres::PgConnection,
+    callbacks: &[CallbackSeq],
+) -> Result<std::collections::HashSet<CallbackSeq>, sqlx::Error> {
+    Ok(Default::default())
+}
+pub(super) async fn end(
+    connection: &mut sqlx::postgres::PgConnection,
+    lanes: &super::turn::Lanes,
+    revised: &[crate::store::revise::Revised],
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    Ok(())
+}

@@ -21,17 +21,33 @@ pub(super) struct News {
     pub(super) messages: bool,
 }
 
+/// The lanes that records are queued for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lanes {
+    /// Those that this node is configured for, in the order of its options.
+    pub(super) ours: Vec<i64>,
+    /// Those that only other nodes are configured for, as while a destination is added node by node: they get everything.
+    pub(super) others: Vec<i64>,
+}
+
+impl Lanes {
+    /// All of them, ours first.
+    pub(super) fn all(&self) -> impl Iterator<Item = i64> {
+        self.ours.iter().chain(&self.others).copied()
+    }
+}
+
 /// What a turn begins with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Turn {
     /// The next places; whoever gives some advances them.
     pub(super) places: Places,
     /// Dedupe keys that were seen before this time are forgotten.
     pub(super) keys_from: i64,
-    /// The time of the last turn of any node.
-    pub(super) seen_at: i64,
     /// The record up to which this round of purging has looked.
     pub(super) purged_to: i64,
+    /// The lanes that some node is configured for.
+    active: Vec<i64>,
 }
 
 impl News {
@@ -39,6 +55,15 @@ impl News {
     fn payload(self) -> String {
         let kinds = [(self.records, 'r'), (self.arrived, 'a'), (self.messages, 'm')];
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
+    }
+
+    /// Tells other nodes, outside of any turn.
+    pub(super) async fn tell(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if self == News::default() {
+            return Ok(());
+        }
+        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(self.payload());
+        notify.execute(connection).await.map(drop)
     }
 
     /// As it was told.
@@ -57,28 +82,35 @@ impl Turn {
         // One trip for both.
         let row = connection
             .fetch_one(sqlx::raw_sql(
-                "BEGIN; SELECT callback, record, keys_from, seen_at, purged_to FROM place FOR UPDATE",
+                "BEGIN; SELECT callback, record, keys_from, purged_to,
+                    ARRAY(SELECT id FROM lane WHERE last_seq IS NULL ORDER BY id)
+                 FROM place FOR UPDATE",
             ))
             .await?;
         Ok(Turn {
             places: Places { callback: row.try_get(0)?, record: row.try_get(1)? },
             keys_from: row.try_get(2)?,
-            seen_at: row.try_get(3)?,
-            purged_to: row.try_get(4)?,
+            purged_to: row.try_get(3)?,
+            active: row.try_get(4)?,
         })
+    }
+
+    /// The lanes to queue records for, of which these are ours.
+    pub(super) fn lanes(&self, ours: &[i64]) -> Lanes {
+        let others = self.active.iter().filter(|lane| !ours.contains(lane));
+        Lanes { ours: ours.to_vec(), others: others.copied().collect() }
     }
 
     /// Writes the places back, tells the other nodes, and commits.
     pub(super) async fn end(
         self,
         connection: &mut PgConnection,
-        now: i64,
         news: News,
     ) -> Result<(), sqlx::Error> {
         let Turn { places, keys_from, purged_to, .. } = self;
         let mut sql = format!(
             "UPDATE place SET callback = {}, record = {}, keys_from = {keys_from},
-                seen_at = {now}, purged_to = {purged_to};",
+                purged_to = {purged_to};",
             places.callback, places.record
         );
         if news != News::default() {

@@ -3,13 +3,13 @@
 use super::lease::record_row;
 use super::read::{COLUMNS, Reader};
 use crate::model::RecordSeq;
+use crate::store::ReadError;
 use crate::store::dead::{
     Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
-    Replayed,
+    Replayed, theirs,
 };
 use crate::store::look::open_record;
 use crate::store::rows::timestamp;
-use crate::store::{DeadClass, ReadError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -92,12 +92,6 @@ impl Reader {
     }
 }
 
-/// The classes in the bin of theirs, as a JSON array.
-pub(super) fn theirs() -> Result<String, sqlx::Error> {
-    let theirs = DeadClass::ALL.into_iter().filter(|class| class.bin() == Bin::Theirs);
-    super::json(&theirs.map(DeadClass::name).collect::<Vec<_>>())
-}
-
 fn ask(query: &mut QueryBuilder<Sqlite>, condition: &DeadCondition) -> Result<(), sqlx::Error> {
     match condition {
         DeadCondition::Numbered(seqs) => {
@@ -113,7 +107,7 @@ fn ask(query: &mut QueryBuilder<Sqlite>, condition: &DeadCondition) -> Result<()
         // What is not theirs is ours, classes of a newer version too.
         DeadCondition::Bin(bin) => {
             query.push(if *bin == Bin::Theirs { " AND d.class" } else { " AND d.class NOT" });
-            query.push(" IN (SELECT value FROM json_each(").push_bind(theirs()?);
+            query.push(" IN (SELECT value FROM json_each(").push_bind(super::json(&theirs())?);
             query.push("))");
         }
         DeadCondition::Reason(part) => {

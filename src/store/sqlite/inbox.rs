@@ -5,16 +5,15 @@ use super::memory;
 use super::message;
 use super::read::Reader;
 use super::recording;
-use super::revise::{self, Revised};
+use super::revise;
 use super::script::{Place, Script};
 use super::writer::State;
-use crate::model::{AccountName, CallbackSeq, MessageKey};
+use crate::model::{CallbackSeq, MessageKey};
 use crate::store::ReadError;
-use crate::store::callback::Opaque;
-use crate::store::inbox::{Concluded, Held, InboxSeq};
+use crate::store::drawn::{self, Drawn};
+use crate::store::inbox::{Concluded, Held, HeldRow, InboxSeq};
 use crate::store::job::ConcludeJob;
 use crate::store::plan::{self, Found, KnownKeys};
-use crate::store::rows::{self, timestamp};
 use crate::store::seal::Sealer;
 use crate::store::standing::{FIRST_NOTE, Standing, revisions};
 use sqlx::sqlite::SqliteRow;
@@ -72,12 +71,6 @@ pub(super) async fn standing(
     })
 }
 
-/// The request that a conclusion ends, if it ends one, and what it records.
-fn revising(job: &ConcludeJob) -> Option<Revised> {
-    let callback = job.revised?;
-    Some(Revised { callback, records: revisions(job).collect() })
-}
-
 /// What the conclusions of a group come to.
 pub(super) struct Concluding {
     pub(super) concluded: Vec<Concluded>,
@@ -95,39 +88,26 @@ pub(super) fn conclude(
     jobs: &mut [ConcludeJob],
     now: i64,
 ) -> Result<Concluding, sqlx::Error> {
-    // Planning takes the records out of their jobs.
-    let revising: Vec<Option<Revised>> = jobs.iter().map(revising).collect();
+    let revising = drawn::revising(jobs);
     let known = KnownKeys { recent: Some(&state.keys), found };
     let (plan, concluded) = plan::conclusions(&mut state.places, known, standing, jobs, now);
-    let (mut taken, mut changes) = (Vec::new(), Vec::new());
-    let (mut messages, mut told, mut revised) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut recordings, mut fetched) = (Vec::new(), Vec::new());
-    for ((job, revising), concluded) in jobs.iter_mut().zip(revising).zip(&concluded) {
-        if *concluded != Concluded::Void {
-            taken.extend(job.held.iter().map(|seq| [seq.callback.0, seq.item]));
-            changes.append(&mut job.memory);
-            messages.append(&mut job.messages);
-            told.append(&mut job.told);
-            revised.extend(revising);
-            recordings.append(&mut job.recordings);
-            fetched.append(&mut job.fetched);
-        }
-    }
-    if !taken.is_empty() {
+    let drawn = Drawn::of(jobs, revising, &concluded);
+    if !drawn.held.is_empty() {
         script.add(
             "DELETE FROM inbox
              WHERE (callback, item) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
         );
-        script.bind(super::json(&taken)?);
+        let taken = drawn.held.iter().map(|seq| [seq.callback.0, seq.item]);
+        script.bind(super::json(&taken.collect::<Vec<_>>())?);
     }
     group::log_keys_apart(script, state, &plan);
     let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
-    memory::change(script, changes)?;
-    message::tell(script, &told)?;
-    revise::end(script, lanes, &revised, now)?;
-    recording::note_told(script, &fetched)?;
-    recording::queue(script, &recordings, now)?;
-    let queueing = message::queue(script, messages, now)?;
+    memory::change(script, drawn.memory)?;
+    message::tell(script, &drawn.told)?;
+    revise::end(script, lanes, &drawn.revised, now)?;
+    recording::note_told(script, &drawn.fetched)?;
+    recording::queue(script, &drawn.recordings, now)?;
+    let queueing = message::queue(script, drawn.messages, now)?;
     Ok(Concluding { concluded, added, queueing })
 }
 
@@ -140,7 +120,7 @@ impl Reader {
     ) -> Result<Vec<Held>, ReadError> {
         // No place comes before these.
         let (callback, item) = behind.map_or((0, 0), |seq| (seq.callback.0, seq.item + 1));
-        let rows = sqlx::query(
+        let rows: Vec<HeldRow> = sqlx::query_as(
             "SELECT callback, item, account, received_at, sealed FROM inbox
              WHERE (callback, item) >= (?, ?) ORDER BY callback, item LIMIT ?",
         )
@@ -149,18 +129,8 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        let held = |row: &SqliteRow| {
-            let seq = seq(row);
-            let place = rows::held_place(seq.callback.0, seq.item);
-            Ok(Held {
-                seq,
-                callback: seq.callback,
-                account: AccountName::new(row.get(2)).map_err(|_| rows::UnknownLayout)?,
-                received_at: timestamp(row.get(3)),
-                bytes: self.ring.open(&place, row.get(4)).ok().map(Opaque),
-            })
-        };
-        rows.iter().map(held).collect()
+        let held = rows.into_iter().map(|row| Held::of_row(row, &self.ring));
+        Ok(held.collect::<Result<_, _>>()?)
     }
 
     /// How many events are held, and when the oldest arrived.

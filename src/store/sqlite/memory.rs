@@ -5,21 +5,19 @@ use super::read::Reader;
 use super::script::Script;
 use crate::store::callback::Opaque;
 use crate::store::job::SealedMemory;
-use crate::store::memory::{WakeSeq, Woken};
+use crate::store::memory::{self, WakeSeq, Woken};
 use crate::store::seal::Fingerprint;
 use crate::store::{ReadError, rows};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Adds what changes memory; of two changes to one key the later counts.
 pub(super) fn change(script: &mut Script, changes: Vec<SealedMemory>) -> Result<(), sqlx::Error> {
-    let last: BTreeMap<Fingerprint, SealedMemory> =
-        changes.into_iter().map(|change| (change.digest, change)).collect();
-    let mut kept: Pack<(String, Option<i64>, usize, usize)> = Pack::with_capacity(last.len(), 0);
+    let mut kept: Pack<(String, Option<i64>, usize, usize)> = Pack::with_capacity(changes.len(), 0);
     let mut forgotten = Vec::new();
-    for change in last.into_values() {
+    for change in memory::last_of_each(changes) {
         let digest = hex::encode(change.digest.0);
         match change.to {
             Some((wake_at, sealed)) => {
@@ -122,8 +120,7 @@ impl Reader {
 
     fn open_memory(&self, row: &SqliteRow) -> Result<(Fingerprint, (String, Opaque)), ReadError> {
         let digest = digest_of(row)?;
-        let plain = self.ring.open(&rows::memory_place(digest), row.get(1))?;
-        Ok((digest, rows::decode_memory(&plain)?))
+        Ok((digest, memory::open(digest, row.get(1), &self.ring)?))
     }
 }
 

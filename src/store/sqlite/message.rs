@@ -6,23 +6,16 @@ use super::pack::Pack;
 use super::read::Reader;
 use super::script::{Place, Script};
 use crate::model::MessageKey;
-use crate::store::callback::Opaque;
 use crate::store::job::{LeasedMessageRow, MessageLeaseJob, MessageSettleJob, SealedMessage};
+use crate::store::message::columns::{self, DeadRow, LaneRow, MessageRow, UntoldRow, Verdict};
 use crate::store::message::{
-    CALLS, DeadMessage, MessageLaneStatus, MessageSettled, MessageState, StoredMessage, Untold,
-    UntoldSeq,
+    CALLS, DeadMessage, MessageLaneStatus, StoredMessage, Untold, UntoldSeq,
 };
-use crate::store::rows::{self, timestamp};
 use crate::store::{LeaseToken, OpenError, ReadError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use std::path::Path;
-
-const WAITING: i64 = 0;
-const SENT: i64 = 1;
-const DROPPED: i64 = 2;
-const DEAD: i64 = 3;
 
 /// A message row, but for its blob: key, lane, due time, expiry, place and length.
 type MessageTuple = (String, String, i64, i64, usize, usize);
@@ -84,14 +77,8 @@ pub(super) fn lease(script: &mut Script, token: LeaseToken, job: &MessageLeaseJo
 
 /// Reads a leased row.
 pub(super) fn leased_row(row: &SqliteRow) -> LeasedMessageRow {
-    LeasedMessageRow {
-        id: key(row, 0),
-        attempt: row.get(1),
-        in_doubt: row.get(2),
-        queued_at: timestamp(row.get(3)),
-        expires: timestamp(row.get(4)),
-        sealed: row.get(5),
-    }
+    let (id, queued_at, expires) = (row.get(0), row.get(3), row.get(4));
+    LeasedMessageRow::of_row((id, row.get(1), row.get(2), queued_at, expires, row.get(5)))
 }
 
 fn hex_key(id: MessageKey) -> String {
@@ -102,9 +89,6 @@ fn hex_key(id: MessageKey) -> String {
 pub(super) fn key(row: &SqliteRow, column: usize) -> MessageKey {
     MessageKey(uuid::Uuid::from_slice(row.get(column)).unwrap_or_default())
 }
-
-/// A verdict as columns: state, due time, attempts to take back, class, reason.
-type Verdict<'a> = (i64, i64, u8, Option<&'static str>, Option<&'a str>);
 
 /// Adds what settles messages. Whatever is not under the token any more stays as it is. The place
 /// is that of the settled rows.
@@ -118,7 +102,7 @@ pub(super) fn settle(
     for item in &job.items {
         let place = item.news.as_ref().map(|news| settled.blob(news));
         let length = item.news.as_ref().map_or(0, Vec::len);
-        settled.row((hex_key(item.id), verdict(&item.became, now), place, length));
+        settled.row((hex_key(item.id), item.became.columns(now), place, length));
     }
     let (rows, bytes) = settled.finish()?;
     let place = script.add(
@@ -134,18 +118,6 @@ pub(super) fn settle(
     );
     script.bind(now).bind(rows).bind(bytes).bind(job.token.0);
     Ok(place)
-}
-
-fn verdict(became: &MessageSettled, now: i64) -> Verdict<'_> {
-    match became {
-        MessageSettled::Sent => (SENT, now, 0, None, None),
-        MessageSettled::Retry { due, reason } => {
-            (WAITING, due.as_millisecond(), 0, None, Some(reason))
-        }
-        MessageSettled::Released => (WAITING, now, 1, None, None),
-        MessageSettled::Dropped { reason } => (DROPPED, now, 0, None, Some(reason)),
-        MessageSettled::Dead { class, reason } => (DEAD, now, 0, Some(class.name()), Some(reason)),
-    }
 }
 
 /// Adds what finds out which of these messages have news that are untold, if there are any.
@@ -218,7 +190,7 @@ pub(super) async fn purge(
     limit: u32,
 ) -> Result<u64, sqlx::Error> {
     let mut erased = 0;
-    for state in [SENT, DROPPED] {
+    for state in columns::ERASABLE {
         erased += sqlx::query(
             "DELETE FROM message WHERE seq IN (
                 SELECT seq FROM message WHERE state = ? AND ended_at < ? AND news IS NULL
@@ -261,11 +233,10 @@ pub(super) async fn drop_expired_calls(
     now: i64,
 ) -> Result<u64, sqlx::Error> {
     let dropped = sqlx::query(
-        "UPDATE message SET state = ?1, ended_at = ?2, reason = 'nobody dialled in time'
-         WHERE state = 0 AND token = 0 AND expires <= ?2
-            AND lane >= ?3 AND lane < ?3 || char(0x10ffff)",
+        "UPDATE message SET state = 2, ended_at = ?1, reason = 'nobody dialled in time'
+         WHERE state = 0 AND token = 0 AND expires <= ?1
+            AND lane >= ?2 AND lane < ?2 || char(0x10ffff)",
     )
-    .bind(DROPPED)
     .bind(now)
     .bind(CALLS)
     .execute(connection)
@@ -281,7 +252,7 @@ impl Reader {
         now: i64,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<MessageRow> = sqlx::query_as(
             "SELECT id, lane, state, due_at, attempts, ended_at, reason, sealed
              FROM message INDEXED BY message_due
              WHERE state = 0 AND lane = ? AND due_at <= ? AND expires > ? AND token = 0
@@ -293,7 +264,7 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(|row| self.stored_message(row)).collect())
+        Ok(rows.into_iter().map(|row| StoredMessage::of_row(row, &self.ring)).collect())
     }
 
     /// These messages, as far as they are there, in the order of their queueing.
@@ -301,33 +272,14 @@ impl Reader {
         &self,
         ids: &[MessageKey],
     ) -> Result<Vec<StoredMessage>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<MessageRow> = sqlx::query_as(
             "SELECT id, lane, state, due_at, attempts, ended_at, reason, sealed FROM message
              WHERE id IN (SELECT unhex(value) FROM json_each(?)) ORDER BY seq",
         )
         .bind(json_keys(ids)?)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(|row| self.stored_message(row)).collect())
-    }
-
-    fn stored_message(&self, row: &SqliteRow) -> StoredMessage {
-        let id = key(row, 0);
-        StoredMessage {
-            id,
-            lane: row.get(1),
-            state: match row.get(2) {
-                WAITING => MessageState::Waiting,
-                SENT => MessageState::Sent,
-                DROPPED => MessageState::Dropped,
-                _ => MessageState::Dead,
-            },
-            due: timestamp(row.get(3)),
-            attempts: row.get(4),
-            ended_at: row.get::<Option<i64>, _>(5).map(timestamp),
-            reason: row.get(6),
-            bytes: self.ring.open(&rows::message_place(id), row.get(7)).ok().map(Opaque),
-        }
+        Ok(rows.into_iter().map(|row| StoredMessage::of_row(row, &self.ring)).collect())
     }
 
     /// When the next message of a lane is due.
@@ -346,7 +298,7 @@ impl Reader {
         behind: Option<UntoldSeq>,
         limit: u32,
     ) -> Result<Vec<Untold>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<UntoldRow> = sqlx::query_as(
             "SELECT id, news, seq FROM message INDEXED BY message_untold
              WHERE news IS NOT NULL AND seq > ? ORDER BY seq LIMIT ?",
         )
@@ -354,19 +306,14 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        let untold = |row: &SqliteRow| {
-            let id = key(row, 0);
-            let bytes = self.ring.open(&rows::news_place(id), row.get(1)).ok().map(Opaque);
-            Untold { seq: UntoldSeq(row.get(2)), id, bytes }
-        };
-        Ok(rows.iter().map(untold).collect())
+        Ok(rows.into_iter().map(|row| Untold::of_row(row, &self.ring)).collect())
     }
 
     /// What stands in each lane of messages.
     pub(in crate::store) async fn message_lanes(
         &self,
     ) -> Result<Vec<MessageLaneStatus>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<LaneRow> = sqlx::query_as(
             "SELECT lane, sum(state = 0), sum(state = 0 AND token <> 0),
                     sum(state = 0 AND token = 0 AND attempts > 0),
                     min(queued_at) FILTER (WHERE state = 0), min(due_at) FILTER (WHERE state = 0),
@@ -375,18 +322,7 @@ impl Reader {
         )
         .fetch_all(&self.pool)
         .await?;
-        let status = |row: &SqliteRow| MessageLaneStatus {
-            name: row.get(0),
-            pending: row.get(1),
-            leased: row.get(2),
-            waiting_to_retry: row.get(3),
-            oldest: row.get::<Option<i64>, _>(4).map(timestamp),
-            next_due: row.get::<Option<i64>, _>(5).map(timestamp),
-            sent: row.get(6),
-            dropped: row.get(7),
-            dead: row.get(8),
-        };
-        Ok(rows.iter().map(status).collect())
+        Ok(rows.into_iter().map(MessageLaneStatus::of_row).collect())
     }
 
     /// Messages that were given up, newest first.
@@ -394,7 +330,7 @@ impl Reader {
         &self,
         limit: u32,
     ) -> Result<Vec<DeadMessage>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<DeadRow> = sqlx::query_as(
             "SELECT id, lane, class, reason, ended_at, attempts, queued_at, expires, sealed
              FROM message WHERE state = 3 AND ended_at IS NOT NULL
              ORDER BY ended_at DESC, seq DESC LIMIT ?",
@@ -402,20 +338,6 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        let dead = |row: &SqliteRow| {
-            let id = key(row, 0);
-            Ok(DeadMessage {
-                id,
-                lane: row.get(1),
-                class: row.get(2),
-                reason: row.get(3),
-                died_at: timestamp(row.get(4)),
-                attempts: row.get(5),
-                queued_at: timestamp(row.get(6)),
-                expires: timestamp(row.get(7)),
-                bytes: self.ring.open(&rows::message_place(id), row.get(8)).ok().map(Opaque),
-            })
-        };
-        rows.iter().map(dead).collect()
+        Ok(rows.into_iter().map(|row| DeadMessage::of_row(row, &self.ring)).collect())
     }
 }

@@ -26,10 +26,9 @@ mod script;
 mod traces;
 mod writer;
 
-pub(super) use checkpoint::run as keep_log_short;
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{
-    check_migrated, database_file, open, open_readers, schema, stored_lookup_key,
+    Engine, check_migrated, database_file, open, open_readers, schema, stored_lookup_key,
 };
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
@@ -37,7 +36,6 @@ pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
-pub(super) use writer::Writer;
 
 /// A JSON array of integers: how a list of any length is one argument of a statement.
 fn json_list(numbers: impl IntoIterator<Item = i64>) -> String {

@@ -1,15 +1,20 @@
 //! Opening the database: the lock, the schema, and what the writer must know from the start.
 
+use super::checkpoint;
 use super::message;
 use super::order::{BEHIND, PARKED};
 use super::recording;
-use super::writer::State;
+use super::writer::{State, Writer};
 use crate::clock::Entropy;
+use crate::lifecycle::Tasks;
 use crate::model::LaneName;
 use crate::store::LaneOptions;
+use crate::store::engine::Ground;
+use crate::store::job::Job;
 use crate::store::keys::{KeyIndex, RUN_LEN, decode_log};
 use crate::store::plan::Places;
 use crate::store::schema::{Migrated, Standing, known, pending, standing};
+use crate::store::seal::LOOKUP_KEY;
 use crate::store::{KeyRing, OpenError};
 use jiff::Timestamp;
 use sqlx::migrate::Migrator;
@@ -21,11 +26,11 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const FILE: &str = "bridge8890.db";
 const LOCK: &str = "bridge8890.lock";
-const LOOKUP_KEY: &str = "lookup key";
 const READERS: u32 = 3;
 /// Scripts that stay prepared: one for each mix of verbs that occurs often.
 const SCRIPTS: usize = 64;
@@ -35,15 +40,35 @@ const LEASED_ROWS: usize = 1024;
 /// A database that this process alone may write callbacks to.
 #[derive(Debug)]
 pub(in crate::store) struct Opened {
-    pub(in crate::store) writer: SqliteConnection,
-    pub(in crate::store) checkpointer: SqliteConnection,
+    pub(in crate::store) engine: Engine,
     pub(in crate::store) readers: SqlitePool,
-    pub(in crate::store) lanes: Vec<(LaneName, i64)>,
     pub(in crate::store) lookup_key: Vec<u8>,
-    pub(in crate::store) state: State,
     pub(in crate::store) pending: i64,
     /// Held for as long as it lives.
     pub(in crate::store) lock: File,
+}
+
+/// What the tasks run on.
+#[derive(Debug)]
+pub(in crate::store) struct Engine {
+    writer: SqliteConnection,
+    checkpointer: SqliteConnection,
+    lanes: Vec<(LaneName, i64)>,
+    state: State,
+}
+
+impl Engine {
+    /// Starts the writer and the checkpointer.
+    pub(in crate::store) fn start(
+        self,
+        ground: Ground,
+        (jobs, waiting): (mpsc::WeakSender<Job>, mpsc::Receiver<Job>),
+        tasks: &Tasks,
+    ) {
+        let writer = Writer::new((self.writer, self.state, self.lanes), ground);
+        tasks.spawn_vital("store writer", writer.run(waiting));
+        tasks.spawn_vital("checkpointer", checkpoint::run(self.checkpointer, jobs));
+    }
 }
 
 /// Opens, and if need be makes, the database in a directory.
@@ -73,7 +98,8 @@ pub(in crate::store) async fn open(
     let pending = sqlx::query("SELECT count(*) FROM outbox").fetch_one(&mut writer).await?.get(0);
     let checkpointer = options(directory).pragma("cache_size", "-512").connect().await?;
     let readers = open_readers(directory).await?;
-    Ok(Opened { writer, checkpointer, readers, lanes, lookup_key, state, pending, lock })
+    let engine = Engine { writer, checkpointer, lanes, state };
+    Ok(Opened { engine, readers, lookup_key, pending, lock })
 }
 
 /// Whoever leased before this start is gone; and nothing was queued in what is now the future. What was being sent beside

@@ -4,14 +4,11 @@
 //! what is due comes by, until the one before has left the queue. So a case that is stuck costs nobody else anything.
 
 use super::script::{Place, Script};
-use crate::store::case::Ties;
+use crate::store::case::{NEAR, Ties};
 use jiff::Timestamp;
 
 /// When a parked record is due.
 pub(super) const PARKED: i64 = i64::MAX;
-
-/// The highest of ranks; that of a complaint near its deadline is as much lower as the deadline is hours away from 1970.
-const NEAR: i64 = 1 << 32;
 
 const HOUR: i64 = 3_600_000;
 

@@ -3,17 +3,13 @@
 use super::open::open_operator;
 use super::read::Reader;
 use crate::model::LaneName;
-use crate::store::orders::{Order, OrderId, OrderLine, Orders, Pause, Trouble};
+use crate::store::orders::{Order, OrderId, OrderLine, Orders, Trouble};
 use crate::store::rows::timestamp;
 use crate::store::{OpenError, ReadError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
 use std::path::Path;
-
-const PAUSE: i64 = 1;
-const RESUME: i64 = 2;
-const PROBE: i64 = 3;
 
 /// Writes down an order, on a connection of the operator's own. Returns whether there is such a
 /// lane.
@@ -23,11 +19,7 @@ pub(in crate::store) async fn order(
     order: &Order,
     (by, now): (&str, Timestamp),
 ) -> Result<bool, OpenError> {
-    let (kind, reason, until) = match order {
-        Order::Pause { reason, until } => (PAUSE, reason.as_str(), Some(until.as_millisecond())),
-        Order::Resume => (RESUME, "", None),
-        Order::Probe => (PROBE, "", None),
-    };
+    let (kind, reason, until) = order.columns();
     let mut connection = open_operator(directory).await?;
     let done = sqlx::query(
         "INSERT INTO lane_order (lane, kind, at, who, reason, until)
@@ -73,18 +65,16 @@ impl Reader {
     /// What stands of a lane's orders.
     pub(in crate::store) async fn lane_orders(&self, lane: &str) -> Result<Orders, ReadError> {
         let standing = sqlx::query(
-            "SELECT kind, reason, who, at, until FROM lane_order
+            "SELECT kind, reason, until, who, at FROM lane_order
              WHERE lane = (SELECT id FROM lane WHERE name = ?) AND kind IN (1, 2)
              ORDER BY id DESC LIMIT 1",
         )
         .bind(lane)
         .fetch_optional(&self.pool)
         .await?;
-        let pause = standing.filter(|row| row.get::<i64, _>(0) == PAUSE).map(|row| Pause {
-            reason: row.get(1),
-            by: row.get(2),
-            since: timestamp(row.get(3)),
-            until: timestamp(row.get(4)),
+        let pause = standing.and_then(|row| {
+            let order = Order::of_columns((row.get(0), row.get(1), row.get(2)));
+            order.pause(row.get(3), timestamp(row.get(4)))
         });
         let probe: Option<i64> = sqlx::query_scalar(
             "SELECT max(id) FROM lane_order
@@ -93,7 +83,7 @@ impl Reader {
         .bind(lane)
         .fetch_one(&self.pool)
         .await?;
-        Ok(Orders { pause, probe: probe.map(OrderId) })
+        Ok(Orders { pause, probe: probe.map(OrderId), troubled_elsewhere: 0 })
     }
 
     /// How a lane's breaker stands, unless it is closed.
@@ -132,10 +122,6 @@ impl Reader {
 }
 
 fn order_line(row: &SqliteRow) -> OrderLine {
-    let order = match row.get(3) {
-        PAUSE => Order::Pause { reason: row.get(4), until: timestamp(row.get(5)) },
-        RESUME => Order::Resume,
-        _ => Order::Probe,
-    };
+    let order = Order::of_columns((row.get(3), row.get(4), row.get(5)));
     OrderLine { lane: row.get(0), at: timestamp(row.get(1)), by: row.get(2), order }
 }

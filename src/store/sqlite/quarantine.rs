@@ -3,8 +3,7 @@
 use super::open::open_operator;
 use super::read::Reader;
 use crate::model::CallbackSeq;
-use crate::store::look::{QuarantineFilter, Quarantined, RequestedRereads};
-use crate::store::rows::timestamp;
+use crate::store::look::{QuarantineFilter, Quarantined, RequestedRereads, Rereadable};
 use crate::store::{OpenError, ReadError};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -66,17 +65,8 @@ impl Reader {
         let callback = self.callback(seq).await?;
         let problems: Vec<String> =
             serde_json::from_str(row.get(4)).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        // The first reading's problems lie in the page, those of later ones in the notes.
-        let first = || callback.as_ref().map(|callback| callback.garbled.clone());
-        let problems = if problems.is_empty() { first().unwrap_or_default() } else { problems };
-        Ok(Quarantined {
-            seq,
-            account: row.get(1),
-            received_at: timestamp(row.get(2)),
-            problems,
-            neighbours: row.get(3),
-            callback,
-        })
+        let place = (seq, row.get(1), row.get(2));
+        Ok(Quarantined::new(place, problems, row.get(3), callback))
     }
 
     /// How many of these callbacks lie in quarantine.
@@ -116,31 +106,18 @@ pub(in crate::store) async fn request_reread(
     query.push(COLUMNS).push(", coalesce(").push(IS_KEPT).push(", 0)");
     query.push(", coalesce(").push(LOST_ITS_KEYS).push(", 0)");
     query.push(" FROM note AS n WHERE n.outcome = 'garbled'");
-    if let Some(account) = &filter.account {
-        query.push(" AND n.account = ").push_bind(account.to_string());
-    }
-    if let Some(callback) = filter.callback {
-        query.push(" AND n.callback = ").push_bind(callback.0);
-    }
-    if let Some(since) = filter.since {
-        query.push(" AND n.received_at >= ").push_bind(since.as_millisecond());
-    }
-    if let Some(until) = filter.until {
-        query.push(" AND n.received_at < ").push_bind(until.as_millisecond());
-    }
+    filter.narrow(&mut query);
     query.push(" GROUP BY n.callback ORDER BY n.callback");
     let mut requested = RequestedRereads::default();
     for row in &query.build().fetch_all(&mut *transaction).await? {
-        let (neighbours, kept, lost_its_keys): (bool, bool, bool) =
-            (row.get(3), row.get(5), row.get(6));
-        let is_old = lost_its_keys || row.get::<i64, _>(2) < keys_since.as_millisecond();
-        if !kept {
-            requested.erased += 1;
-        } else if neighbours && is_old {
-            requested.too_old += 1;
-        } else if u32::try_from(requested.callbacks.len()).is_ok_and(|count| count < filter.limit) {
-            requested.callbacks.push(CallbackSeq(row.get(0)));
-        }
+        let lost_its_keys: bool = row.get(6);
+        let one = Rereadable {
+            seq: CallbackSeq(row.get(0)),
+            neighbours: row.get(3),
+            kept: row.get(5),
+            is_old: lost_its_keys || row.get::<i64, _>(2) < keys_since.as_millisecond(),
+        };
+        requested.consider(one, filter.limit);
     }
     sqlx::query(
         "INSERT OR IGNORE INTO reread (callback, requested_at)

@@ -1,14 +1,14 @@
 //! Reading: what operators look for, on connections that cannot write.
 
-use super::dead::theirs;
 use super::filed::find_in_buckets;
 use super::lease::record_row;
 use super::order::{PARKED, RANKS};
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq, Revision};
+use crate::store::dead::theirs;
 use crate::store::job::RecordRow;
 use crate::store::keys::{self, KeyKind};
 use crate::store::look::{
-    AttemptLine, AttemptOutcome, Counts, Filter, Found, LaneCounts, LaneStatus, Matched,
+    AttemptLine, AttemptOutcome, Counts, Filter, Found, InLane, LaneCounts, LaneStatus, Matched,
     RecordState, Repeat, RevisionHistory, open_record, opened,
 };
 use crate::store::rows::{self, StoredCallback, timestamp};
@@ -39,21 +39,7 @@ impl Reader {
             query.push(" AND r.seq IN (SELECT value FROM json_each(");
             query.push_bind(super::json_list(seqs)).push("))");
         }
-        if let Some(account) = &filter.account {
-            query.push(" AND r.account = ").push_bind(account.to_string());
-        }
-        if let Some(level) = filter.level {
-            query.push(" AND r.level = ").push_bind(level.number());
-        }
-        if let Some(urgent) = filter.complaints {
-            query.push(" AND r.urgent = ").push_bind(urgent);
-        }
-        if let Some(since) = filter.since {
-            query.push(" AND r.received_at >= ").push_bind(since.as_millisecond());
-        }
-        if let Some(until) = filter.until {
-            query.push(" AND r.received_at < ").push_bind(until.as_millisecond());
-        }
+        filter.narrow(&mut query);
         query.push(" ORDER BY r.seq DESC LIMIT ").push_bind(filter.limit);
         let mut found = Vec::new();
         for row in &query.build().fetch_all(&self.pool).await? {
@@ -204,24 +190,15 @@ impl Reader {
         .bind(PARKED)
         .fetch_all(&self.pool)
         .await?;
-        let state = |row: &SqliteRow| match (row.get(0), row.get(2), row.get::<Option<i64>, _>(3)) {
-            (Some(due), _, _) => behind(row).unwrap_or_else(|| RecordState::Pending {
-                due: timestamp(due),
-                leased: row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0),
-            }),
-            (None, Some(class), _) => RecordState::Dead { class },
-            (None, None, Some(1)) => RecordState::Delivered,
-            (None, None, Some(4)) => RecordState::Superseded,
-            (None, None, _) => RecordState::NotForLane,
+        let in_lane = |row: &SqliteRow| InLane {
+            queued: row
+                .get::<Option<i64>, _>(0)
+                .map(|due| (due, row.get::<Option<i64>, _>(1).is_some_and(|token| token != 0))),
+            behind: behind(row),
+            dead: row.get(2),
+            last: row.get(3),
         };
-        let left = |state: &RecordState| match state {
-            RecordState::Pending { .. } | RecordState::Behind { .. } => 0,
-            RecordState::Dead { .. } => 1,
-            RecordState::Delivered => 2,
-            RecordState::Superseded => 3,
-            RecordState::NotForLane => 4,
-        };
-        Ok(rows.iter().map(state).min_by_key(left).unwrap_or(RecordState::NotForLane))
+        Ok(RecordState::of_all(rows.iter().map(in_lane)))
     }
 
     /// What stands in each lane.
@@ -235,7 +212,7 @@ impl Reader {
                     coalesce(sum(o.due_at = ?), 0)
              FROM lane AS l LEFT JOIN outbox AS o ON o.lane = l.id GROUP BY l.id ORDER BY l.id",
         )
-        .bind(theirs()?)
+        .bind(super::json(&theirs())?)
         .bind(PARKED)
         .fetch_all(&self.pool)
         .await?;
@@ -357,7 +334,7 @@ impl Reader {
 }
 
 /// Behind which record one is parked, if it is.
-fn behind(row: &SqliteRow) -> Option<RecordState> {
+fn behind(row: &SqliteRow) -> Option<(RecordId, Revision)> {
     let first = uuid::Uuid::from_slice(row.get::<Option<&[u8]>, _>(4)?).unwrap_or_default();
-    Some(RecordState::Behind { first: RecordId(first), first_revision: Revision(row.get(5)) })
+    Some((RecordId(first), Revision(row.get(5))))
 }

@@ -5,21 +5,15 @@ use super::pack::Pack;
 use super::read::Reader;
 use super::script::Script;
 use crate::model::{AccountName, RecordingId};
-use crate::store::callback::Opaque;
-use crate::store::job::{Answer, LeasedRecordingRow, RecordingJob};
+use crate::store::job::{self, LeasedRecordingRow, RecordingJob};
+use crate::store::recording::columns::{self, LeasedRow, RecordingRow, UntoldRow};
 use crate::store::recording::{
     FetchedSeq, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
 };
-use crate::store::rows::{self, timestamp};
-use crate::store::{OpenError, ReadError, StoreError};
+use crate::store::{OpenError, ReadError};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
-
-const WAITING: i64 = 0;
-const KEPT: i64 = 1;
-const LOST: i64 = 2;
 
 /// Adds what queues sealed recordings, if there are any.
 pub(super) fn queue(
@@ -72,27 +66,19 @@ pub(super) async fn serve(
 ) -> Result<bool, String> {
     match job {
         RecordingJob::Lease { account, max, now, until, answer } => {
-            tell(lease(connection, &account, max, (now, until)).await, answer)?;
+            job::tell(lease(connection, &account, max, (now, until)).await, answer)?;
             Ok(false)
         }
         RecordingJob::Settle { id, settled, now, answer } => {
             let news = !matches!(settled, RecordingSettled::Retry { .. });
-            tell(settle(connection, id, settled, now).await, answer)?;
+            job::tell(settle(connection, id, settled, now).await, answer)?;
             Ok(news)
         }
         RecordingJob::Erase { ids, answer } => {
-            tell(erase(connection, &ids).await, answer)?;
+            job::tell(erase(connection, &ids).await, answer)?;
             Ok(false)
         }
     }
-}
-
-fn tell<T>(done: Result<T, sqlx::Error>, answer: Answer<T>) -> Result<(), String> {
-    let done = done.map_err(|error| error.to_string());
-    let failed = done.as_ref().err().cloned();
-    // Whoever stopped listening is not missed.
-    drop(answer.send(done.map_err(StoreError::Database)));
-    failed.map_or(Ok(()), Err)
 }
 
 /// Leases up to `max` due recordings of an account.
@@ -102,7 +88,7 @@ async fn lease(
     max: u32,
     (now, until): (Timestamp, Timestamp),
 ) -> Result<Vec<LeasedRecordingRow>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows: Vec<LeasedRow> = sqlx::query_as(
         "UPDATE recording SET leased = 1, due_at = ?, attempts = attempts + 1
          WHERE id IN (SELECT id FROM recording INDEXED BY recording_due
                       WHERE state = 0 AND account = ? AND due_at <= ? ORDER BY due_at LIMIT ?)
@@ -114,7 +100,7 @@ async fn lease(
     .bind(max)
     .fetch_all(connection)
     .await?;
-    Ok(rows.iter().map(|row| (id(row), row.get(1), timestamp(row.get(2)), row.get(3))).collect())
+    Ok(rows.into_iter().map(columns::leased).collect())
 }
 
 /// Settles a recording that waits.
@@ -124,16 +110,7 @@ async fn settle(
     settled: RecordingSettled,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let now = now.as_millisecond();
-    let (state, due, ended_at, reason, became) = match settled {
-        RecordingSettled::Kept { became } => (KEPT, now, Some(now), None, Some(became.0)),
-        RecordingSettled::Retry { due, reason } => {
-            (WAITING, due.as_millisecond(), None, Some(reason), None)
-        }
-        RecordingSettled::Lost { reason, became } => {
-            (LOST, now, Some(now), Some(reason), became.map(|it| it.0))
-        }
-    };
+    let (state, due, ended_at, reason, became) = settled.into_columns(now.as_millisecond());
     sqlx::query(
         "UPDATE recording SET state = ?, due_at = ?, leased = 0, ended_at = ?, reason = ?,
             became = ?, told = 0
@@ -217,7 +194,7 @@ impl Reader {
     ) -> Result<Vec<UntoldRecording>, ReadError> {
         let from = behind.map_or(i64::MIN, |seq| seq.ended_at);
         let last = behind.map_or(Vec::new(), |seq| seq.id.0.as_bytes().to_vec());
-        let rows = sqlx::query(
+        let rows: Vec<UntoldRow> = sqlx::query_as(
             "SELECT id, became, ended_at FROM recording INDEXED BY recording_untold
              WHERE became IS NOT NULL AND told = 0 AND (ended_at, id) > (?, ?)
              ORDER BY ended_at, id LIMIT ?",
@@ -227,12 +204,7 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        let untold = |row: &SqliteRow| {
-            let id = id(row);
-            let bytes = self.ring.open(&rows::became_place(id), row.get(1)).ok().map(Opaque);
-            UntoldRecording { seq: FetchedSeq { ended_at: row.get(2), id }, id, bytes }
-        };
-        Ok(rows.iter().map(untold).collect())
+        Ok(rows.into_iter().map(|row| UntoldRecording::of_row(row, &self.ring)).collect())
     }
 
     /// Recordings that were kept or lost before a time.
@@ -241,7 +213,7 @@ impl Reader {
         before: i64,
         limit: u32,
     ) -> Result<Vec<RecordingId>, ReadError> {
-        let rows = sqlx::query(
+        let ids = sqlx::query_scalar(
             "SELECT id FROM recording WHERE ended_at < ? AND (told = 1 OR became IS NULL)
              ORDER BY ended_at LIMIT ?",
         )
@@ -249,7 +221,7 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(id).collect())
+        Ok(ids.into_iter().map(RecordingId).collect())
     }
 
     /// All recordings, or the lost ones, newest first.
@@ -258,7 +230,7 @@ impl Reader {
         lost: bool,
         limit: u32,
     ) -> Result<Vec<StoredRecording>, ReadError> {
-        let rows = sqlx::query(
+        let rows: Vec<RecordingRow> = sqlx::query_as(
             "SELECT id, account, state, due_at, attempts, queued_at, ended_at, reason, sealed, became
              FROM recording WHERE state = 2 OR NOT ? ORDER BY id DESC LIMIT ?",
         )
@@ -266,35 +238,8 @@ impl Reader {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().map(|row| self.stored_recording(row)).collect())
+        Ok(rows.into_iter().map(|row| StoredRecording::of_row(row, &self.ring)).collect())
     }
-
-    fn stored_recording(&self, row: &SqliteRow) -> StoredRecording {
-        let id = id(row);
-        let became: Option<Vec<u8>> = row.get(9);
-        let became = became.and_then(|it| self.ring.open(&rows::became_place(id), &it).ok());
-        StoredRecording {
-            id,
-            account: row.get(1),
-            state: match row.get(2) {
-                WAITING => "waiting",
-                KEPT => "kept",
-                _ => "lost",
-            },
-            due: timestamp(row.get(3)),
-            attempts: row.get(4),
-            queued_at: timestamp(row.get(5)),
-            ended_at: row.get::<Option<i64>, _>(6).map(timestamp),
-            reason: row.get(7),
-            bytes: self.ring.open(&rows::recording_place(id), row.get(8)).ok().map(Opaque),
-            became: became.map(Opaque),
-        }
-    }
-}
-
-/// Reads the first column.
-fn id(row: &SqliteRow) -> RecordingId {
-    RecordingId(uuid::Uuid::from_slice(row.get(0)).unwrap_or_default())
 }
 
 fn hex_id(id: RecordingId) -> String {

@@ -5,20 +5,13 @@ use super::open::open_operator;
 use super::read::Reader;
 use super::script::{Place, Script};
 use crate::model::CallbackSeq;
-use crate::store::revise::{Agreement, AskedRevision};
+use crate::store::revise::{Agreement, AskedRevision, Revised};
 use crate::store::rows::timestamp;
-use crate::store::seal::Fingerprint;
 use crate::store::{OpenError, ReadError, SendReport};
 use jiff::Timestamp;
 use sqlx::{Connection, Row};
 use std::path::Path;
 use std::time::Duration;
-
-/// A request that a conclusion ends, and the revisions that it records.
-pub(super) struct Revised {
-    pub(super) callback: CallbackSeq,
-    pub(super) records: Vec<(uuid::Uuid, u32)>,
-}
 
 /// Adds what looks up which of these requests are still there.
 pub(super) fn find_asked(script: &mut Script, callbacks: &[CallbackSeq]) -> Option<Place> {
@@ -38,17 +31,20 @@ pub(super) fn end(
     revised: &[Revised],
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    for Revised { callback, records } in revised {
+    for one in revised {
         script.add("DELETE FROM revise WHERE callback = ?");
-        script.bind(callback.0);
-        let records: Vec<_> =
-            records.iter().map(|(id, revision)| (hex::encode(id.as_bytes()), revision)).collect();
+        script.bind(one.callback.0);
+        let records: Vec<_> = one
+            .records
+            .iter()
+            .map(|(id, revision)| (hex::encode(id.as_bytes()), revision))
+            .collect();
         let records = super::json(&records)?;
         let report = SendReport {
             started_at: timestamp(now),
             took: Duration::ZERO,
             status: None,
-            answer: format!("callback {callback} was read again for an operator"),
+            answer: one.said(),
         };
         for lane in lanes.iter().filter(|_| records != "[]") {
             happened(script, *lane, &report);
@@ -78,8 +74,7 @@ impl Reader {
         let mut asked = Vec::with_capacity(rows.len());
         for row in &rows {
             let seq = CallbackSeq(row.get(0));
-            let (agreed, _) = row.get::<&[u8], _>(1).as_chunks::<{ Fingerprint::LEN }>();
-            let agreed = agreed.iter().map(|print| Agreement(Fingerprint(*print))).collect();
+            let agreed = Agreement::of_column(row.get(1));
             let revisable = self.revisable_one(seq).await?;
             asked.push(AskedRevision { seq, revisable, agreed });
         }
@@ -104,13 +99,12 @@ pub(in crate::store) async fn request_revisions(
     let mut connection = open_operator(directory).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for (callback, agreed) in wanted {
-        let agreed: Vec<u8> = agreed.iter().flat_map(|Agreement(print)| print.0).collect();
         sqlx::query(
             "INSERT OR REPLACE INTO revise (callback, requested_at, agreed) VALUES (?, ?, ?)",
         )
         .bind(callback.0)
         .bind(now.as_millisecond())
-        .bind(agreed)
+        .bind(Agreement::column(agreed))
         .execute(&mut *transaction)
         .await?;
     }

@@ -2,22 +2,14 @@
 
 use super::lease::record_row;
 use super::read::{COLUMNS, Reader};
-use crate::model::{CallbackSeq, History, Made, Note, Outcome, RecordId, RecordSeq, Traces};
+use crate::model::{CallbackSeq, Made, RecordSeq};
 use crate::store::ReadError;
+use crate::store::remains::{AT_ONCE, Remains, newest};
 use crate::store::revise::Revisable;
 use crate::store::rows::{self, StoredCallback};
-use crate::store::standing::FIRST_NOTE;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// Pages are read until they are so many bytes together.
-const AT_ONCE: usize = 512 * 1024;
-
-/// Longer than anything waits between its arrival and its page, with the others of its group.
-const GROUP: Duration = Duration::from_hours(1);
 
 /// The records of each callback asked for, and those that share a callback with one of them. What no callback
 /// caused is shared by nobody.
@@ -95,58 +87,40 @@ impl Reader {
         let asked = super::json_list(callbacks.iter().map(|callback| callback.seq.0));
         // One moment for all three, so that what is concluded meanwhile is seen whole or not at all.
         let mut moment = self.pool.begin().await?;
-        let mut histories = self.histories(&mut moment, &asked).await?;
-        let mut notes = notes(&mut moment, &asked).await?;
-        let mut held = held(&mut moment, &asked).await?;
+        let mut remains = Remains::default();
+        self.add_records(&mut moment, &mut remains, &asked).await?;
+        add_notes(&mut moment, &mut remains, &asked).await?;
+        add_held(&mut moment, &mut remains, &asked).await?;
         moment.rollback().await?;
-        let revisable = |callback: StoredCallback| {
-            let seq = callback.seq.0;
-            let (garbled, notes): (Vec<Note>, Vec<Note>) = notes
-                .remove(&seq)
-                .unwrap_or_default()
-                .into_iter()
-                .partition(|note| note.outcome == Outcome::Garbled);
-            let traces = Traces {
-                histories: histories.remove(&seq).unwrap_or_default(),
-                notes,
-                garbled: garbled.len(),
-                held: held.remove(&seq).unwrap_or_default(),
-            };
-            Revisable { callback, traces }
-        };
-        Ok(callbacks.into_iter().map(revisable).collect())
+        Ok(remains.of(callbacks))
     }
 
-    async fn histories(
+    async fn add_records(
         &self,
         connection: &mut SqliteConnection,
+        remains: &mut Remains,
         asked: &str,
-    ) -> Result<BTreeMap<i64, Vec<History>>, ReadError> {
+    ) -> Result<(), ReadError> {
         let sql = format!(
             "{RECORDS} SELECT {COLUMNS}, r.seq, r.callback, near.callback
              FROM near CROSS JOIN record AS r ON r.id = near.id
              ORDER BY near.callback, r.id, r.revision"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(asked).fetch_all(connection).await?;
-        let mut revisions: BTreeMap<(i64, RecordId), Vec<Made>> = BTreeMap::new();
         for row in &rows {
             let (seq, callback) = (RecordSeq(row.get(5)), CallbackSeq(row.get(6)));
             let record = self.open(&record_row(row, 0))?;
-            let of_record = revisions.entry((row.get(7), record.id)).or_default();
-            of_record.push(Made { seq, callback, record });
+            remains.add_record(row.get(7), Made { seq, callback, record });
         }
-        let mut histories: BTreeMap<i64, Vec<History>> = BTreeMap::new();
-        for ((callback, _), revisions) in revisions {
-            histories.entry(callback).or_default().extend(History::new(revisions));
-        }
-        Ok(histories)
+        Ok(())
     }
 }
 
-async fn notes(
+async fn add_notes(
     connection: &mut SqliteConnection,
+    remains: &mut Remains,
     asked: &str,
-) -> Result<BTreeMap<i64, Vec<Note>>, ReadError> {
+) -> Result<(), ReadError> {
     let rows = sqlx::query(
         "SELECT n.callback, n.item, n.outcome, n.repeats IS NOT NULL
          FROM json_each(?) AS asked CROSS JOIN note AS n ON n.callback = asked.value
@@ -155,22 +129,17 @@ async fn notes(
     .bind(asked)
     .fetch_all(connection)
     .await?;
-    let mut notes: BTreeMap<i64, Vec<Note>> = BTreeMap::new();
     for row in &rows {
-        let item: i64 = row.get(1);
-        let place = usize::try_from(item).ok().filter(|_| item < FIRST_NOTE);
-        let outcome = Outcome::from_name(row.get(2)).ok_or(rows::UnknownLayout)?;
-        let note = Note { place, outcome, repeats: row.get(3) };
-        notes.entry(row.get(0)).or_default().push(note);
+        remains.add_note(row.get(0), (row.get(1), row.get(2), row.get(3)))?;
     }
-    Ok(notes)
+    Ok(())
 }
 
-/// How many events of each are held.
-async fn held(
+async fn add_held(
     connection: &mut SqliteConnection,
+    remains: &mut Remains,
     asked: &str,
-) -> Result<BTreeMap<i64, usize>, ReadError> {
+) -> Result<(), ReadError> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT i.callback, count(*)
          FROM json_each(?) AS asked CROSS JOIN inbox AS i ON i.callback = asked.value
@@ -179,11 +148,6 @@ async fn held(
     .bind(asked)
     .fetch_all(connection)
     .await?;
-    let count = |(callback, count)| (callback, usize::try_from(count).unwrap_or(usize::MAX));
-    Ok(rows.into_iter().map(count).collect())
-}
-
-/// When the newest callback of a page may have arrived, at the latest, if it has any from before `until`.
-fn newest(until: Timestamp) -> i64 {
-    until.checked_add(GROUP).unwrap_or(Timestamp::MAX).as_millisecond()
+    rows.into_iter().for_each(|(callback, count)| remains.add_held(callback, count));
+    Ok(())
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::LaneName;
+use crate::store::engine::Ground;
 use crate::store::gathered::{AllRefused, Folds, Group, Written};
 use crate::store::job::{Answer, Job, PurgeJob, RereadJob};
 use crate::store::keys::KeyIndex;
@@ -61,10 +62,7 @@ impl Writer {
     /// Over an opened database.
     pub(in crate::store) fn new(
         (connection, state, lanes): (SqliteConnection, State, Vec<(LaneName, i64)>),
-        shared: Arc<Shared>,
-        clock: Clock,
-        max_group: usize,
-        progress: Progress,
+        Ground { shared, clock, max_group, progress }: Ground,
     ) -> Writer {
         Writer {
             connection,
