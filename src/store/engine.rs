@@ -17,7 +17,7 @@ use super::orders::{Order, OrderLine, Orders, Trouble};
 use super::queue::Due;
 use super::recording::{Audio, FetchedSeq, StoredRecording, UntoldRecording};
 use super::revise::{Agreement, AskedRevision, Revisable};
-use super::seal::{Fingerprinter, KeyRing};
+use super::seal::{Fingerprinter, KeyRing, LOOKUP_KEY};
 use super::{
     LaneOptions, Opaque, OpenError, Place, ReadError, Shared, StoredCallback, postgres, sqlite,
 };
@@ -26,6 +26,7 @@ use crate::lifecycle::Tasks;
 use crate::model::{CallbackSeq, LaneName, MessageKey, Record, RecordId, RecordingId};
 use crate::telemetry::Progress;
 use jiff::Timestamp;
+use sqlx::Connection;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -220,7 +221,7 @@ impl Opened {
                 Ok(Opened {
                     reader: Reader::Sqlite(reader),
                     desk: Desk::Sqlite(directory.clone()),
-                    audio: Audio::in_files_of(directory),
+                    audio: Audio::files(directory),
                     cluster: Cluster::Alone,
                     pending: opened.pending,
                     lock: Some(opened.lock),
@@ -229,14 +230,13 @@ impl Opened {
             }
             Place::Server(server) => {
                 let opened = postgres::open(server, lanes, &ring, entropy, now).await?;
-                let (prints, pool) =
-                    (Fingerprinter::new(&opened.lookup_key), opened.engine.connector.readers());
-                let register = postgres::Register::new(pool.clone(), server.node.clone(), now);
+                let connector = opened.engine.connector.clone();
+                let (prints, pool) = (Fingerprinter::new(&opened.lookup_key), connector.readers());
                 Ok(Opened {
-                    audio: Audio::Table(postgres::AudioTable(opened.engine.connector.clone())),
-                    reader: Reader::Postgres(postgres::Reader { pool, ring, prints }),
-                    desk: Desk::Postgres(opened.engine.connector.clone()),
-                    cluster: Cluster::Shared(register),
+                    audio: Audio::table(pool.clone()),
+                    cluster: Cluster::Shared(postgres::Register::new(pool, server, now)),
+                    reader: Reader::Postgres(postgres::Reader::new(&connector, ring, prints)),
+                    desk: Desk::Postgres(connector),
                     pending: opened.pending,
                     lock: None,
                     engine: Engine::Postgres(opened.engine),
@@ -257,6 +257,41 @@ impl Engine {
         match self {
             Engine::Sqlite(engine) => engine.start(ground, (jobs, waiting), tasks),
             Engine::Postgres(engine) => engine.start(ground, waiting, tasks),
+        }
+    }
+}
+
+/// Opens what is in a place for operators, beside whoever serves from it.
+///
+/// # Errors
+/// [`OpenError`].
+pub(super) async fn open_for_operators(
+    place: &Place,
+    ring: Arc<KeyRing>,
+) -> Result<(Desk, Reader, Audio), OpenError> {
+    let prints = |sealed: Option<Vec<u8>>| {
+        let sealed = sealed.ok_or_else(|| OpenError::Missing(place.to_string()))?;
+        Ok::<_, OpenError>(Fingerprinter::new(&ring.open(LOOKUP_KEY.as_bytes(), &sealed)?))
+    };
+    match place {
+        Place::Directory(directory) => {
+            let pool = sqlite::open_readers(directory).await?;
+            let mut connection = pool.acquire().await?;
+            sqlite::check_migrated(&mut connection).await?;
+            let prints = prints(sqlite::stored_lookup_key(&mut connection).await?)?;
+            drop(connection);
+            let reader = Reader::Sqlite(sqlite::Reader { pool, ring, prints });
+            Ok((Desk::Sqlite(directory.clone()), reader, Audio::files(directory)))
+        }
+        Place::Server(server) => {
+            let connector = postgres::Connector::new(server)?;
+            let mut connection = connector.connect().await?;
+            postgres::check(&mut connection).await?;
+            let prints = prints(postgres::stored_lookup_key(&mut connection).await?)?;
+            drop(connection.close().await);
+            let audio = Audio::table(connector.readers());
+            let reader = Reader::Postgres(postgres::Reader::new(&connector, ring, prints));
+            Ok((Desk::Postgres(connector), reader, audio))
         }
     }
 }

@@ -224,18 +224,6 @@ impl RecordingJob {
     }
 }
 
-/// Tells the caller what was done, and the writer whether that failed.
-///
-/// # Errors
-/// What the database said.
-pub(super) fn tell<T>(done: Result<T, sqlx::Error>, answer: Answer<T>) -> Result<(), String> {
-    let done = done.map_err(|error| error.to_string());
-    let failed = done.as_ref().err().cloned();
-    // Whoever stopped listening is not missed.
-    drop(answer.send(done.map_err(StoreError::Database)));
-    failed.map_or(Ok(()), Err)
-}
-
 /// A leased recording: its id, which attempt, since when it waits, and what is sealed.
 pub(super) type LeasedRecordingRow = (RecordingId, u32, Timestamp, Vec<u8>);
 

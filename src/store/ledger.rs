@@ -4,21 +4,27 @@
 //! the writer add the sums, so that nothing waits for it. What it says is therefore a little old, and then exact.
 
 mod balance;
+mod book;
 mod compare;
+mod count;
 mod fold;
 mod recent;
+mod tally;
 
 use super::{Operator, ReadError, Store, StoreError};
 use crate::telemetry::Refusals;
 pub(super) use balance::Balance;
+pub(super) use book::BookRows;
 pub(super) use compare::compare;
 pub use compare::{Difference, Figure};
-pub(super) use fold::{Fold, FoldedTo, is_open};
+pub(super) use count::{Count, ForwardRow};
+pub(super) use fold::{Fold, FoldedTo};
 use jiff::Timestamp;
 pub(super) use recent::{Recent, RecentPart};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
+pub(super) use tally::tally;
 
 /// An hour of UTC, which is one at +08:00, too: the hours since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +63,13 @@ pub struct Hours {
     pub since: Hour,
     /// The one behind the last.
     pub until: Hour,
+}
+
+impl Hours {
+    /// Whether an hour is one of them.
+    pub(super) fn contain(self, hour: Hour) -> bool {
+        hour >= self.since && hour < self.until
+    }
 }
 
 /// Where records are in a lane.

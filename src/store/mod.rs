@@ -63,10 +63,10 @@ pub use message::{
     DeadMessage, LeasedMessage, MessageLane, MessageLaneStatus, MessageLease, MessageSettled,
     MessageSettlement, MessageState, NewMessage, SettledMessage, StoredMessage, Untold, UntoldSeq,
 };
-pub use nodes::{Beat, GONE, Node};
+pub use nodes::{Beat, GONE, Node, Serving};
 pub use operator::Operator;
 pub use orders::{LONGEST_PAUSE, Order, OrderId, OrderLine, Orders, Pause, Trouble, USUAL_PAUSE};
-pub use ownership::{Claim, LEASE, OwnerToken, Ownership, Work};
+pub use ownership::{Claim, OwnerToken, Ownership, Work};
 pub use place::Place;
 pub use postgres::{ConnectError, HostFault, HostFaults, ServerState, examine as examine_server};
 pub use queue::{DeadClass, Due, Lease, LeaseToken, Leased, SendReport, Settled, Settlement};

@@ -1,8 +1,8 @@
 //! The nodes that share a store: which live, and that we do.
 
-use super::ownership::LEASE;
+use super::engine::Desk;
 use super::postgres::Register;
-use super::{Store, StoreError};
+use super::{OpenError, Operator, Store, StoreError, postgres, sqlite};
 use crate::lifecycle::Tasks;
 use crate::telemetry::Metrics;
 use crate::telemetry::nodes::NodeMetrics;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 /// A node that was not seen for so long is gone.
-pub const GONE: Duration = LEASE;
+pub const GONE: Duration = Duration::from_secs(10);
 
 /// The time between two beats of a node that lives.
 const BEAT: Duration = Duration::from_millis(3_300);
@@ -66,8 +66,22 @@ impl Node {
     /// Whether it lives, at this time.
     #[must_use]
     pub fn lives(&self, now: Timestamp) -> bool {
-        now.duration_since(self.seen_at) < jiff::SignedDuration::try_from(GONE).unwrap_or_default()
+        // One whose clock is ahead of ours was seen just now.
+        let unseen = Duration::try_from(now.duration_since(self.seen_at)).unwrap_or_default();
+        unseen < GONE
     }
+}
+
+/// Who serves from a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Serving {
+    /// One process may, and owns everything then.
+    Alone {
+        /// Whether one does now.
+        serves: bool,
+    },
+    /// These nodes, by name; those of the last day that are gone are among them.
+    Nodes(Vec<Node>),
 }
 
 /// What a beat found.
@@ -155,6 +169,22 @@ impl Store {
     /// A number from 0 up to 1, for jitter.
     pub(super) fn fraction(&self) -> f64 {
         self.shared.entropy.fraction()
+    }
+}
+
+impl Operator {
+    /// Who serves from the store.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn serving(&self, now: Timestamp) -> Result<Serving, OpenError> {
+        match &self.desk {
+            Desk::Sqlite(directory) => Ok(Serving::Alone { serves: sqlite::is_served(directory)? }),
+            Desk::Postgres(connector) => {
+                let mut connection = connector.connect().await?;
+                Ok(Serving::Nodes(postgres::nodes(&mut connection, now).await?))
+            }
+        }
     }
 }
 

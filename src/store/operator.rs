@@ -8,13 +8,9 @@ use super::look::{
 };
 use super::message::{DeadMessage, MessageLaneStatus, StoredMessage};
 use super::recording::{Audio, AudioError, StoredRecording};
-use super::seal::{Fingerprinter, LOOKUP_KEY};
-use super::{KeyRing, OpenError, Place, ReadError, StoredCallback};
-use super::{postgres, sqlite};
-use crate::config::Server;
+use super::{KeyRing, OpenError, Place, ReadError, StoredCallback, engine};
 use crate::model::{CallbackSeq, MessageKey, Record, RecordId, RecordingId};
 use jiff::Timestamp;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,43 +24,13 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Opens a store.
+    /// Opens the store in a place.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn open(place: &Place, ring: KeyRing) -> Result<Operator, OpenError> {
-        match place {
-            Place::Directory(directory) => Operator::open_directory(directory, ring).await,
-            Place::Server(server) => Operator::open_server(server, ring).await,
-        }
-    }
-
-    async fn open_directory(directory: &Path, ring: KeyRing) -> Result<Operator, OpenError> {
-        let pool = sqlite::open_readers(directory).await?;
-        let mut connection = pool.acquire().await?;
-        sqlite::check_migrated(&mut connection).await?;
-        let sealed = sqlite::stored_lookup_key(&mut connection).await?;
-        let sealed = sealed.ok_or_else(|| OpenError::Missing(directory.display().to_string()))?;
-        let prints = Fingerprinter::new(&ring.open(LOOKUP_KEY.as_bytes(), &sealed)?);
-        drop(connection);
-        let reader = Reader::Sqlite(sqlite::Reader { pool, ring: Arc::new(ring), prints });
-        let (desk, audio) = (Desk::Sqlite(directory.to_owned()), Audio::in_files_of(directory));
+        let (desk, reader, audio) = engine::open_for_operators(place, Arc::new(ring)).await?;
         Ok(Operator { desk, reader, audio })
-    }
-
-    async fn open_server(server: &Server, ring: KeyRing) -> Result<Operator, OpenError> {
-        let connector = postgres::Connector::new(server)?;
-        let mut connection = connector.connect().await?;
-        postgres::check(&mut connection).await?;
-        let sealed = postgres::stored_lookup_key(&mut connection).await?;
-        let sealed = sealed.ok_or_else(|| OpenError::Missing(server.to_string()))?;
-        let prints = Fingerprinter::new(&ring.open(LOOKUP_KEY.as_bytes(), &sealed)?);
-        let (pool, ring) = (connector.readers(), Arc::new(ring));
-        Ok(Operator {
-            audio: Audio::Table(postgres::AudioTable(connector.clone())),
-            reader: Reader::Postgres(postgres::Reader { pool, ring, prints }),
-            desk: Desk::Postgres(connector),
-        })
     }
 
     /// Records that the filter lets through, newest first.

@@ -16,9 +16,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// For how long work is claimed: until another node takes over from one that died.
-pub const LEASE: Duration = Duration::from_secs(10);
-
 /// The part of a lease that is left unused, so that whoever owned work has stopped before another begins, though their
 /// clocks differ.
 const RESERVE: u32 = 10;
@@ -109,7 +106,7 @@ impl Store {
     }
 
     /// Has work claimed again and again among `tasks`, until the soft stop: then it is given up as soon as nobody looks at it
-    /// any more.
+    /// any more. For how long it is claimed, and so how long it lies when its owner dies, is `store.owner_lease`.
     pub fn keep(&self, work: Work, tasks: &Tasks) -> Ownership {
         let telemetry = self.nodes.metrics.owner(&work.to_string());
         match &self.nodes.cluster {
@@ -117,7 +114,9 @@ impl Store {
                 telemetry.owned(true);
                 Ownership::for_ever()
             }
-            Cluster::Shared(_) => keeper::start(self.clone(), work, telemetry, tasks),
+            Cluster::Shared(register) => {
+                keeper::start(self.clone(), (work, register.lease()), telemetry, tasks)
+            }
         }
     }
 }

@@ -1,9 +1,16 @@
 //! What one step of folding found, before it is written down.
 
+use crate::store::rows;
 use std::collections::BTreeMap;
 
 /// Where the rotation among open records stands, by lane and record.
 pub(in crate::store) type FoldedTo = (i64, i64);
+
+/// A record that a lane has not taken in, when it was received, its account, and its place.
+pub(in crate::store) type NewRow = (i64, i64, String, i64);
+
+/// The lane and the number of an open record, when it was received, its account, and its place before and now.
+pub(in crate::store) type MovedRow = (i64, i64, i64, String, i64, i64);
 
 /// What one step found.
 #[derive(Debug, Default)]
@@ -22,8 +29,8 @@ pub(in crate::store) struct Fold {
     pub(in crate::store) lanes: Vec<[i64; 2]>,
     /// By how many records the places change: hour, account, lane, place.
     pub(in crate::store) places: BTreeMap<(i64, String, i64, i64), i64>,
-    /// Lane, record, place.
-    pub(in crate::store) open: Vec<[i64; 3]>,
+    /// Lane, record, place, and when that was received.
+    pub(in crate::store) open: Vec<[i64; 4]>,
     /// Lane, record.
     pub(in crate::store) closed: Vec<[i64; 2]>,
     /// Whether there is more to take in.
@@ -51,18 +58,37 @@ impl Fold {
             .collect()
     }
 
+    /// Takes records in that are new to a lane, in their order.
+    pub(in crate::store) fn take_in(&mut self, lane: i64, rows: &[NewRow]) {
+        self.lanes.extend(rows.last().map(|(seq, ..)| [lane, *seq]));
+        for (seq, received_at, account, place) in rows {
+            self.moves((rows::hour(*received_at), account), (lane, *place), 1);
+            if is_open(*place) {
+                self.open.push([lane, *seq, *place, *received_at]);
+            }
+        }
+    }
+
+    /// Has open records be where they are now.
+    pub(in crate::store) fn bring_up(&mut self, rows: &[MovedRow]) {
+        for (lane, seq, received_at, account, before, now) in rows {
+            let of = (rows::hour(*received_at), account.as_str());
+            self.moves(of, (*lane, *before), -1);
+            self.moves(of, (*lane, *now), 1);
+            match is_open(*now) {
+                true => self.open.push([*lane, *seq, *now, *received_at]),
+                false => self.closed.push([*lane, *seq]),
+            }
+        }
+    }
+
     /// Has a record of an hour and account come into a place of a lane, or leave it.
-    pub(in crate::store) fn moves(
-        &mut self,
-        (hour, account): (i64, &str),
-        (lane, place): (i64, i64),
-        records: i64,
-    ) {
+    fn moves(&mut self, (hour, account): (i64, &str), (lane, place): (i64, i64), records: i64) {
         *self.places.entry((hour, account.to_owned(), lane, place)).or_default() += records;
     }
 }
 
 /// Whether a record in this place may come into another.
-pub(in crate::store) fn is_open(place: i64) -> bool {
+fn is_open(place: i64) -> bool {
     matches!(place, 0 | 2 | 3)
 }

@@ -1,16 +1,17 @@
 //! Keeps a piece of work ours, or tries to make it ours, until the soft stop.
 
-use super::{Claim, LEASE, OwnerToken, Ownership, Work};
+use super::{Claim, OwnerToken, Ownership, Work};
 use crate::lifecycle::Tasks;
 use crate::store::{Store, StoreError};
 use crate::telemetry::nodes::OwnerMetrics;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// A claim is asked for so many times while it lasts.
-const ASKED: u32 = 3;
-/// After a failure it is asked for so many times.
-const ASKED_AGAIN: u32 = 12;
+/// What is ours is asked for so many times while it lasts.
+const KEPT: u32 = 3;
+/// And so many times what is another node's, or what the store does not say.
+const TRIED: u32 = 10;
 
 /// What the store said.
 #[derive(Debug, Clone, Copy)]
@@ -24,38 +25,50 @@ enum Answer {
 }
 
 /// What is known of the work. Pure: time and jitter are passed in.
-#[derive(Debug, Default)]
-struct Known(Option<Claim>);
+#[derive(Debug)]
+struct Known {
+    claim: Option<Claim>,
+    lease: Duration,
+}
 
 impl Known {
+    fn nothing(lease: Duration) -> Known {
+        Known { claim: None, lease }
+    }
+
     /// What was ours when the store last said so: it may be so still, though we slept beyond its end.
     fn ours(&self) -> Option<OwnerToken> {
-        self.0.map(|claim| claim.token)
+        self.claim.map(|claim| claim.token)
     }
 
     /// Takes an answer in. Returns when to ask next. `fraction`, from 0 to 1, draws the jitter.
     fn learn(&mut self, answer: Answer, now: Instant, fraction: f64) -> Instant {
         let pause = match answer {
             Answer::Ours(claim) => {
-                self.0 = Some(claim);
-                LEASE / ASKED
+                self.claim = Some(claim);
+                self.lease / KEPT
             }
             Answer::Theirs => {
-                self.0 = None;
-                LEASE / ASKED
+                self.claim = None;
+                self.lease / TRIED
             }
             // What was ours is so until its end.
-            Answer::Failed => LEASE / ASKED_AGAIN,
+            Answer::Failed => self.lease / TRIED,
         };
         now + pause.mul_f64(0.75 + fraction.clamp(0.0, 1.0) / 4.0)
     }
 }
 
 /// Starts one.
-pub(super) fn start(store: Store, work: Work, telemetry: OwnerMetrics, tasks: &Tasks) -> Ownership {
+pub(super) fn start(
+    store: Store,
+    (work, lease): (Work, Duration),
+    telemetry: OwnerMetrics,
+    tasks: &Tasks,
+) -> Ownership {
     let claims = watch::Sender::new(None);
     let ownership = Ownership(claims.subscribe());
-    let keeper = Keeper { store, work, telemetry, claims, known: Known::default() };
+    let keeper = Keeper { store, work, telemetry, claims, known: Known::nothing(lease) };
     tasks.spawn_vital("owner of work", keeper.run(tasks.clone()));
     ownership
 }
@@ -85,8 +98,9 @@ impl Keeper {
 
     /// Asks once; not for longer than until it should be asked again.
     async fn ask(&self) -> Answer {
-        let asked = self.store.claim(&self.work, self.known.ours(), LEASE);
-        match timeout(LEASE / ASKED, asked).await {
+        let lease = self.known.lease;
+        let asked = self.store.claim(&self.work, self.known.ours(), lease);
+        match timeout(lease / KEPT, asked).await {
             Ok(Ok(Some(claim))) => Answer::Ours(claim),
             Ok(Ok(None)) => Answer::Theirs,
             Ok(Err(error)) => {
@@ -102,7 +116,7 @@ impl Keeper {
 
     /// Waits, and shows when the claim ends meanwhile.
     async fn wait_until(&self, next: Instant) {
-        let ends = self.known.0.and_then(|claim| claim.ends);
+        let ends = self.known.claim.and_then(|claim| claim.ends);
         if let Some(ends) = ends.filter(|ends| *ends < next) {
             sleep_until(ends).await;
             self.tell();
@@ -111,7 +125,7 @@ impl Keeper {
     }
 
     fn tell(&self) {
-        let claim = self.known.0.filter(|claim| claim.holds(Instant::now()));
+        let claim = self.known.claim.filter(|claim| claim.holds(Instant::now()));
         self.telemetry.owned(claim.is_some());
         let told = self.claims.send_replace(claim);
         if told.is_some() != claim.is_some() {
@@ -121,7 +135,7 @@ impl Keeper {
 
     /// Gives the work up once whoever does it has stopped, so that another node takes over at once.
     async fn let_go(self) {
-        let Some(claim) = self.known.0 else { return };
+        let Some(claim) = self.known.claim else { return };
         if let Some(ends) = claim.ends {
             tokio::select! {
                 () = self.claims.closed() => {}
@@ -139,13 +153,14 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    const LEASE: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
     async fn it_is_asked_for_again_long_before_it_ends_and_sooner_after_a_failure() {
         let now = Instant::now();
         let claim = Claim::asked_for(OwnerToken(7), now, LEASE);
-        let mut known = Known::default();
+        let mut known = Known::nothing(LEASE);
         for fraction in [0.0, 1.0] {
             let next = known.learn(Answer::Ours(claim), now, fraction);
             assert!(next > now && next <= now + LEASE / 3, "{fraction}");
@@ -158,7 +173,7 @@ mod tests {
     fn what_the_store_does_not_say_leaves_all_as_it_was() {
         let now = Instant::now();
         let claim = Claim::asked_for(OwnerToken(7), now, LEASE);
-        let mut known = Known::default();
+        let mut known = Known::nothing(LEASE);
         known.learn(Answer::Ours(claim), now, 0.5);
         known.learn(Answer::Failed, now + LEASE * 9, 0.5);
         assert_eq!(known.ours(), Some(OwnerToken(7)), "it asks for what it had");

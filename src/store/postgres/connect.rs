@@ -178,6 +178,11 @@ impl Connector {
         })))
     }
 
+    /// The name of this node.
+    pub(super) fn node(&self) -> &str {
+        &self.0.server.node
+    }
+
     /// A connection to the first server that will do, each tried once. Whoever waits on it later
     /// must bound that wait: a machine that vanished answers nothing, and says so to nobody.
     ///

@@ -5,7 +5,7 @@ use super::turn::{News, Turn};
 use super::{lease, message, order, recording, writer};
 use crate::model::LaneName;
 use crate::store::job::{Job, LeaseJob, RawLease, RecordingJob};
-use crate::store::{RecordingSettled, Shared, StoreError};
+use crate::store::{Shared, StoreError};
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -81,14 +81,12 @@ impl Leasing {
                 drop(answer.send(leased.await.map_err(StoreError::Database)));
             }
             RecordingJob::Settle { id, settled, now, answer } => {
-                let arrived = !matches!(settled, RecordingSettled::Retry { .. });
-                let settled = self.link.run(async |connection| {
-                    recording::settle(connection, id, settled, now).await?;
-                    News { arrived, ..News::default() }.tell(connection).await
-                });
+                let settled = self
+                    .link
+                    .run(async |connection| recording::settle(connection, id, settled, now).await);
                 let settled = settled.await;
-                self.shared.grown(arrived && settled.is_ok(), false);
-                drop(answer.send(settled.map_err(StoreError::Database)));
+                self.shared.grown(matches!(settled, Ok(true)), false);
+                drop(answer.send(settled.map(drop).map_err(StoreError::Database)));
             }
             RecordingJob::Erase { ids, answer } => {
                 let erased =

@@ -28,6 +28,8 @@ mod reread;
 mod revise;
 mod schema;
 mod traces;
+#[cfg(test)]
+mod trials;
 mod turn;
 mod writer;
 
@@ -41,7 +43,7 @@ pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
-pub(super) use register::Register;
+pub(super) use register::{Register, nodes};
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
 pub(super) use schema::{check, migrate};

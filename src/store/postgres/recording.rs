@@ -2,8 +2,9 @@
 
 use super::Connector;
 use super::read::Reader;
+use super::turn::{CHANNEL, News};
 use crate::model::{AccountName, RecordingId};
-use crate::store::job::{self, LeasedRecordingRow, RecordingJob};
+use crate::store::job::LeasedRecordingRow;
 use crate::store::recording::columns::{self, LeasedRow, RecordingRow, UntoldRow};
 use crate::store::recording::{
     FetchedSeq, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
@@ -66,7 +67,7 @@ pub(super) async fn step_back(
     Ok(())
 }
 
-/// Leases up to `max` due recordings of an account; those that another node is leasing are passed over.
+/// Leases up to `max` due recordings of an account, outside any turn; those that another node is leasing are passed over.
 pub(super) async fn lease(
     connection: &mut PgConnection,
     account: &AccountName,
@@ -90,19 +91,22 @@ pub(super) async fn lease(
     Ok(rows.into_iter().map(columns::leased).collect())
 }
 
-/// Settles a recording that waits. Of two nodes that fetched it, as the lease of one ran out, the first to settle decides:
-/// both kept the same audio.
+/// Settles a recording that waits, and tells all nodes what became of it. Returns whether there are news. Of two nodes that
+/// fetched it, as the lease of one ran out, the first to settle decides: both kept the same audio.
 pub(super) async fn settle(
     connection: &mut PgConnection,
     id: RecordingId,
     settled: RecordingSettled,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let (state, due, ended_at, reason, became) = settled.into_columns(now.as_millisecond());
-    sqlx::query(
-        "UPDATE recording SET state = $1, due_at = $2, leased = 0, ended_at = $3, reason = $4,
-            became = $5, told = 0
-         WHERE id = $6 AND state = 0",
+    let news = News { arrived: true, ..News::default() };
+    let told = sqlx::query(
+        "WITH settled AS (
+            UPDATE recording SET state = $1, due_at = $2, leased = 0, ended_at = $3, reason = $4,
+                became = $5, told = 0
+            WHERE id = $6 AND state = 0 RETURNING state)
+         SELECT pg_notify($7, $8) FROM settled WHERE state <> 0",
     )
     .bind(state)
     .bind(due)
@@ -110,9 +114,11 @@ pub(super) async fn settle(
     .bind(reason)
     .bind(became)
     .bind(id.0)
-    .execute(connection)
+    .bind(CHANNEL)
+    .bind(news.payload())
+    .fetch_optional(connection)
     .await?;
-    Ok(())
+    Ok(told.is_some())
 }
 
 /// Erases the rows of recordings whose audio is gone.

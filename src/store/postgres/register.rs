@@ -1,6 +1,7 @@
 //! The register of nodes in the database: who lives, and who owns what.
 
 use super::ownership;
+use crate::config::Server;
 use crate::store::nodes::{Beat, GONE, Node};
 use crate::store::ownership::OwnerToken;
 use crate::store::rows::timestamp;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Row};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How long a node that is gone is still shown: a day, in milliseconds.
 const SHOWN: i64 = 24 * 3_600_000;
@@ -17,15 +19,26 @@ const SHOWN: i64 = 24 * 3_600_000;
 pub(in crate::store) struct Register {
     pool: PgPool,
     node: String,
+    lease: Duration,
     version: &'static str,
     started_at: i64,
 }
 
 impl Register {
-    /// For a node of this name, whose process started now.
-    pub(in crate::store) fn new(pool: PgPool, node: String, now: Timestamp) -> Register {
-        let started_at = now.as_millisecond();
-        Register { pool, node, version: env!("CARGO_PKG_VERSION"), started_at }
+    /// For this node, whose process started now.
+    pub(in crate::store) fn new(pool: PgPool, server: &Server, now: Timestamp) -> Register {
+        Register {
+            pool,
+            node: server.node.clone(),
+            lease: server.owner_lease,
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: now.as_millisecond(),
+        }
+    }
+
+    /// For how long the node claims work.
+    pub(in crate::store) fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// Claims work; see [`ownership::claim`].
@@ -116,16 +129,7 @@ impl Register {
     }
 }
 
-/// How many nodes live.
-async fn living(connection: &mut PgConnection, now: Timestamp) -> Result<u32, sqlx::Error> {
-    let living: i64 = sqlx::query_scalar("SELECT count(*) FROM node WHERE seen_at > $1")
-        .bind(gone_before(now))
-        .fetch_one(connection)
-        .await?;
-    Ok(u32::try_from(living).unwrap_or(u32::MAX).max(1))
-}
-
-/// Says which lanes a node is configured for. What its name owned it owns no more until it arrives.
+/// Says for which lanes a node is configured, as it opens the store.
 pub(super) async fn announce_lanes(
     connection: &mut PgConnection,
     node: &str,
@@ -145,7 +149,16 @@ pub(super) async fn announce_lanes(
     .map(drop)
 }
 
-/// Whoever was not seen since then is gone.
+/// How many nodes live.
+async fn living(connection: &mut PgConnection, now: Timestamp) -> Result<u32, sqlx::Error> {
+    let living: i64 = sqlx::query_scalar("SELECT count(*) FROM node WHERE seen_at > $1")
+        .bind(gone_before(now))
+        .fetch_one(connection)
+        .await?;
+    Ok(u32::try_from(living).unwrap_or(u32::MAX).max(1))
+}
+
+/// Whoever was not seen since then, in milliseconds, is gone.
 pub(super) fn gone_before(now: Timestamp) -> i64 {
     let gone = i64::try_from(GONE.as_millis()).unwrap_or(i64::MAX);
     now.as_millisecond().saturating_sub(gone)

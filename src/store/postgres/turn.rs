@@ -52,7 +52,7 @@ pub(super) struct Turn {
 
 impl News {
     /// As it is told to other nodes.
-    fn payload(self) -> String {
+    pub(super) fn payload(self) -> String {
         let kinds = [(self.records, 'r'), (self.arrived, 'a'), (self.messages, 'm')];
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
     }

@@ -153,7 +153,7 @@ impl Writer {
     }
 
     async fn serve_purge(&mut self, job: PurgeJob, answer: Answer<u64>) {
-        let purged = self.link.run(async |connection| purge::purge(connection, &job).await);
+        let purged = self.link.run(async |connection| purge::run(connection, &job).await);
         drop(answer.send(purged.await.map_err(StoreError::Database)));
     }
 

@@ -2,7 +2,8 @@
 
 use crate::model::RecordingId;
 use crate::store::seal::{KeyRing, SealError, Sealer};
-use crate::store::{ConnectError, postgres, rows};
+use crate::store::{postgres, rows};
+use sqlx::postgres::PgPool;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -18,9 +19,6 @@ pub enum AudioError {
     /// Its file cannot be read.
     #[error("the recording cannot be read from {0}: {1}")]
     Read(String, #[source] io::Error),
-    /// The database cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
     /// The database says no.
     #[error("the database fails over the recording: {0}")]
     Database(#[from] sqlx::Error),
@@ -44,8 +42,13 @@ pub(in crate::store) struct AudioFiles(PathBuf);
 
 impl Audio {
     /// In files below the directory of a store.
-    pub(in crate::store) fn in_files_of(store: &Path) -> Audio {
+    pub(in crate::store) fn files(store: &Path) -> Audio {
         Audio::Files(AudioFiles(store.join("recordings")))
+    }
+
+    /// In the table of the database that a pool leads to.
+    pub(in crate::store) fn table(pool: PgPool) -> Audio {
+        Audio::Table(postgres::AudioTable(pool))
     }
 
     /// Keeps the bytes of a recording, sealed, in place of what was kept before, and returns once they are on disk.
@@ -58,7 +61,7 @@ impl Audio {
         let sealed = sealer.seal(&rows::audio_place(id), bytes);
         match self {
             Audio::Files(files) => files.write(id, &sealed).await.map_err(AudioError::Change),
-            Audio::Table(table) => table.write(id, &sealed).await,
+            Audio::Table(table) => Ok(table.write(id, &sealed).await?),
         }
     }
 
@@ -84,7 +87,7 @@ impl Audio {
                 }
                 Ok(())
             }
-            Audio::Table(table) => table.erase(ids).await,
+            Audio::Table(table) => Ok(table.erase(ids).await?),
         }
     }
 }
@@ -140,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_opens_in_its_place_only_and_goes_when_erased() {
         let directory = tempfile::tempdir().expect("a directory");
-        let audio = Audio::in_files_of(directory.path());
+        let audio = Audio::files(directory.path());
         let Audio::Files(files) = &audio else { panic!("files") };
         let ring = KeyRing::new(&Secret::new(vec![1; 32]), &[]).expect("a key");
         let [one, other] = [1, 2].map(|id| RecordingId(uuid::Uuid::from_u128(id)));

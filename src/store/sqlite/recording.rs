@@ -5,12 +5,12 @@ use super::pack::Pack;
 use super::read::Reader;
 use super::script::Script;
 use crate::model::{AccountName, RecordingId};
-use crate::store::job::{self, LeasedRecordingRow, RecordingJob};
+use crate::store::job::{Answer, LeasedRecordingRow, RecordingJob};
 use crate::store::recording::columns::{self, LeasedRow, RecordingRow, UntoldRow};
 use crate::store::recording::{
     FetchedSeq, NewRecording, RecordingSettled, StoredRecording, UntoldRecording,
 };
-use crate::store::{OpenError, ReadError};
+use crate::store::{OpenError, ReadError, StoreError};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
@@ -66,19 +66,27 @@ pub(super) async fn serve(
 ) -> Result<bool, String> {
     match job {
         RecordingJob::Lease { account, max, now, until, answer } => {
-            job::tell(lease(connection, &account, max, (now, until)).await, answer)?;
+            tell(lease(connection, &account, max, (now, until)).await, answer)?;
             Ok(false)
         }
         RecordingJob::Settle { id, settled, now, answer } => {
             let news = !matches!(settled, RecordingSettled::Retry { .. });
-            job::tell(settle(connection, id, settled, now).await, answer)?;
+            tell(settle(connection, id, settled, now).await, answer)?;
             Ok(news)
         }
         RecordingJob::Erase { ids, answer } => {
-            job::tell(erase(connection, &ids).await, answer)?;
+            tell(erase(connection, &ids).await, answer)?;
             Ok(false)
         }
     }
+}
+
+fn tell<T>(done: Result<T, sqlx::Error>, answer: Answer<T>) -> Result<(), String> {
+    let done = done.map_err(|error| error.to_string());
+    let failed = done.as_ref().err().cloned();
+    // Whoever stopped listening is not missed.
+    drop(answer.send(done.map_err(StoreError::Database)));
+    failed.map_or(Ok(()), Err)
 }
 
 /// Leases up to `max` due recordings of an account.

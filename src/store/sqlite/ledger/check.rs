@@ -4,7 +4,7 @@ use super::place;
 use crate::store::ReadError;
 use crate::store::ledger::{Hour, Recent, RecentPart};
 use crate::store::sqlite::read::Reader;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
 /// Records looked at by one statement: a few milliseconds.
 const STEP: i64 = 1_000;
@@ -12,17 +12,14 @@ const STEP: i64 = 1_000;
 impl Reader {
     /// The hours from one on as the ledger has them.
     pub(in crate::store) async fn recent(&self, since: Hour) -> Result<Recent, ReadError> {
-        let rows = sqlx::query(
+        let rows = sqlx::query_as(
             "SELECT hour, account, records, first_seq, last_seq FROM ledger
              WHERE hour >= ? AND records > 0",
         )
         .bind(since.0)
         .fetch_all(&self.pool)
         .await?;
-        let first = rows.iter().map(|row| row.get::<i64, _>(3)).min().unwrap_or(1);
-        let last = rows.iter().map(|row| row.get::<i64, _>(4)).max().unwrap_or(0);
-        let records = rows.iter().map(|row| ((Hour(row.get(0)), row.get(1)), row.get(2)));
-        Ok(Recent { records: records.collect(), after: first - 1, last })
+        Ok(Recent::of(rows))
     }
 
     /// The first hour of which, as of those behind it, no record is erased.
@@ -39,7 +36,7 @@ impl Reader {
         (after, last): (i64, i64),
     ) -> Result<RecentPart, ReadError> {
         let to = last.min(after + STEP);
-        let rows = sqlx::query(AssertSqlSafe(format!(
+        let rows = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT hour, account, count(*), sum(lost) FROM (
                 SELECT r.received_at / 3600000 AS hour, r.account,
                     (SELECT count(*) FROM lane AS l WHERE r.seq >= l.first_seq
@@ -54,8 +51,6 @@ impl Reader {
         .bind(since.0)
         .fetch_all(&self.pool)
         .await?;
-        let found =
-            rows.iter().map(|row| ((Hour(row.get(0)), row.get(1)), (row.get(2), row.get(3))));
-        Ok(RecentPart { found: found.collect(), to })
+        Ok(RecentPart::of(rows, to))
     }
 }

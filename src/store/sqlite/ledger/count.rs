@@ -2,12 +2,12 @@
 
 use super::{place, read};
 use crate::store::ReadError;
-use crate::store::ledger::{Book, Day, Delivered, Entry, Erased, Hour, Hours, Reconciled, compare};
+use crate::store::ledger::{Book, Count, Erased, Hours, Reconciled, compare, tally};
 use crate::store::rows::timestamp;
 use crate::store::sqlite::read::Reader;
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
-use std::collections::BTreeMap;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, FromRow, Row, SqliteConnection};
 
 /// Records counted by one statement.
 const STEP: i64 = 20_000;
@@ -42,14 +42,14 @@ impl Reader {
         let before = |place| Some(row.get::<i64, _>(place)).filter(|at| *at > 0).map(timestamp);
         let erased = Erased { callbacks: before(3), records: before(4) };
         let mut ledger = read::entries(&mut moment, hours).await?;
-        let mut count = Count { hours, ..Count::default() };
+        let mut count = Count::of(hours);
         self.count_callbacks(&mut moment, &mut count, &upto).await?;
         let (first, last): (i64, i64) = (row.get(5), row.get(6));
         let mut after = first - 1;
         while after < last {
             let to = last.min(after + STEP);
-            count.records(&mut moment, (after, to), upto.records).await?;
-            bring_forward(&mut moment, &mut ledger, (after, to), hours).await?;
+            count_records(&mut moment, &mut count, (after, to), upto.records).await?;
+            bring_forward(&mut moment, &mut ledger, (after, to), &count).await?;
             after = to;
             progress(after - first + 1, last - first + 1);
         }
@@ -72,127 +72,15 @@ impl Reader {
         .bind(upto.pages)
         .fetch(&mut *moment);
         while let Some(page) = pages.try_next().await? {
-            let sums = self.tally(page.get(0), (page.get(1), page.get(2)), page.get(3));
-            for ((hour, account), callbacks) in sums {
-                if let Some(entry) = count.entry(hour, account) {
-                    entry.callbacks += callbacks;
-                }
-            }
+            let (first, of) = (page.get(0), (page.get(1), page.get(2)));
+            count.callbacks(tally(&self.ring, first, of, page.get(3)));
         }
         drop(pages);
-        let notes = sqlx::query(
+        let notes = sqlx::query_as(
             "SELECT received_at / 3600000, account, sum(repeats IS NOT NULL), sum(repeats IS NULL)
              FROM note WHERE callback <= ? GROUP BY 1, 2",
         );
-        for row in notes.bind(upto.notes).fetch_all(moment).await? {
-            if let Some(entry) = count.entry(row.get(0), row.get(1)) {
-                (entry.repeats, entry.notes) = (row.get(2), row.get(3));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A full count of some hours, under way.
-struct Count {
-    hours: Hours,
-    book: Book,
-    delivered: BTreeMap<(String, Day), Delivered>,
-}
-
-impl Default for Count {
-    fn default() -> Count {
-        let hours = Hours { since: Hour(0), until: Hour(0) };
-        Count { hours, book: Book::new(), delivered: BTreeMap::new() }
-    }
-}
-
-impl Count {
-    fn entry(&mut self, hour: i64, account: String) -> Option<&mut Entry> {
-        let hour = Hour(hour);
-        self.is_asked(hour).then(|| self.book.entry((hour, account)).or_default())
-    }
-
-    fn is_asked(&self, hour: Hour) -> bool {
-        hour >= self.hours.since && hour < self.hours.until
-    }
-
-    /// Counts the records behind one and up to another; of what the ledger has not taken in, what was delivered.
-    async fn records(
-        &mut self,
-        moment: &mut SqliteConnection,
-        (after, to): (i64, i64),
-        folded: i64,
-    ) -> Result<(), sqlx::Error> {
-        let span = (after, to.min(folded));
-        let sql = format!(
-            "SELECT {OF}, count(*) FROM record AS r WHERE r.seq > ? AND r.seq <= ? GROUP BY 1, 2"
-        );
-        for row in rows(moment, sql, span).await? {
-            if let Some(entry) = self.entry(row.get(0), row.get(1)) {
-                entry.records += row.get::<i64, _>(2);
-            }
-        }
-        self.accounted_for(moment, span).await?;
-        for (table, place) in [("outbox", "2"), ("dead_letter", "3"), ("attempt", "p.outcome")] {
-            self.places(moment, (table, place), (after, to)).await?;
-        }
-        Ok(())
-    }
-
-    /// Counts what the lanes are held to account for: until it is found in a place, it is in none.
-    async fn accounted_for(
-        &mut self,
-        moment: &mut SqliteConnection,
-        span: (i64, i64),
-    ) -> Result<(), sqlx::Error> {
-        let sql = format!(
-            "SELECT {OF}, l.name, count(*) FROM record AS r CROSS JOIN lane AS l
-             WHERE r.seq > ? AND r.seq <= ? AND {OF_LANE} AND {FOLDED} GROUP BY 1, 2, 3"
-        );
-        for row in rows(moment, sql, span).await? {
-            if let Some(entry) = self.entry(row.get(0), row.get(1)) {
-                entry.lanes.entry(row.get(2)).or_default().difference += row.get::<i64, _>(3);
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts the records of a table that has those in one place.
-    async fn places(
-        &mut self,
-        moment: &mut SqliteConnection,
-        (table, place): (&str, &str),
-        span: (i64, i64),
-    ) -> Result<(), sqlx::Error> {
-        let ended = if table == "attempt" { "AND p.outcome IN (1, 4, 6)" } else { "" };
-        let sql = format!(
-            "SELECT {OF}, l.name, {place}, r.urgent, r.level IS NOT NULL, count(*), {FOLDED}
-             FROM lane AS l CROSS JOIN {table} AS p ON p.lane = l.id
-             CROSS JOIN record AS r ON r.seq = p.seq
-             WHERE p.seq > ? AND p.seq <= ? AND {OF_LANE} {ended} GROUP BY 1, 2, 3, 4, 5, 6, 8"
-        );
-        for row in rows(moment, sql, span).await? {
-            let (lane, place, records): (String, i64, i64) = (row.get(2), row.get(3), row.get(6));
-            if !self.is_asked(Hour(row.get(0))) {
-                continue;
-            }
-            if row.get(7)
-                && let Some(entry) = self.entry(row.get(0), row.get(1))
-            {
-                let places = entry.lanes.entry(lane.clone()).or_default();
-                places.add(place, records);
-                places.difference -= records;
-            }
-            let day = self.delivered.entry((lane, Day::of(Hour(row.get(0))))).or_default();
-            *match (place, row.get(4), row.get(5)) {
-                (1, true, _) => &mut day.complaints,
-                (1, false, true) => &mut day.ratings,
-                (1, false, false) => &mut day.not_rated,
-                (6, ..) => continue,
-                _ => &mut day.unsure,
-            } += records;
-        }
+        count.notes(notes.bind(upto.notes).fetch_all(moment).await?);
         Ok(())
     }
 }
@@ -202,12 +90,42 @@ const OF_LANE: &str = "r.seq >= l.first_seq AND r.seq <= coalesce(l.last_seq, r.
 /// Whether the ledger has taken it in for the lane.
 const FOLDED: &str = "r.seq <= l.ledger_seq";
 
+/// Counts the records behind one and up to another; of what the ledger has not taken in, what was delivered.
+async fn count_records(
+    moment: &mut SqliteConnection,
+    count: &mut Count,
+    span: (i64, i64),
+    folded: i64,
+) -> Result<(), sqlx::Error> {
+    let taken_in = (span.0, span.1.min(folded));
+    let sql = format!(
+        "SELECT {OF}, count(*) FROM record AS r WHERE r.seq > ? AND r.seq <= ? GROUP BY 1, 2"
+    );
+    count.records(rows(moment, sql, taken_in).await?);
+    let sql = format!(
+        "SELECT {OF}, l.name, count(*) FROM record AS r CROSS JOIN lane AS l
+         WHERE r.seq > ? AND r.seq <= ? AND {OF_LANE} AND {FOLDED} GROUP BY 1, 2, 3"
+    );
+    count.accounted_for(rows(moment, sql, taken_in).await?);
+    for (table, place) in [("outbox", "2"), ("dead_letter", "3"), ("attempt", "p.outcome")] {
+        let ended = if table == "attempt" { "AND p.outcome IN (1, 4, 6)" } else { "" };
+        let sql = format!(
+            "SELECT {OF}, l.name, {place}, r.urgent, r.level IS NOT NULL, count(*), {FOLDED}
+             FROM lane AS l CROSS JOIN {table} AS p ON p.lane = l.id
+             CROSS JOIN record AS r ON r.seq = p.seq
+             WHERE p.seq > ? AND p.seq <= ? AND {OF_LANE} {ended} GROUP BY 1, 2, 3, 4, 5, 6, 8"
+        );
+        count.placed(rows(moment, sql, span).await?);
+    }
+    Ok(())
+}
+
 /// Moves what has come into another place since the ledger looked.
 async fn bring_forward(
     moment: &mut SqliteConnection,
     ledger: &mut Book,
     span: (i64, i64),
-    hours: Hours,
+    count: &Count,
 ) -> Result<(), sqlx::Error> {
     let sql = format!(
         "SELECT {OF}, l.name, o.place, {} AS now, count(*)
@@ -216,23 +134,17 @@ async fn bring_forward(
          WHERE o.seq > ? AND o.seq <= ? AND now <> o.place GROUP BY 1, 2, 3, 4, 5",
         place("o.lane", "o.seq")
     );
-    for row in rows(moment, sql, span).await? {
-        let hour = Hour(row.get(0));
-        if hour < hours.since || hour >= hours.until {
-            continue;
-        }
-        let entry: &mut Entry = ledger.entry((hour, row.get(1))).or_default();
-        let places = entry.lanes.entry(row.get(2)).or_default();
-        places.add(row.get(3), -row.get::<i64, _>(5));
-        places.add(row.get(4), row.get(5));
-    }
+    count.bring_forward(ledger, rows(moment, sql, span).await?);
     Ok(())
 }
 
-async fn rows(
+async fn rows<T>(
     moment: &mut SqliteConnection,
     sql: String,
     (after, to): (i64, i64),
-) -> Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error> {
-    sqlx::query(AssertSqlSafe(sql)).bind(after).bind(to).fetch_all(moment).await
+) -> Result<Vec<T>, sqlx::Error>
+where
+    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+{
+    sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(to).fetch_all(moment).await
 }

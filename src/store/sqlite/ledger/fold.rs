@@ -2,8 +2,7 @@
 
 use super::place;
 use crate::store::ReadError;
-use crate::store::ledger::{Fold, FoldedTo, is_open};
-use crate::store::rows;
+use crate::store::ledger::{Fold, FoldedTo, tally};
 use crate::store::sqlite::read::Reader;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
@@ -51,7 +50,9 @@ impl Reader {
             let sealed: &[u8] = page.get(3);
             (bytes, rows) = (bytes + sealed.len(), rows + 1);
             fold.pages_to = page.get(0);
-            for (of, callbacks) in self.tally(fold.pages_to, (page.get(1), page.get(2)), sealed) {
+            for (of, callbacks) in
+                tally(&self.ring, fold.pages_to, (page.get(1), page.get(2)), sealed)
+            {
                 *sums.entry(of).or_default() += callbacks;
             }
             if bytes > PAGE_BYTES || rows == ROWS {
@@ -63,20 +64,6 @@ impl Reader {
         }
         fold.callbacks = sums.into_iter().map(|((hour, account), n)| (hour, account, n)).collect();
         Ok(())
-    }
-
-    /// Whose callbacks a page holds, by hour. Those of one that cannot be opened belong to `?`.
-    pub(super) fn tally(
-        &self,
-        first: i64,
-        (count, received_at): (i64, i64),
-        sealed: &[u8],
-    ) -> BTreeMap<(i64, String), i64> {
-        let place = rows::page_place(crate::model::CallbackSeq(first));
-        let plain = self.ring.open(&place, sealed).ok();
-        plain
-            .and_then(|plain| rows::tally_page(&plain).ok())
-            .unwrap_or_else(|| BTreeMap::from([((rows::hour(received_at), "?".to_owned()), count)]))
     }
 
     async fn fold_notes(&self, fold: &mut Fold, noted: i64) -> Result<(), ReadError> {
@@ -121,7 +108,7 @@ impl Reader {
     /// Finds the places of records that are new to a lane, none of which the ledger does not have.
     async fn fold_lanes(&self, fold: &mut Fold) -> Result<(), ReadError> {
         let sql = format!(
-            "SELECT r.seq, r.received_at / 3600000, r.account, {}
+            "SELECT r.seq, r.received_at, r.account, {}
              FROM lane AS l CROSS JOIN record AS r ON r.seq > max(l.ledger_seq, l.first_seq - 1)
                 AND r.seq <= ? AND r.seq <= coalesce(l.last_seq, r.seq)
              WHERE l.id = ? ORDER BY r.seq LIMIT ?",
@@ -130,17 +117,11 @@ impl Reader {
         let lanes: Vec<i64> =
             sqlx::query_scalar("SELECT id FROM lane").fetch_all(&self.pool).await?;
         for lane in lanes {
-            let rows = sqlx::query_as::<_, (i64, i64, String, i64)>(AssertSqlSafe(sql.clone()));
+            let rows = sqlx::query_as(AssertSqlSafe(sql.clone()));
             let rows = rows.bind(fold.records_to).bind(lane).bind(ROWS).fetch_all(&self.pool);
             let rows = rows.await?;
             fold.more |= i64::try_from(rows.len()) == Ok(ROWS);
-            fold.lanes.extend(rows.last().map(|(seq, ..)| [lane, *seq]));
-            for (seq, hour, account, place) in &rows {
-                fold.moves((*hour, account), (lane, *place), 1);
-                if is_open(*place) {
-                    fold.open.push([lane, *seq, *place]);
-                }
-            }
+            fold.take_in(lane, &rows);
         }
         Ok(())
     }
@@ -159,22 +140,15 @@ impl Reader {
         .await?;
         let (lane, seq) = last.unwrap_or((i64::MAX, i64::MAX));
         let sql = format!(
-            "SELECT o.lane, o.seq, r.received_at / 3600000, r.account, o.place, {} AS now
+            "SELECT o.lane, o.seq, r.received_at, r.account, o.place, {} AS now
              FROM ledger_open AS o CROSS JOIN record AS r ON r.seq = o.seq
              WHERE (o.lane, o.seq) > (?, ?) AND (o.lane, o.seq) <= (?, ?) AND now <> o.place",
             place("o.lane", "o.seq")
         );
-        let moved = sqlx::query_as::<_, (i64, i64, i64, String, i64, i64)>(AssertSqlSafe(sql));
+        let moved = sqlx::query_as(AssertSqlSafe(sql));
         let moved = moved.bind(from.0).bind(from.1).bind(lane).bind(seq).fetch_all(&self.pool);
         let moved = moved.await?;
-        for (lane, seq, hour, account, before, now) in &moved {
-            fold.moves((*hour, account), (*lane, *before), -1);
-            fold.moves((*hour, account), (*lane, *now), 1);
-            match is_open(*now) {
-                true => fold.open.push([*lane, *seq, *now]),
-                false => fold.closed.push([*lane, *seq]),
-            }
-        }
+        fold.bring_up(&moved);
         // Where nothing moves, the rotation goes on as slowly as nothing comes.
         fold.more |= last.is_some() && !moved.is_empty();
         Ok(last.unwrap_or_default())

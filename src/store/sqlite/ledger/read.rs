@@ -1,9 +1,9 @@
 //! Reading the ledger: as many rows as there are hours, accounts and lanes.
 
 use crate::store::ReadError;
-use crate::store::ledger::{Book, Entry, Hour, Hours, Ledger};
+use crate::store::ledger::{Book, BookRows, Hours, Ledger};
 use crate::store::sqlite::read::Reader;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 impl Reader {
     /// The ledger of some hours, of one account or all, as of one moment.
@@ -43,31 +43,21 @@ pub(super) async fn entries(
     connection: &mut SqliteConnection,
     Hours { since, until }: Hours,
 ) -> Result<Book, sqlx::Error> {
-    let mut book = Book::new();
-    let query = |sql: &'static str| sqlx::query(sql).bind(since.0).bind(until.0);
-    let sums = query(
+    let sums = sqlx::query_as(
         "SELECT hour, account, callbacks, repeats, notes, records FROM ledger
          WHERE hour >= ? AND hour < ?",
     );
-    for row in sums.fetch_all(&mut *connection).await? {
-        let entry: &mut Entry = book.entry((Hour(row.get(0)), row.get(1))).or_default();
-        (entry.callbacks, entry.repeats) = (row.get(2), row.get(3));
-        (entry.notes, entry.records) = (row.get(4), row.get(5));
-    }
-    let refused = query(
+    let refused = sqlx::query_as(
         "SELECT hour, account, reason, callbacks FROM ledger_refused WHERE hour >= ? AND hour < ?",
     );
-    for row in refused.fetch_all(&mut *connection).await? {
-        let entry: &mut Entry = book.entry((Hour(row.get(0)), row.get(1))).or_default();
-        entry.refused.insert(row.get(2), row.get(3));
-    }
-    let lanes = query(
+    let lanes = sqlx::query_as(
         "SELECT p.hour, p.account, l.name, p.place, p.records
          FROM ledger_lane AS p JOIN lane AS l ON l.id = p.lane WHERE p.hour >= ? AND p.hour < ?",
     );
-    for row in lanes.fetch_all(&mut *connection).await? {
-        let entry: &mut Entry = book.entry((Hour(row.get(0)), row.get(1))).or_default();
-        entry.lanes.entry(row.get(2)).or_default().add(row.get(3), row.get(4));
-    }
-    Ok(book)
+    let rows = BookRows {
+        sums: sums.bind(since.0).bind(until.0).fetch_all(&mut *connection).await?,
+        refused: refused.bind(since.0).bind(until.0).fetch_all(&mut *connection).await?,
+        lanes: lanes.bind(since.0).bind(until.0).fetch_all(connection).await?,
+    };
+    Ok(rows.into())
 }
