@@ -189,7 +189,7 @@ pub enum OpenError {
     #[error("another gateway serves from {0}; stop it, or give this one its own store.directory")]
     Locked(String),
     /// There is no database.
-    #[error("there is no database in {0}; is store.directory right, and has the gateway run?")]
+    #[error("there is no database in {0}; is that the right place, and has the gateway run?")]
     Missing(String),
     /// Its schema is newer than this program.
     #[error(
