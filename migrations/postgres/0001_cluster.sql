@@ -111,7 +111,7 @@ CREATE TABLE outbox (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000,
     autovacuum_vacuum_cost_delay = 0
 );
-CREATE INDEX outbox_due ON outbox (lane, urgent, due_at) WITH (fillfactor = 80);
+CREATE INDEX outbox_due ON outbox (lane, urgent, due_at, seq) WITH (fillfactor = 80);
 CREATE INDEX outbox_case ON outbox (lane, case_key, seq) WHERE case_key IS NOT NULL;
 CREATE INDEX outbox_call_by ON outbox (lane, call_by, seq) WHERE call_by IS NOT NULL;
 

@@ -343,7 +343,7 @@ async fn damaged_memories_and_news_hide_none_behind_them() {
     bench
         .sql(
             "UPDATE memory SET sealed = zeroblob(length(sealed))
-                WHERE digest = (SELECT min(digest) FROM memory);
+                WHERE digest = (SELECT digest FROM memory ORDER BY digest LIMIT 1);
              UPDATE message SET news = zeroblob(length(news))
                 WHERE seq = (SELECT min(seq) FROM message)",
         )

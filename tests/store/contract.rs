@@ -1,6 +1,7 @@
 //! The store's contract: every verb, by example.
 
 use crate::bench::{Bench, lane, messages, options, record, record_mut, ring};
+use crate::ground::SHARED;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{Level, Outcome, Revision, Secret};
 use bridge8890::store::{
@@ -191,7 +192,12 @@ async fn a_clock_that_is_set_back_delays_nothing() {
     let mut bench = Bench::new().await;
     bench.commit(bench.rating("m1", Level::Fair)).await;
     bench.clock.set_back(hour);
-    assert_eq!(messages(&bench.lease(10).await), ["m1"]);
+    let lease = bench.lease(10).await;
+    assert_eq!(messages(&lease), ["m1"]);
+    if SHARED {
+        // Another node's lease would run on, and no step of its clock would end it.
+        bench.settle_all(&lease, Settled::Released).await;
+    }
     bench.commit(bench.rating("m2", Level::Fair)).await;
     // Over a restart nobody has seen the later time.
     bench.clock.set_back(hour);
@@ -252,7 +258,9 @@ async fn a_second_gateway_and_a_wrong_key_are_told_so() {
             Store::open(&options, ring, clock, entropy, &metrics, &Tasks::new()).await
         }
     };
-    assert!(matches!(open(ring()).await, Err(OpenError::Locked(_))));
+    let second = open(ring()).await;
+    assert!(if SHARED { second.is_ok() } else { matches!(second, Err(OpenError::Locked(_))) });
+    drop(second);
     let (store, tasks) = bench.open.take().expect("it is open");
     drop(store);
     tasks.shut_down(Duration::from_secs(5), |_| ()).await;

@@ -1,6 +1,7 @@
 //! The order within a lane, whatever the schedule: a plain model says what may be leased.
 
 use crate::bench::{Bench, lane, record_mut};
+use crate::ground::SHARED;
 use bridge8890::model::{
     ComplaintKind, Deadlines, Level, Matter, Meaning, RecordId, RecordSeq, Revision, TargetType,
 };
@@ -105,7 +106,7 @@ impl Model {
         match self.0[at].place {
             Place::Waiting { due } => due <= now && self.is_first(at),
             // Records that were on their way apart may have become one case since: nobody can call them back.
-            Place::Leased { until, .. } => until <= now,
+            Place::Leased { until, .. } => until <= now && self.is_first(at),
             _ => false,
         }
     }
@@ -368,6 +369,11 @@ impl World {
     async fn crash(&mut self) {
         self.bench.reopen().await;
         self.leases.clear();
+        if SHARED {
+            // Another node may live, so that leases run on.
+            self.bench.clock.advance(TERM);
+            return;
+        }
         let now = self.bench.clock.now();
         for row in &mut self.model.0 {
             if matches!(row.place, Place::Leased { .. }) {

@@ -47,7 +47,7 @@ async fn a_lease_is_exclusive_and_a_restart_ends_it() {
     assert_eq!((leased.len(), leased[0].attempt), (1, 1));
     assert_eq!(leased[0].bytes, Some(opaque("https://carrier.example/said.wav")));
     assert!(lease(&bench).await.is_empty());
-    bench.reopen().await;
+    bench.reopen_when_leases_end().await;
     assert_eq!(lease(&bench).await[0].attempt, 2, "an attempt counts whatever becomes of it");
     let due = bench.clock.now() + DAY;
     settle(&bench, 1, RecordingSettled::Retry { due, reason: "503".to_owned() }).await;

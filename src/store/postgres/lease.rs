@@ -224,7 +224,8 @@ impl Under {
     }
 }
 
-/// Leases up to `max` due records: by rank, then by due time. What another node is taking is passed over.
+/// Leases up to `max` due records: by rank, then by due time. What another node is taking is passed over. What a lease ran
+/// out on may have come to a case while it was under way, and then waits for those before it.
 pub(super) async fn lease(
     connection: &mut PgConnection,
     lane: i64,
@@ -240,9 +241,12 @@ pub(super) async fn lease(
             FROM rank WHERE rank.urgent IS NOT NULL),
          due AS MATERIALIZED (
             SELECT o.seq FROM rank CROSS JOIN LATERAL (
-                SELECT seq FROM outbox
+                SELECT seq FROM outbox AS o
                 WHERE lane = $1 AND urgent = rank.urgent AND due_at <= $2
-                ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
+                    AND (token = 0 OR case_key IS NULL OR NOT EXISTS (
+                        SELECT 1 FROM outbox AS e
+                        WHERE e.lane = $1 AND e.case_key = o.case_key AND e.seq < o.seq))
+                ORDER BY due_at, seq LIMIT $3 FOR UPDATE SKIP LOCKED) AS o
             LIMIT $3),
          token AS MATERIALIZED (SELECT nextval('lease_token') AS token),
          leased AS (

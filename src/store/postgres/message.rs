@@ -161,7 +161,8 @@ pub(super) async fn step_back(
     millis: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE message SET due_at = due_at - $1 WHERE state = 0 AND (attempts > 0 OR due_at <= $2)",
+        "UPDATE message SET due_at = due_at - $1
+         WHERE state = 0 AND token = 0 AND (attempts > 0 OR due_at <= $2)",
     )
     .bind(millis)
     .bind(seen_at)

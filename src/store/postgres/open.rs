@@ -183,13 +183,18 @@ async fn announce(
     .map(drop)
 }
 
-/// Nothing was queued in what is now the future.
+/// Nothing was queued in what is now the future. What is leased stays so, since another node may be at it.
 async fn catch_up(connection: &mut PgConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     let now = now.as_millisecond();
-    sqlx::query("UPDATE outbox SET due_at = $1 WHERE queued_at > $1 AND due_at < $2 AND token = 0")
-        .bind(now)
-        .bind(order::PARKED)
-        .execute(connection)
-        .await
-        .map(drop)
+    for sql in [
+        "UPDATE outbox SET due_at = $1 WHERE queued_at > $1 AND due_at < $2 AND token = 0",
+        "UPDATE message SET due_at = $1
+         WHERE state = 0 AND queued_at > $1 AND (attempts > 0 OR due_at <= queued_at) AND due_at < $2
+            AND token = 0",
+        "UPDATE recording SET due_at = $1
+         WHERE state = 0 AND queued_at > $1 AND due_at < $2 AND leased = 0",
+    ] {
+        sqlx::query(sql).bind(now).bind(order::PARKED).execute(&mut *connection).await?;
+    }
+    Ok(())
 }

@@ -60,7 +60,7 @@ pub(super) async fn step_back(
     connection: &mut PgConnection,
     millis: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE recording SET due_at = due_at - $1 WHERE state = 0")
+    sqlx::query("UPDATE recording SET due_at = due_at - $1 WHERE state = 0 AND leased = 0")
         .bind(millis)
         .execute(connection)
         .await?;

@@ -44,7 +44,7 @@ pub(super) struct Ground {
     pub(super) lanes: Vec<(LaneName, i64)>,
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
-    /// The time of the last turn, in milliseconds.
+    /// The latest time, in milliseconds, by which due times are right.
     pub(super) seen_at: i64,
 }
 
@@ -65,6 +65,7 @@ impl Writer {
             };
             let Some(first) = first else { break };
             self.progress.step();
+            self.look_at_clock().await;
             let mut group = Group::default();
             self.take(&mut group, first);
             // Requests that are ready to run join this group instead of waiting for the next.
@@ -85,6 +86,26 @@ impl Writer {
             Job::Lease(_) | Job::LeaseMessages(_) | Job::Recording(_) => self.leaser.take(job),
             job => group.add(job),
         }
+    }
+
+    /// Keeps due times where they were when this node's clock was set back: otherwise nothing would be sent until it has
+    /// caught up.
+    async fn look_at_clock(&mut self) {
+        let (now, seen_at) = (self.ground.clock.now().as_millisecond(), self.ground.seen_at);
+        if now + CLOCK_STEP < seen_at {
+            let stepped = self.link.run(async |connection| {
+                let turn = Turn::begin(connection).await?;
+                lease::step_back(connection, seen_at - now).await?;
+                message::step_back(connection, seen_at, seen_at - now).await?;
+                recording::step_back(connection, seen_at - now).await?;
+                turn.end(connection, News::default()).await
+            });
+            if let Err(error) = stepped.await {
+                return tracing::warn!(error, "the clock was set back; due times follow later");
+            }
+            self.ground.seen_at = now;
+        }
+        self.ground.seen_at = self.ground.seen_at.max(now);
     }
 
     async fn serve(&mut self, mut group: Group) {
@@ -121,7 +142,7 @@ impl Writer {
 
     /// Commits a group.
     async fn transact(&mut self, group: &mut Group) -> Result<Written, String> {
-        let ground = &mut self.ground;
+        let ground = &self.ground;
         self.link.run(async |connection| ground.transact(connection, group).await).await
     }
 
@@ -200,18 +221,13 @@ impl Writer {
 impl Ground {
     /// Commits a group in one turn.
     async fn transact(
-        &mut self,
+        &self,
         connection: &mut PgConnection,
         group: &mut Group,
     ) -> Result<Written, sqlx::Error> {
         let now = self.clock.now().as_millisecond();
         let mut turn = Turn::begin(connection).await?;
         let lanes = turn.lanes(&self.lane_ids());
-        if now + CLOCK_STEP < self.seen_at {
-            lease::step_back(connection, self.seen_at - now).await?;
-            message::step_back(connection, self.seen_at, self.seen_at - now).await?;
-            recording::step_back(connection, self.seen_at - now).await?;
-        }
         let mut written = Written::default();
         for (settlement, _) in &group.settlements {
             let lane = lane(&self.lanes, &settlement.lane)?;
@@ -246,7 +262,6 @@ impl Ground {
             messages: written.messages,
         };
         turn.end(connection, news).await?;
-        self.seen_at = now;
         Ok(written)
     }
 

@@ -202,9 +202,14 @@ pub(super) fn lease(script: &mut Script, lane: i64, token: LeaseToken, job: &Lea
     place
 }
 
-/// What is due of a lane, by rank and then by time.
+/// What is due of a lane, by rank and then by time. What a lease ran out on may have come to a case while it was under way, and
+/// then waits for those before it.
 const DUE: &str = "SELECT o.seq FROM rank CROSS JOIN outbox AS o INDEXED BY outbox_due
-    ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at <= ? LIMIT ?";
+    ON o.lane = ? AND o.urgent = rank.urgent AND o.due_at <= ?
+    WHERE o.token = 0 OR o.case_key IS NULL OR NOT EXISTS (
+        SELECT 1 FROM outbox AS e INDEXED BY outbox_case
+        WHERE e.lane = o.lane AND e.case_key = o.case_key AND e.seq < o.seq)
+    LIMIT ?";
 
 /// Adds what keeps due times where they were, as seen from a clock that was set back: otherwise
 /// nothing would be sent until it has caught up.
