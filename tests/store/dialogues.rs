@@ -1,6 +1,7 @@
 //! What holds in a dialogue whatever the order of events, conclusions, sendings and crashes.
 
 use crate::bench::{Bench, account, entry, record, remember};
+use crate::ground::PART;
 use bridge8890::model::{Level, MessageKey, Outcome, Record, RecordId, Revision};
 use bridge8890::store::{
     Concluded, Conclusion, DeadClass, Held, MessageLease, MessageSettled, MessageSettlement,
@@ -171,7 +172,7 @@ async fn check(bench: &Bench, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48 / PART, ..ProptestConfig::default() })]
 
     #[test]
     fn every_held_event_is_concluded_once_and_wholly(steps in steps()) {

@@ -8,6 +8,9 @@ use tempfile::TempDir;
 /// Whether nodes may share a store, so that no one's start says that all others are gone.
 pub(crate) const SHARED: bool = false;
 
+/// Random schedules are so many times fewer than they might be.
+pub(crate) const PART: u32 = 1;
+
 /// A directory.
 pub(crate) struct Ground(TempDir);
 

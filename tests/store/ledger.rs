@@ -1,6 +1,7 @@
 //! The ledger: whatever happens in whatever order, it is what a full count comes to, and nothing is missing.
 
 use crate::bench::{Bench, account, entry, lane, record, record_mut};
+use crate::ground::PART;
 use bridge8890::model::{AccountName, LaneName, Level, Outcome, Record, RecordKind, Selection};
 use bridge8890::store::{
     Book, Day, DeadClass, Delivered, Figure, Hour, Hours, LaneOptions, Lease, LedgerEntry, Places,
@@ -279,7 +280,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48 / PART, ..ProptestConfig::default() })]
 
     #[test]
     fn the_ledger_is_what_a_full_count_comes_to_and_forgets_nothing(steps in steps()) {

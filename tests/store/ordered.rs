@@ -1,7 +1,7 @@
 //! The order within a lane, whatever the schedule: a plain model says what may be leased.
 
 use crate::bench::{Bench, lane, record_mut};
-use crate::ground::SHARED;
+use crate::ground::{PART, SHARED};
 use bridge8890::model::{
     ComplaintKind, Deadlines, Level, Matter, Meaning, RecordId, RecordSeq, Revision, TargetType,
 };
@@ -446,7 +446,7 @@ async fn those_behind_a_record_that_comes_to_their_case_late_wait_for_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64 / PART, ..ProptestConfig::default() })]
 
     #[test]
     fn complaints_first_cases_in_order_and_nobody_held_up_by_others(steps in steps()) {

@@ -1,6 +1,7 @@
 //! What holds in the store whatever the order of commits, leases, settlements and crashes.
 
 use crate::bench::Bench;
+use crate::ground::PART;
 use bridge8890::model::{Level, RecordSeq};
 use bridge8890::store::{
     DeadClass, Entry, Lease, Nonce, QuarantineFilter, Resend, Settled, StoreError,
@@ -33,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48 / PART, ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_record_is_in_exactly_one_place(steps in steps()) {
@@ -197,7 +198,7 @@ async fn read_again(bench: &Bench, model: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48 / PART, ..ProptestConfig::default() })]
 
     #[test]
     fn every_event_counts_once_however_it_comes(traffic in traffic()) {

@@ -8,6 +8,9 @@ use sqlx::{Connection, PgConnection};
 /// Whether nodes may share a store, so that no one's start says that all others are gone.
 pub(crate) const SHARED: bool = true;
 
+/// Random schedules are so many times fewer than they might be: each makes a database of its own.
+pub(crate) const PART: u32 = 6;
+
 /// What the suite's statements need of SQLite's functions.
 const FUNCTIONS: &str = "CREATE FUNCTION zeroblob(length integer) RETURNS bytea LANGUAGE sql
     AS $$ SELECT decode(repeat('00', length), 'hex') $$";

@@ -57,15 +57,6 @@ impl News {
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
     }
 
-    /// Tells other nodes, outside of any turn.
-    pub(super) async fn tell(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self == News::default() {
-            return Ok(());
-        }
-        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(self.payload());
-        notify.execute(connection).await.map(drop)
-    }
-
     /// As it was told.
     pub(super) fn of_payload(payload: &str) -> News {
         News {

@@ -72,7 +72,15 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let mut connection = connect(&server).await;
-                execute(&mut connection, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                // The server's own vacuum may be in there for a moment, and is nobody's to end.
+                for _ in 0..100 {
+                    let drop_it = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+                    if sqlx::raw_sql(drop_it).execute(&mut connection).await.is_ok() {
+                        return;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+                panic!("the database {name} cannot be dropped");
             });
         };
         let dropped = thread::spawn(drop_it).join();
