@@ -331,8 +331,7 @@ async fn commit(
     let page = rows::encode_page(stored.map(|(job, _)| &job.callback))
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     let page = sealer.seal(&rows::page_place(crate::model::CallbackSeq(first)), &page);
-    commit::add_page(connection, (first, count), plan.received_at, page).await?;
-    commit::add_keys(connection, &plan.keys, plan.received_at).await?;
+    commit::add_page(connection, (first, count), &plan.keys, plan.received_at, page).await?;
     commit::add_planned(connection, lanes, sealer, plan, None).await
 }
 
