@@ -59,7 +59,9 @@ macro_rules! reads {
                 pub(super) async fn $verb(&self, $($name: $type),*) -> Result<$told, ReadError> {
                     match self {
                         Reader::Sqlite(reader) => reader.$verb($($name),*).await,
-                        Reader::Postgres(reader) => reader.$verb($($name),*).await,
+                        Reader::Postgres(reader) => {
+                            reader.patience.wait(reader.$verb($($name),*)).await
+                        }
                     }
                 }
             )*
@@ -120,10 +122,21 @@ reads! {
     fn recent(since: Hour) -> Recent;
     fn whole_since() -> Hour;
     fn recent_part(since: Hour, places: (i64, i64)) -> RecentPart;
-    fn reconcile(hours: Hours, progress: impl FnMut(i64, i64)) -> Reconciled;
 }
 
 impl Reader {
+    /// Takes as long as the history is; an operator waits for it.
+    pub(super) async fn reconcile(
+        &self,
+        hours: Hours,
+        progress: impl FnMut(i64, i64),
+    ) -> Result<Reconciled, ReadError> {
+        match self {
+            Reader::Sqlite(reader) => reader.reconcile(hours, progress).await,
+            Reader::Postgres(reader) => reader.reconcile(hours, progress).await,
+        }
+    }
+
     /// What digests are taken with.
     pub(super) fn prints(&self) -> &Fingerprinter {
         match self {
@@ -233,7 +246,7 @@ impl Opened {
                 let connector = opened.engine.connector.clone();
                 let prints = Fingerprinter::new(&opened.lookup_key);
                 Ok(Opened {
-                    audio: Audio::table(connector.readers()),
+                    audio: Audio::table(&connector),
                     cluster: Cluster::Shared(postgres::Register::new(
                         connector.clone(),
                         server,
@@ -293,7 +306,7 @@ pub(super) async fn open_for_operators(
             postgres::check(&mut connection).await?;
             let prints = prints(postgres::stored_lookup_key(&mut connection).await?)?;
             drop(connection.close().await);
-            let audio = Audio::table(connector.readers());
+            let audio = Audio::table(&connector);
             let reader = Reader::Postgres(postgres::Reader::new(&connector, ring, prints));
             Ok((Desk::Postgres(connector), reader, audio))
         }

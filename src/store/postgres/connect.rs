@@ -1,20 +1,25 @@
 //! Connections to whichever of the servers may have them, ready for use.
 
+mod readers;
+
+pub(in crate::store) use readers::Patience;
+
 use crate::config::Server;
 use crate::config::server::{Host, Session, Tls, TlsMode};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow, PgSslMode};
 use sqlx::{ConnectOptions, Row};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// The oldest server that is supported, as `server_version_num` has it.
 pub(super) const OLDEST: i32 = 140_000;
 /// A connection that was used so lately needs no look before it is used again.
-const FRESH: Duration = Duration::from_millis(500);
+pub(super) const FRESH: Duration = Duration::from_millis(500);
 /// What a session must be known by, in one round trip: it is refused or used. Durability is never
 /// less than that of the server's own disk, whatever the role's or the database's default.
 const LOOK: &str = "SELECT current_setting('server_version_num')::int,
@@ -42,6 +47,8 @@ struct Inner {
     server: Server,
     /// The place in `hosts` of the one that gave the last connection.
     last: AtomicUsize,
+    /// Told when that is another one.
+    moved: watch::Sender<()>,
     readers: OnceLock<PgPool>,
 }
 
@@ -174,6 +181,7 @@ impl Connector {
             wanted: server.session,
             server: server.clone(),
             last: AtomicUsize::new(0),
+            moved: watch::Sender::new(()),
             readers: OnceLock::new(),
         })))
     }
@@ -229,50 +237,23 @@ impl Connector {
         })
     }
 
-    /// The connections for reading, which go to the server that gave the last one of
-    /// [`Connector::connect`]: call that when they fail.
-    pub(in crate::store) fn readers(&self) -> PgPool {
-        let Inner { hosts, wanted, server, last, readers } = &*self.0;
-        let open = || {
-            let (wanted, patience) = (*wanted, server.timeouts.connect);
-            let first = hosts.get(last.load(Ordering::Relaxed)).map(|(_, options)| options.clone());
-            PgPoolOptions::new()
-                .max_connections(server.pool.readers)
-                .acquire_timeout(server.pool.acquire)
-                // The pool's task that closes old ones may spin for ever (sqlx issue 3645, in 0.9.0
-                // too).
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-                .after_connect(move |connection, _| {
-                    Box::pin(async move {
-                        let ready = make_ready(connection, wanted).await;
-                        ready.map_err(|fault| sqlx::Error::Configuration(Box::new(fault)))
-                    })
-                })
-                .before_acquire(move |connection, meta| {
-                    Box::pin(async move {
-                        if meta.idle_for < FRESH {
-                            return Ok(true);
-                        }
-                        let look = timeout(patience, look(connection, wanted)).await;
-                        Ok(matches!(look, Ok(Ok(()))))
-                    })
-                })
-                .connect_lazy_with(first.unwrap_or_default())
-        };
-        readers.get_or_init(open).clone()
+    /// Whether a connection that was quiet for a while still does.
+    pub(super) async fn still_serves(&self, connection: &mut PgConnection) -> bool {
+        let Inner { wanted, server, .. } = &*self.0;
+        let look = timeout(server.timeouts.connect, look(connection, *wanted)).await;
+        matches!(look, Ok(Ok(())))
     }
 
-    /// The readers go where the last connection went.
+    /// The readers go where the last connection went, and nobody waits for the server before.
     fn follow(&self, place: usize) {
-        let Inner { hosts, last, readers, .. } = &*self.0;
+        let Inner { hosts, last, readers, moved, .. } = &*self.0;
         let before = last.swap(place, Ordering::Relaxed);
-        if let (true, Some(readers), Some((host, options))) =
-            (before != place, readers.get(), hosts.get(place))
-        {
+        if let (true, Some((host, options))) = (before != place, hosts.get(place)) {
             tracing::warn!(%host, "another server has the database now");
-            readers.set_connect_options(options.clone());
+            if let Some(readers) = readers.get() {
+                readers.set_connect_options(options.clone());
+            }
+            moved.send_replace(());
         }
     }
 }

@@ -1,33 +1,35 @@
 //! One connection to the server, made again when it broke.
 
-use super::connect::Connector;
+use super::connect::{Connector, FRESH};
 use super::turn::roll_back;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-/// How long a transaction that failed may take to be left.
+/// How long it may take to leave a transaction that failed, or a connection.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// The connection of one task.
 #[derive(Debug)]
 pub(super) struct Link {
     connector: Connector,
-    /// `None`: it broke, and nobody has needed another yet.
-    connection: Option<PgConnection>,
+    /// With the time at which it was last used. `None`: it broke, and nobody has needed another yet.
+    connection: Option<(PgConnection, Instant)>,
     /// The longest that anything may take, whatever the network does.
     patience: Duration,
     /// Which of the server's processes it speaks to.
     process: Arc<AtomicI32>,
+    /// Which of them owes an answer that nobody waits for any more.
+    unanswered: Option<i32>,
 }
 
 impl Link {
     /// Not connected yet.
     pub(super) fn new(connector: Connector, patience: Duration) -> Link {
-        Link { connector, connection: None, patience, process: Arc::default() }
+        Link { connector, connection: None, patience, process: Arc::default(), unanswered: None }
     }
 
     /// Which of the server's processes it speaks to, now and later.
@@ -41,25 +43,51 @@ impl Link {
         &mut self,
         change: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, String> {
-        let mut connection = match self.connection.take() {
+        let mut connection = self.ready().await?;
+        // Whoever runs this may stop waiting at any moment, too.
+        self.unanswered = Some(self.process.load(Ordering::Relaxed));
+        let done = timeout(self.patience, change(&mut connection)).await.map_err(|_| {
+            format!("no answer from the server within {patience:?}", patience = self.patience)
+        })?;
+        self.unanswered = None;
+        if done.is_ok() || matches!(timeout(LEAVING, roll_back(&mut connection)).await, Ok(Ok(())))
+        {
+            self.connection = Some((connection, Instant::now()));
+        }
+        done.map_err(|error| error.to_string())
+    }
+
+    /// Whether there is a connection that serves; makes one if not.
+    pub(super) async fn look(&mut self) -> Result<(), String> {
+        self.run(async |_| Ok(())).await
+    }
+
+    /// A connection that serves: the one that there is, or another.
+    async fn ready(&mut self) -> Result<PgConnection, String> {
+        let mut connection = match self.kept().await {
             Some(connection) => connection,
             None => timeout(self.patience, self.connect())
                 .await
                 .map_err(|_| format!("no connection within {:?}", self.patience))??,
         };
-        match timeout(self.patience, change(&mut connection)).await {
-            Ok(Ok(done)) => {
-                self.connection = Some(connection);
-                Ok(done)
+        if let Some(process) = self.unanswered {
+            let waits = timeout(LEAVING, waits_for_standby(&mut connection, process)).await;
+            let waits = waits.map_err(|_| "the server does not answer".to_owned())?;
+            if waits.map_err(|error| error.to_string())? {
+                self.connection = Some((connection, Instant::now()));
+                return Err("a commit still waits for a standby; bring it back".to_owned());
             }
-            Ok(Err(error)) => {
-                if let Ok(Ok(())) = timeout(LEAVING, roll_back(&mut connection)).await {
-                    self.connection = Some(connection);
-                }
-                Err(error.to_string())
-            }
-            Err(_) => Err(format!("no answer from the server within {:?}", self.patience)),
+            self.unanswered = None;
         }
+        Ok(connection)
+    }
+
+    /// The connection that there is, if it still serves.
+    async fn kept(&mut self) -> Option<PgConnection> {
+        let (mut connection, used_at) = self.connection.take()?;
+        let serves =
+            used_at.elapsed() < FRESH || self.connector.still_serves(&mut connection).await;
+        serves.then_some(connection)
     }
 
     async fn connect(&self) -> Result<PgConnection, String> {
@@ -71,7 +99,7 @@ impl Link {
 
     /// Says goodbye.
     pub(super) async fn close(self) {
-        if let Some(connection) = self.connection
+        if let Some((connection, _)) = self.connection
             && let Ok(Err(error)) = timeout(LEAVING, connection.close()).await
         {
             tracing::debug!(%error, "the connection did not close cleanly");
@@ -90,4 +118,18 @@ async fn make_ready(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     .execute(&mut *connection)
     .await?;
     sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await
+}
+
+/// Whether one of the server's processes is in a commit that waits for a standby, which nothing of ours ends. As long as it
+/// does, so would what came after it, each on a connection more.
+async fn waits_for_standby(
+    connection: &mut PgConnection,
+    process: i32,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep')",
+    )
+    .bind(process)
+    .fetch_one(connection)
+    .await
 }

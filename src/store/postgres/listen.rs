@@ -1,21 +1,24 @@
 //! Hearing what other nodes committed, and looking for it from time to time where nothing is heard.
 
+use super::connect::Connector;
 use super::turn::{CHANNEL, News};
 use crate::store::Shared;
-use sqlx::postgres::{PgListener, PgPool};
+use sqlx::Executor;
+use sqlx::postgres::PgListener;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How long nobody looks when nothing is heard.
+/// How long nobody looks when nothing is heard, nor waits for whom nothing is heard of.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Wakes who waits in this process when another process has news, until it is aborted. `ours` is the server's process that
 /// our writer speaks to.
-pub(super) async fn listen(readers: PgPool, shared: Arc<Shared>, ours: Arc<AtomicI32>) {
+pub(super) async fn listen(connector: Connector, shared: Arc<Shared>, ours: Arc<AtomicI32>) {
     loop {
-        if let Err(error) = hear(&readers, &shared, &ours).await {
+        if let Err(error) = hear(&connector, &shared, &ours).await {
             tracing::debug!(%error, "not hearing other nodes for now");
         }
         sleep(POLL).await;
@@ -23,8 +26,10 @@ pub(super) async fn listen(readers: PgPool, shared: Arc<Shared>, ours: Arc<Atomi
     }
 }
 
-async fn hear(readers: &PgPool, shared: &Shared, ours: &AtomicI32) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(readers).await?;
+async fn hear(connector: &Connector, shared: &Shared, ours: &AtomicI32) -> Result<(), sqlx::Error> {
+    // Of its own, made anew each time: it never keeps a reader waiting, and goes where the last connection went.
+    let mut listener = PgListener::connect_with(&connector.pool(1)).await?;
+    listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     loop {
         match timeout(POLL, listener.try_recv()).await {
@@ -37,7 +42,12 @@ async fn hear(readers: &PgPool, shared: &Shared, ours: &AtomicI32) -> Result<(),
                 }
             }
             Ok(Err(error)) => return Err(error),
-            Err(_) => wake(shared, News { records: true, arrived: true, messages: true }),
+            Err(_) => {
+                wake(shared, News { records: true, arrived: true, messages: true });
+                // It may be that there is nobody to be heard.
+                let look = timeout(POLL, listener.execute(sqlx::raw_sql("SELECT 1"))).await;
+                look.map_err(|_| sqlx::Error::Io(ErrorKind::TimedOut.into()))??;
+            }
         }
     }
 }

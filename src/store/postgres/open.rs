@@ -79,7 +79,7 @@ impl Engine {
         let (leaser, leasing) = Leaser::new(link(), lanes.clone(), Arc::clone(&shared));
         tasks.spawn_vital("leaser", leasing.run());
         let link = link();
-        let listening = listen(connector.readers(), Arc::clone(&shared), link.process());
+        let listening = listen(connector.clone(), Arc::clone(&shared), link.process());
         tasks.spawn("listener", {
             let stop = tasks.clone();
             async move {

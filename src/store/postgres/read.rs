@@ -1,6 +1,6 @@
 //! Reading: what operators look for, and what is due, beside whoever writes.
 
-use super::connect::Connector;
+use super::connect::{Connector, Patience};
 use super::lease::record_row;
 use super::order::PARKED;
 use crate::model::{CallbackSeq, Record, RecordId, RecordSeq, Revision};
@@ -35,6 +35,7 @@ const RANKS: &str = "WITH RECURSIVE lane_of (id) AS MATERIALIZED (SELECT id FROM
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Reader {
     pub(in crate::store) pool: PgPool,
+    pub(in crate::store) patience: Patience,
     pub(in crate::store) ring: Arc<KeyRing>,
     pub(in crate::store) prints: Fingerprinter,
     /// The name of this node.
@@ -62,7 +63,13 @@ impl Reader {
         ring: Arc<KeyRing>,
         prints: Fingerprinter,
     ) -> Reader {
-        Reader { pool: connector.readers(), ring, prints, node: connector.node().into() }
+        Reader {
+            pool: connector.readers(),
+            patience: connector.patience(),
+            ring,
+            prints,
+            node: connector.node().into(),
+        }
     }
 
     /// One moment for several statements: what is written meanwhile is seen whole or not at all.

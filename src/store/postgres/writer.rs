@@ -28,6 +28,9 @@ const PROBE: Duration = Duration::from_secs(1);
 /// The time between two looks at the months of history.
 const MONTHS: Duration = Duration::from_mins(1);
 
+/// How often a writer that nobody asks for anything looks whether the server is there: whoever comes next need not find out.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Steps of the clock that are too small to matter to due times, in milliseconds.
 const CLOCK_STEP: i64 = 1_000;
 
@@ -57,16 +60,15 @@ impl Writer {
     /// Serves until the last sender is gone.
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
-            let first = if self.ground.shared.health.is_failing() {
-                match timeout(PROBE, jobs.recv()).await {
-                    Ok(first) => first,
-                    Err(_) => {
-                        self.probe().await;
-                        continue;
-                    }
+            let is_failing = self.ground.shared.health.is_failing();
+            let quiet = if is_failing { PROBE } else { LOOK };
+            let Ok(first) = timeout(quiet, jobs.recv()).await else {
+                if is_failing {
+                    self.probe().await
+                } else {
+                    self.look().await
                 }
-            } else {
-                jobs.recv().await
+                continue;
             };
             let Some(first) = first else { break };
             self.progress.step();
@@ -137,9 +139,11 @@ impl Writer {
             }
         }
         for job in rereads {
+            self.progress.step();
             self.serve_reread(job).await;
         }
         for (job, answer) in purges {
+            self.progress.step();
             self.serve_purge(job, answer).await;
         }
         self.serve_ledger(folds, refused).await;
@@ -193,6 +197,7 @@ impl Writer {
     /// carriers wait for to tell.
     async fn serve_ledger(&mut self, folds: Folds, refused: AllRefused) {
         for (fold, answer) in folds {
+            self.progress.step();
             let done = self.link.run(async |connection| {
                 let turn = Turn::begin(connection).await?;
                 ledger::write(connection, &fold).await?;
@@ -201,6 +206,7 @@ impl Writer {
             drop(answer.send(done.await.map_err(StoreError::Database)));
         }
         for (rows, answer) in refused {
+            self.progress.step();
             let done = self.link.run(async |connection| {
                 let turn = Turn::begin(connection).await?;
                 ledger::write_refused(connection, &rows).await?;
@@ -215,6 +221,15 @@ impl Writer {
             tracing::error!(reason, "a commit failed; nothing new is accepted until one succeeds");
         }
         self.ground.shared.metrics.failed();
+    }
+
+    /// Sees that there is a connection.
+    async fn look(&mut self) {
+        if let Err(reason) = self.link.look().await
+            && self.ground.shared.health.failed()
+        {
+            tracing::error!(reason, "the server is away; nothing new is accepted until it is back");
+        }
     }
 
     /// Tries a turn of its own, so that the store reopens without a carrier's help.

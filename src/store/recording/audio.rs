@@ -3,7 +3,6 @@
 use crate::model::RecordingId;
 use crate::store::seal::{KeyRing, SealError, Sealer};
 use crate::store::{postgres, rows};
-use sqlx::postgres::PgPool;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -46,9 +45,9 @@ impl Audio {
         Audio::Files(AudioFiles(store.join("recordings")))
     }
 
-    /// In the table of the database that a pool leads to.
-    pub(in crate::store) fn table(pool: PgPool) -> Audio {
-        Audio::Table(postgres::AudioTable(pool))
+    /// In the table of the database that a connector leads to.
+    pub(in crate::store) fn table(connector: &postgres::Connector) -> Audio {
+        Audio::Table(postgres::AudioTable::new(connector))
     }
 
     /// Keeps the bytes of a recording, sealed, in place of what was kept before, and returns once they are on disk.

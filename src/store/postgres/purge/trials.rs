@@ -1,5 +1,6 @@
 //! The ledger, the months and the purge on the server that all tests share.
 
+use super::super::connect::Connector;
 use super::super::ledger;
 use super::super::partition::{FEW, Month, RECORDS, TABLES, make_ahead, months};
 use super::super::read::Reader;
@@ -7,13 +8,14 @@ use super::super::shared::Database;
 use super::super::turn::{News, Turn};
 use super::months::drop_months;
 use super::purge;
+use crate::config::Server;
 use crate::model::Secret;
 use crate::store::KeyRing;
 use crate::store::job::PurgeJob;
 use crate::store::ledger::{Hour, Hours, Reconciled};
 use crate::store::seal::Fingerprinter;
 use jiff::{Timestamp, ToSpan};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,12 +44,10 @@ impl Trial {
         let database = Database::copy_of("trials", make).await;
         let options: PgConnectOptions = database.url().parse().expect("a URL");
         let connection = options.connect().await.expect("a connection");
-        let reader = Reader {
-            pool: PgPoolOptions::new().connect_lazy_with(options.clone()),
-            ring: Arc::new(KeyRing::new(&Secret::new(vec![7; 32]), &[]).expect("a key")),
-            prints: Fingerprinter::new(&[7; 32]),
-            node: "here".into(),
-        };
+        let server: Server = database.url().parse().expect("a URL");
+        let connector = Connector::new(&server).expect("a connector");
+        let ring = Arc::new(KeyRing::new(&Secret::new(vec![7; 32]), &[]).expect("a key"));
+        let reader = Reader::new(&connector, ring, Fingerprinter::new(&[7; 32]));
         let mut trial = Trial { options, connection, reader, _database: database };
         trial.sql("INSERT INTO lane (name, first_seq) VALUES ('province', 1)").await;
         trial
