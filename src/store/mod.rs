@@ -6,6 +6,7 @@
 
 mod callback;
 mod case;
+mod copy;
 pub mod data_key;
 mod dead;
 mod drawn;
@@ -40,6 +41,7 @@ mod sqlite;
 mod standing;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
+pub use copy::{Compared, Copied, CopyError, CopyStep, Transfer};
 pub use dead::{
     Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
     Replayed,
@@ -209,6 +211,12 @@ pub enum OpenError {
         "the database has schema version {0}, and this version needs a newer one; run `bridge8890 migrate`"
     )]
     Unmigrated(i64),
+    /// What a directory held is being copied to it, or was not copied to the end.
+    #[error(
+        "{0} is being copied to the database, or that broke off; run `bridge8890 copy` to its end, or name \
+         another database"
+    )]
+    Copying(String),
     /// Another node has the turn to migrate, and does not end.
     #[error(
         "another node has been migrating for {0:?}; look at what holds it up in pg_stat_activity, and run it again"
