@@ -6,6 +6,7 @@ use crate::store::{Compared, Copied, CopyStep, KeyRing, Place, Transfer, data_ke
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,7 +79,7 @@ struct Report {
     to: String,
     /// Whether it is copied, or only could be.
     copied: bool,
-    tables: serde_json::Map<String, serde_json::Value>,
+    tables: BTreeMap<&'static str, u64>,
     unopened_records: u64,
     recordings_without_audio: u64,
     #[serde(flatten)]
@@ -157,12 +158,11 @@ impl Bar {
 
 impl Report {
     fn new(copied: Copied, compared: Option<Compared>, (from, to): (&Place, &Place)) -> Report {
-        let rows = |(table, rows): (&str, u64)| (table.to_owned(), rows.into());
         Report {
             from: from.to_string(),
             to: to.to_string(),
             copied: compared.is_some(),
-            tables: copied.tables.into_iter().map(rows).collect(),
+            tables: copied.tables.into_iter().collect(),
             unopened_records: copied.unopened,
             recordings_without_audio: copied.without_audio,
             agree: compared.as_ref().map(Compared::agree),
