@@ -16,12 +16,14 @@ use bridge8890::config::Server;
 use bridge8890::lifecycle::Tasks;
 use bridge8890::model::{LaneName, Level, Outcome, RecordingId, Revision, Secret};
 use bridge8890::store::{
-    Callback, Concluded, Conclusion, CopyError, DeadClass, DeadOrder, DeadPage, Filter, Hour,
-    Hours, KEY_LEN, KeyRing, LaneOptions, NewRecording, Opaque, OpenError, Operator, Options,
-    Order, Place, QuarantineFilter, RecordingSettled, Settled, Store, Transfer, Trouble, migrate,
+    Callback, Concluded, Conclusion, Copied, CopyError, DeadClass, DeadOrder, DeadPage, Filter,
+    Hour, Hours, KEY_LEN, KeyRing, LaneOptions, NewRecording, Opaque, OpenError, Operator, Options,
+    Order, Place, QuarantineFilter, RecordingSettled, Retention, Settled, Store, Transfer, Trouble,
+    migrate,
 };
 use bridge8890::telemetry::Metrics;
 use shared::Database;
+use sqlx::{Connection, PgConnection};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -58,10 +60,14 @@ fn place(url: &str) -> Place {
 }
 
 async fn sql(url: &str, statement: &'static str) {
-    use sqlx::Connection;
-    let mut connection = sqlx::PgConnection::connect(url).await.expect("it opens");
+    let mut connection = PgConnection::connect(url).await.expect("it opens");
     sqlx::raw_sql(statement).execute(&mut connection).await.expect("it runs");
     connection.close().await.expect("it closes");
+}
+
+async fn count(url: &str, statement: &'static str) -> i64 {
+    let mut connection = PgConnection::connect(url).await.expect("it opens");
+    sqlx::query_scalar(statement).fetch_one(&mut connection).await.expect("it counts")
 }
 
 async fn transfer(bench: &Bench, url: &str) -> Result<Transfer, CopyError> {
@@ -69,7 +75,7 @@ async fn transfer(bench: &Bench, url: &str) -> Result<Transfer, CopyError> {
 }
 
 /// Copies what a bench that is closed has, and lets nodes in.
-async fn copy(bench: &Bench, url: &str) {
+async fn copy(bench: &Bench, url: &str) -> Copied {
     let mut transfer = transfer(bench, url).await.expect("it may be copied");
     let foreseen = transfer.foresee().await.expect("it counts");
     let copied = transfer.run(bench.clock.now(), |_| ()).await.expect("it is copied");
@@ -77,6 +83,7 @@ async fn copy(bench: &Bench, url: &str) {
     assert_eq!((copied.unopened, copied.without_audio), (0, 0));
     let compared = transfer.compare().await.expect("both are counted");
     assert!(compared.agree() && compared.counts[1].add_up(), "{compared:?}");
+    copied
 }
 
 /// A bench whose store is in the database, beside one whose store is in its directory.
@@ -113,6 +120,9 @@ async fn installation() -> Bench {
     }
     operators(&bench).await;
     bench.fold().await;
+    // The callbacks that the keys of the first run lead to are erased, and the keys are not.
+    let keep = Retention { callbacks: 30 * DAY, records: 90 * DAY, keys: 90 * DAY };
+    while bench.store().purge(&keep, 10_000).await.expect("it purges") > 0 {}
     bench.clock.advance(DAY);
     // What the ledger does not know yet, and what is under a lease when the gateway stops.
     for message in ["late-1", "late-2"] {
@@ -263,7 +273,10 @@ async fn a_database_answers_as_the_directory_did_and_a_node_goes_on_from_there()
     let database = database().await;
     let url = database.url();
     bench.close().await;
-    copy(&bench, &url).await;
+    let copied = copy(&bench, &url).await;
+    let empty: Vec<_> = copied.tables.iter().filter(|(_, rows)| *rows == 0).collect();
+    assert_eq!(empty, [&("ledger_refused", 0)], "there is something of everything");
+    months_and_keys(&url).await;
 
     bench.reopen().await;
     let (store, tasks) = node(&bench, &url).await.expect("nodes are let in");
@@ -288,6 +301,18 @@ async fn a_database_answers_as_the_directory_did_and_a_node_goes_on_from_there()
     assert_eq!(news(bench.store(), keys.map(noted).into()).await, fresh);
     go_on(&bench, &store).await;
     stop((store, tasks)).await;
+}
+
+/// History lies in its months, and each key, where its callback is erased, is as old as its run: the bench begins in March,
+/// and what came behind the first run went into the second.
+async fn months_and_keys(url: &str) {
+    let rest = "SELECT (SELECT count(*) FROM callback_page_rest) + (SELECT count(*) FROM note_rest)
+        + (SELECT count(*) FROM record_rest) + (SELECT count(*) FROM send_rest)
+        + (SELECT count(*) FROM attempt_rest) + (SELECT count(*) FROM dedupe_key_rest)";
+    assert_eq!(count(url, rest).await, 0);
+    assert_eq!(count(url, "SELECT count(*) FROM dedupe_key_2026_03").await, 65_536);
+    assert!(count(url, "SELECT count(*) FROM dedupe_key_2026_04").await > 65_536 + 80);
+    assert_eq!(count(url, "SELECT count(*) FROM record WHERE caller IS NULL").await, 0);
 }
 
 /// A node adds one of each, and nothing of it is in the way of what was copied.
