@@ -8,6 +8,7 @@ mod carrier;
 mod check;
 mod condition;
 mod confirm;
+mod copy;
 mod dead;
 mod demo;
 mod doctor;
@@ -59,6 +60,7 @@ enum What {
     Check(check::Args),
     Doctor(doctor::Args),
     Migrate(migrate::Args),
+    Copy(copy::Args),
     Carrier(carrier::Args),
     Invitations(invitations::Args),
     Records(records::Args),
@@ -103,6 +105,7 @@ fn dispatch(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         What::Demo(args) => runtime()?.block_on(demo::run(&args, out)),
         What::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
         What::Migrate(args) => runtime()?.block_on(migrate::run(&args, out)),
+        What::Copy(args) => runtime()?.block_on(copy::run(&args, out)),
         What::Carrier(args) => runtime()?.block_on(carrier::run(&args, out)),
         What::Invitations(args) => runtime()?.block_on(invitations::run(&args, out)),
         What::Records(args) => runtime()?.block_on(records::run(&args, out)),

@@ -39,6 +39,12 @@ pub enum OpenError {
         "the database has schema version {0}, and this version needs a newer one; run `bridge8890 migrate`"
     )]
     Unmigrated(i64),
+    /// What a directory held is being copied to it, or was not copied to the end.
+    #[error(
+        "{0} is being copied to the database, or that broke off; run `bridge8890 copy` to its end, or name \
+         another database"
+    )]
+    Copying(String),
     /// Another node has the turn to migrate, and does not end.
     #[error(
         "another node has been migrating for {0:?}; look at what holds it up in pg_stat_activity, and run it again"

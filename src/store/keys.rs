@@ -20,7 +20,8 @@ const BUCKETS: usize = 1 << BUCKET_BITS;
 /// 15 bits and 10 hashes a key: one key in a thousand is looked up in vain.
 const FILTER_BITS: usize = RUN_LEN * 16 * 15;
 const FILTER_HASHES: u32 = 10;
-const ENTRY_LEN: usize = Fingerprint::LEN + 8;
+/// Length of an entry of a bucket in bytes.
+pub(super) const ENTRY_LEN: usize = Fingerprint::LEN + 8;
 
 /// What a key leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +61,7 @@ pub(super) struct BucketRow {
 
 impl BucketRow {
     fn prints(&self) -> impl Iterator<Item = Fingerprint> {
-        self.entries.chunks_exact(ENTRY_LEN).map(|entry| {
-            let mut print = [0; Fingerprint::LEN];
-            print.copy_from_slice(&entry[..Fingerprint::LEN]);
-            Fingerprint(print)
-        })
+        decode_bucket(&self.entries).map(|(print, _)| print)
     }
 }
 
@@ -292,6 +289,16 @@ pub(super) fn find_in_bucket(entries: &[u8], print: Fingerprint) -> impl Iterato
     entries.chunks_exact(ENTRY_LEN).filter_map(move |entry| {
         let (key, seq) = entry.split_at(Fingerprint::LEN);
         (key == print.0).then(|| i64::from_le_bytes(seq.try_into().unwrap_or_default()))
+    })
+}
+
+/// Reads a bucket back: its keys, and where each leads.
+pub(super) fn decode_bucket(entries: &[u8]) -> impl Iterator<Item = (Fingerprint, i64)> {
+    entries.chunks_exact(ENTRY_LEN).map(|entry| {
+        let (key, seq) = entry.split_at(Fingerprint::LEN);
+        let mut print = [0; Fingerprint::LEN];
+        print.copy_from_slice(key);
+        (Fingerprint(print), i64::from_le_bytes(seq.try_into().unwrap_or_default()))
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod callback;
 mod case;
+mod copy;
 pub mod data_key;
 mod dead;
 mod drawn;
@@ -41,6 +42,7 @@ mod sqlite;
 mod standing;
 
 pub use callback::{Callback, Committed, Entry, Nonce, Opaque, RawRequest, Resend, Share};
+pub use copy::{Compared, Copied, CopyError, CopyStep, Transfer};
 pub use dead::{
     Bin, DeadCondition, DeadLetter, DeadOrder, DeadPage, DeadPlace, ReplayEntry, ReplayRun,
     Replayed,

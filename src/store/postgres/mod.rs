@@ -38,13 +38,14 @@ pub use examine::{ServerState, examine};
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{Engine, open, stored_lookup_key};
 pub(super) use orders::{note_trouble, order};
+pub(super) use partition::make_months;
 pub(super) use quarantine::{request_reread, withdraw_rereads};
 pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use register::{Register, nodes};
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
-pub(super) use schema::{check, migrate};
+pub(super) use schema::{COPYING, check, check_schema, copied_from, migrate};
 
 #[cfg(test)]
 #[path = "../../../tests/support/postgres/shared.rs"]

@@ -44,6 +44,8 @@ pub(in crate::store) async fn open(
     partition::make_ahead(&mut connection, now).await?;
     let lookup_key = lookup_key(&mut connection, ring, entropy).await?;
     let turn = Turn::begin(&mut connection).await?;
+    // A copy that began meanwhile had its turn before us; if not, it sees us.
+    schema::check_copied(&mut connection).await?;
     let lanes = lane_ids(&mut connection, lanes, turn.places.record).await?;
     announce(&mut connection, &server.node, &lanes, now).await?;
     catch_up(&mut connection, now).await?;

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor};
+use std::collections::BTreeSet;
 use std::iter::successors;
 
 /// Months that are made: this one and those behind it.
@@ -141,19 +142,51 @@ async fn make_in_turn(
     table: Table,
     month: Month,
 ) -> Result<bool, sqlx::Error> {
-    let (part, Table { name, time }) = (month.part(table), table);
-    let (start, end) = (month.start(), month.end());
     be_patient(connection).await?;
-    let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(&part)
-        .fetch_one(&mut *connection)
-        .await?;
-    if there {
+    if is_there(connection, table, month).await? {
         return Ok(true);
     }
     if is_crowded(connection, table, month).await? {
         return Ok(false);
     }
+    attach(connection, table, month).await.map(|()| true)
+}
+
+/// Makes the months of a table that these times lie in, within a transaction of somebody who has the database for himself;
+/// nothing of a table that is not kept by month. `times` is asked for those of a column.
+pub(in crate::store) async fn make_months(
+    connection: &mut PgConnection,
+    table: &str,
+    times: impl FnOnce(&str) -> Vec<i64>,
+) -> Result<(), sqlx::Error> {
+    let Some(table) = TABLES.into_iter().find(|it| it.name == table) else { return Ok(()) };
+    let times = times(table.time).into_iter().filter_map(|at| Timestamp::from_millisecond(at).ok());
+    let months: BTreeSet<Month> = times.map(Month::of).collect();
+    for month in months {
+        if !is_there(connection, table, month).await? {
+            attach(connection, table, month).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn is_there(
+    connection: &mut PgConnection,
+    table: Table,
+    month: Month,
+) -> Result<bool, sqlx::Error> {
+    let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL");
+    there.bind(month.part(table)).fetch_one(connection).await
+}
+
+/// Makes a month, with what lies of it in the rest.
+async fn attach(
+    connection: &mut PgConnection,
+    table: Table,
+    month: Month,
+) -> Result<(), sqlx::Error> {
+    let (part, Table { name, time }) = (month.part(table), table);
+    let (start, end) = (month.start(), month.end());
     // Attaching locks less than making a part in its place. What is erased row by row is soon to be used again.
     let sql = format!(
         "CREATE TABLE {part} (LIKE {name} INCLUDING ALL EXCLUDING INDEXES)
@@ -162,8 +195,7 @@ async fn make_in_turn(
          INSERT INTO {part} SELECT * FROM moved;
          ALTER TABLE {name} ATTACH PARTITION {part} FOR VALUES FROM ({start}) TO ({end})"
     );
-    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await?;
-    Ok(true)
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
 }
 
 /// Whether much of a month lies in the rest.

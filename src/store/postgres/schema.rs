@@ -13,6 +13,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// Our lock among the advisory ones of the database. sqlx's own is not waited for as we want it:
 /// the session's `lock_timeout`, which must hold for the changes themselves, would end the wait.
 const LOCK: i64 = 8890;
+/// The mark of a database that is being copied to: it names the directory.
+pub(in crate::store) const COPYING: &str = "copying";
 /// How often a lock that another node has is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long it is waited for.
@@ -75,8 +77,33 @@ impl Applied {
     }
 }
 
-/// Refuses a database whose schema this program may not use.
+/// Refuses a database that this program may not use: for its schema, or as it is being copied to.
 pub(in crate::store) async fn check(connection: &mut PgConnection) -> Result<(), OpenError> {
+    check_schema(connection).await?;
+    check_copied(connection).await
+}
+
+/// Refuses one that is being copied to, or was not copied to the end.
+pub(super) async fn check_copied(connection: &mut PgConnection) -> Result<(), OpenError> {
+    match copied_from(connection).await? {
+        Some(from) => Err(OpenError::Copying(from)),
+        None => Ok(()),
+    }
+}
+
+/// The directory from which it is being copied, or was not copied to the end.
+pub(in crate::store) async fn copied_from(
+    connection: &mut PgConnection,
+) -> Result<Option<String>, sqlx::Error> {
+    let mark: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
+        .bind(COPYING)
+        .fetch_optional(connection)
+        .await?;
+    Ok(mark.map(|from| String::from_utf8_lossy(&from).into_owned()))
+}
+
+/// Refuses a database whose schema this program may not use.
+pub(in crate::store) async fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
     let applied = Applied::read(connection).await?;
     match applied.standing() {
         Standing::Known | Standing::Newer => Ok(()),

@@ -70,11 +70,19 @@ impl Audio {
         id: RecordingId,
         ring: &KeyRing,
     ) -> Result<Option<Vec<u8>>, AudioError> {
-        let sealed = match self {
-            Audio::Files(files) => files.read(id).await?,
-            Audio::Table(table) => table.read(id).await?,
-        };
+        let sealed = self.sealed(id).await?;
         Ok(sealed.map(|sealed| ring.open(&rows::audio_place(id), &sealed)).transpose()?)
+    }
+
+    /// The same as they are kept.
+    pub(in crate::store) async fn sealed(
+        &self,
+        id: RecordingId,
+    ) -> Result<Option<Vec<u8>>, AudioError> {
+        match self {
+            Audio::Files(files) => files.read(id).await,
+            Audio::Table(table) => Ok(table.read(id).await?),
+        }
     }
 
     /// Erases those that there are of these.

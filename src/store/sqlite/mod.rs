@@ -28,7 +28,8 @@ mod writer;
 
 pub(super) use message::replay as replay_messages;
 pub(super) use open::{
-    Engine, check_migrated, database_file, is_served, open, open_readers, schema, stored_lookup_key,
+    Engine, check_migrated, database_file, is_served, next_places, open, open_alone, open_readers,
+    schema, stored_lookup_key,
 };
 pub(super) use orders::{note_trouble, order};
 pub(super) use quarantine::{request_reread, withdraw_rereads};

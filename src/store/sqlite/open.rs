@@ -133,6 +133,17 @@ pub(in crate::store) async fn open_readers(directory: &Path) -> Result<SqlitePoo
         .await?)
 }
 
+/// Takes a directory from whoever might serve from it, and opens its database for reading only.
+pub(in crate::store) async fn open_alone(
+    directory: &Path,
+) -> Result<(File, SqlitePool), OpenError> {
+    if !database_file(directory).exists() {
+        return Err(OpenError::Missing(directory.display().to_string()));
+    }
+    let lock = lock(directory)?;
+    Ok((lock, open_readers(directory).await?))
+}
+
 /// Opens a directory's database for one operator's change, beside whoever serves from it.
 pub(in crate::store) async fn open_operator(
     directory: &Path,
@@ -319,20 +330,26 @@ async fn leave(
     Ok(())
 }
 
-/// Reads what the writer keeps in memory: the next places, the unfiled keys, the filters.
-pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<State, sqlx::Error> {
+/// The next places in the order of arrival.
+pub(in crate::store) async fn next_places(
+    connection: &mut SqliteConnection,
+) -> Result<Places, sqlx::Error> {
     // Keys of a callback that was read again have a place without a page.
-    let next_callback: i64 = sqlx::query_scalar(
+    let (callback, record) = sqlx::query_as(
         "SELECT max(coalesce((SELECT first_seq + count FROM callback_page
                               ORDER BY first_seq DESC LIMIT 1), 1),
                     coalesce((SELECT max(first_seq) + 1 FROM key_log), 1),
-                    coalesce((SELECT max(last_log) + 1 FROM key_run), 1))",
+                    coalesce((SELECT max(last_log) + 1 FROM key_run), 1)),
+                (SELECT coalesce(max(seq), 0) + 1 FROM record)",
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(connection)
     .await?;
-    let next_record: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) + 1 FROM record")
-        .fetch_one(&mut *connection)
-        .await?;
+    Ok(Places { callback, record })
+}
+
+/// Reads what the writer keeps in memory: the next places, the unfiled keys, the filters.
+pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<State, sqlx::Error> {
+    let places = next_places(connection).await?;
     let (next_run, filed_log): (i64, i64) =
         sqlx::query_as("SELECT coalesce(max(run) + 1, 0), coalesce(max(last_log), 0) FROM key_run")
             .fetch_one(&mut *connection)
@@ -367,11 +384,5 @@ pub(super) async fn load_state(connection: &mut SqliteConnection) -> Result<Stat
         let received_at: Option<i64> = row.get(2);
         keys.add(row.get(0), received_at.unwrap_or(0), &decode_log(row.get(1)));
     }
-    Ok(State {
-        places: Places { callback: next_callback, record: next_record },
-        keys,
-        filed_log,
-        trimmed_log: filed_log - 1,
-        purged_to: 0,
-    })
+    Ok(State { places, keys, filed_log, trimmed_log: filed_log - 1, purged_to: 0 })
 }
