@@ -120,9 +120,11 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
         true => (transfer.foresee().await?, None),
         false => {
             let bar = Bar::new();
-            let copied = transfer.run(now, |step| bar.show(step)).await;
+            let copied = transfer.run(now, |step| bar.show(step)).await?;
+            bar.0.set_message("counting both");
+            let compared = transfer.compare().await?;
             bar.0.finish_and_clear();
-            (copied?, Some(transfer.compare().await?))
+            (copied, Some(compared))
         }
     };
     let report = Report::new(copied, compared, (&from, &Place::Server(Box::new(server))));

@@ -152,7 +152,7 @@ impl Transfer {
         Ok(copied)
     }
 
-    /// Copies everything, or nothing. What it is of is said in `step`.
+    /// Copies everything, or nothing. `step` is told how far it is.
     ///
     /// # Errors
     /// [`CopyError`]; nothing was copied, and nobody serves from the database until it is.
