@@ -44,6 +44,7 @@ async fn and_finds_its_work_done() {
     pause_in_its_turn(&cluster, paused).await;
     load.some(50).await;
     assert_eq!(cluster.number(&holds(paused)).await, 0, "its transaction was ended for it");
+    assert_eq!(load.busy(), 0, "the other has waited for no longer than carriers do");
     for work in ["dialogue", "housekeeping"] {
         until("the other has its work", async || cluster.owner(work).await == Some(1 - paused))
             .await;

@@ -31,4 +31,4 @@ pub(crate) mod postgres;
 pub(crate) use alone::until;
 pub(crate) use cluster::Cluster;
 pub(crate) use inviting::INVITING;
-pub(crate) use load::Sent;
+pub(crate) use load::{Load, Sent};
