@@ -101,6 +101,11 @@ impl Load {
         self.sent.lock().expect("nobody panics with it").acknowledged.len()
     }
 
+    /// How many answers told a carrier to come again.
+    pub(crate) fn busy(&self) -> usize {
+        self.sent.lock().expect("nobody panics with it").busy
+    }
+
     /// Waits until so many more were acknowledged.
     pub(crate) async fn some(&self, count: usize) {
         let enough = self.acknowledged() + count;
