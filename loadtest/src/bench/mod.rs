@@ -4,6 +4,7 @@
 mod backlog;
 mod conversation;
 mod drain;
+mod explain;
 mod field;
 mod figure;
 mod filled;
@@ -16,6 +17,8 @@ mod round;
 mod shared;
 mod slow_platform;
 mod table;
+
+pub(crate) use explain::Explain;
 
 use crate::output;
 use clap::{Args, ValueEnum};
