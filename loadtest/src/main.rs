@@ -54,6 +54,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Prepare a store with a long history.
     Fill(fill::Fill),
+    /// Count what each statement reads in PostgreSQL, over a history and over one ten times as long.
+    Explain(bench::Explain),
     /// Serve as the platform, and print its totals when input ends.
     Platform(platform::PlatformCommand),
     /// Serve as the limit: read bodies, answer success, do nothing.
@@ -69,6 +71,7 @@ async fn main() -> ExitCode {
         Command::Faults(faults) => faults.run().await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Fill(fill) => fill.run().await.map(|()| true),
+        Command::Explain(explain) => explain.run().await.map(|()| true),
         Command::Platform(platform) => platform.run().await.map(|()| true),
         Command::Limit(limit) => limit.run().await.map(|()| true),
     };

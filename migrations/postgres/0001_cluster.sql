@@ -222,7 +222,7 @@ CREATE TABLE message (
     sealed    bytea NOT NULL,
     news      bytea                 -- what became of it, until a conclusion has taken it in; sealed
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX message_due ON message (lane, due_at) WHERE state = 0;
+CREATE INDEX message_due ON message (lane, due_at, seq) WHERE state = 0;
 CREATE INDEX message_ended ON message (state, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX message_untold ON message (seq) WHERE news IS NOT NULL;
 

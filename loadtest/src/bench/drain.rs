@@ -36,7 +36,7 @@ pub(super) async fn measure(
     let rate = Figure { scenario, quantity: "delivered", unit: "/s", values: rates, goal: None };
     let ratio =
         Figure { scenario, quantity: "delivered, to the limit", unit: "", values: ratios, goal };
-    Ok(Findings { rows: Vec::new(), figures: vec![rate, ratio] })
+    Ok(Findings { figures: vec![rate, ratio], ..Findings::default() })
 }
 
 /// Has a gateway accept `pending` records while its platform is down.

@@ -73,5 +73,9 @@ pub(super) async fn measure(
         figure("disk, each stored record", "B", bytes, Goal::AtMost { must: 1_000.0, aim: 600.0 }),
     ];
     let row = |scenario, rounds| Row { scenario, connections, rounds };
-    Ok(Findings { rows: vec![row("empty", empty), row("filled", filled)], figures })
+    Ok(Findings {
+        rows: vec![row("empty", empty), row("filled", filled)],
+        figures,
+        ..Findings::default()
+    })
 }

@@ -42,7 +42,7 @@ pub(super) async fn measure(
         figures.push(row.figure("delivered, to accepted", "", Some(share), Round::delivered_share));
         figures.push(row.figure("backlog, seconds of input", "s", Some(backlog), backlog_seconds));
     }
-    Ok(Findings { rows: vec![row], figures })
+    Ok(Findings { rows: vec![row], figures, ..Findings::default() })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]

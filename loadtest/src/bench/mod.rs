@@ -4,17 +4,21 @@
 mod backlog;
 mod conversation;
 mod drain;
+mod explain;
 mod field;
 mod figure;
 mod filled;
 mod forwarding;
 mod idle;
+mod outbox;
 mod postgres;
 mod restart;
 mod round;
 mod shared;
 mod slow_platform;
 mod table;
+
+pub(crate) use explain::Explain;
 
 use crate::output;
 use clap::{Args, ValueEnum};
@@ -23,6 +27,7 @@ use figure::{Figure, Row};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
+use table::Table;
 
 /// What to measure and how long.
 #[derive(Debug, Args)]
@@ -57,6 +62,9 @@ pub(crate) struct Bench {
     /// Records waiting in `drain` and `restart`.
     #[arg(long, default_value_t = 200_000)]
     pending: u64,
+    /// Records that are accepted and delivered in `outbox`.
+    #[arg(long, default_value_t = 1_000_000)]
+    through: u64,
     /// The gateway's program; beside this one unless given.
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -117,10 +125,12 @@ enum Scenario {
     Backlog,
     /// One node on SQLite, one on PostgreSQL, and two on one PostgreSQL.
     Postgres,
+    /// What many records leave behind in PostgreSQL.
+    Outbox,
 }
 
 impl Scenario {
-    const ALL: [Scenario; 11] = [
+    const ALL: [Scenario; 12] = [
         Scenario::Forwarding,
         Scenario::Forwarding512,
         Scenario::Down,
@@ -132,6 +142,7 @@ impl Scenario {
         Scenario::SlowPlatform,
         Scenario::Backlog,
         Scenario::Postgres,
+        Scenario::Outbox,
     ];
 
     async fn measure(self, bench: &Bench, field: &Field) -> anyhow::Result<Findings> {
@@ -160,6 +171,7 @@ impl Scenario {
             Scenario::SlowPlatform => slow_platform::measure(field, bench.connections).await,
             Scenario::Backlog => backlog::measure(field, bench.backlog).await,
             Scenario::Postgres => postgres::measure(field, bench.connections).await,
+            Scenario::Outbox => outbox::measure(field, bench.connections, bench.through).await,
         }
     }
 }
@@ -171,6 +183,8 @@ struct Findings {
     rows: Vec<Row>,
     /// Single quantities, with the goal of those that have one.
     figures: Vec<Figure>,
+    /// How something went on.
+    tables: Vec<Table>,
 }
 
 impl Bench {
@@ -183,6 +197,7 @@ impl Bench {
             let found = scenario.measure(&self, &field).await?;
             findings.rows.extend(found.rows);
             findings.figures.extend(found.figures);
+            findings.tables.extend(found.tables);
         }
         field.done();
         if self.json { output::json(&findings) } else { output::line(&table::render(&findings)) }

@@ -8,9 +8,6 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The one database that there is at a time.
-const DATABASE: &str = "gateway";
-
 /// A server, and the data key of its nodes.
 #[derive(Debug)]
 pub(super) struct Ground {
@@ -19,6 +16,9 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    /// The one database that there is at a time.
+    pub(super) const DATABASE: &str = "gateway";
+
     /// Starts a server, with settings of its own, on the disk of everything else.
     pub(super) async fn prepare(field: &Field, settings: &[&str]) -> anyhow::Result<Ground> {
         field.say("starting PostgreSQL".to_owned());
@@ -38,7 +38,7 @@ impl Ground {
         field: &Field,
         count: usize,
     ) -> anyhow::Result<Vec<(Setup, TempDir)>> {
-        let url = self.server.create(DATABASE).await?;
+        let url = self.server.create(Self::DATABASE).await?;
         let mut nodes: Vec<(Setup, TempDir)> = Vec::with_capacity(count);
         for number in 1..=count {
             let (mut setup, directory) = field.fresh_gateway()?;
@@ -55,6 +55,6 @@ impl Ground {
 
     /// Takes the database away.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
-        self.server.drop(DATABASE).await
+        self.server.drop(Self::DATABASE).await
     }
 }

@@ -1,8 +1,16 @@
-//! The printed tables: runs under load, then every figure against its goal.
+//! The printed tables: runs under load, how things went on, then every figure against its goal.
 
 use super::Findings;
 use super::figure::{Figure, Goal, Row, Standing, mebibytes};
 use crate::output;
+use serde::Serialize;
+
+/// Whatever has columns of its own.
+#[derive(Debug, Serialize)]
+pub(super) struct Table {
+    pub(super) head: Vec<&'static str>,
+    pub(super) lines: Vec<Vec<String>>,
+}
 
 const LOAD_HEAD: [&str; 13] = [
     "scenario",
@@ -28,6 +36,10 @@ pub(super) fn render(findings: &Findings) -> String {
     let mut text = String::new();
     if !findings.rows.is_empty() {
         text.push_str(&output::table(&LOAD_HEAD, &loads));
+        text.push('\n');
+    }
+    for Table { head, lines } in &findings.tables {
+        text.push_str(&output::table(head, lines));
         text.push('\n');
     }
     text.push_str(&output::table(&FIGURE_HEAD, &figures));
@@ -101,6 +113,7 @@ mod tests {
         let findings = Findings {
             rows: Vec::new(),
             figures: vec![figure(vec![7.0, 9.0, 8.0], goal), figure(Vec::new(), goal)],
+            tables: Vec::new(),
         };
         let expected = "\
 | scenario   | quantity | median  | must | aim |         |

@@ -32,10 +32,10 @@ pub(super) async fn look_up(
     if prints.is_empty() {
         return Ok(found);
     }
-    // Of a business key that leads to several, the newest callback decides.
+    // Not put in order here: the server might walk all keys for that.
     let rows = sqlx::query(
-        "SELECT DISTINCT ON (print) print, callback, received_at FROM dedupe_key
-         WHERE print = ANY($1) AND received_at >= $2 ORDER BY print, callback DESC",
+        "SELECT print, callback, received_at FROM dedupe_key
+         WHERE print = ANY($1) AND received_at >= $2",
     )
     .bind(prints.iter().map(|digest| print(*digest)).collect::<Vec<_>>())
     .bind(keys_from)
@@ -43,7 +43,9 @@ pub(super) async fn look_up(
     .await?;
     for row in &rows {
         let callback = row.try_get(1)?;
-        found.seqs.insert(super::fingerprint(row.try_get(0)?), callback);
+        // Of a business key that leads to several, the newest callback decides.
+        let newest = found.seqs.entry(super::fingerprint(row.try_get(0)?)).or_insert(callback);
+        *newest = callback.max(*newest);
         found.arrivals.insert(callback, row.try_get(2)?);
     }
     Ok(found)

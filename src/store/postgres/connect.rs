@@ -287,6 +287,8 @@ fn options(server: &Server, host: &Host) -> PgConnectOptions {
         ("statement_timeout", milliseconds(timeouts.statement)),
         ("lock_timeout", milliseconds(timeouts.lock)),
         ("idle_in_transaction_session_timeout", milliseconds(timeouts.idle_in_transaction)),
+        // A bitmap is made of all that is due before the first of it is taken; an index is walked in order.
+        ("enable_bitmapscan", "off".to_owned()),
     ];
     options.application_name(&name).options(own.chain(ours))
 }
