@@ -64,9 +64,9 @@ impl Writer {
             let quiet = if is_failing { PROBE } else { LOOK };
             let Ok(first) = timeout(quiet, jobs.recv()).await else {
                 if is_failing {
-                    self.probe().await
+                    self.probe().await;
                 } else {
-                    self.look().await
+                    self.look().await;
                 }
                 continue;
             };
