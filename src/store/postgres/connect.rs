@@ -287,6 +287,8 @@ fn options(server: &Server, host: &Host) -> PgConnectOptions {
         ("statement_timeout", milliseconds(timeouts.statement)),
         ("lock_timeout", milliseconds(timeouts.lock)),
         ("idle_in_transaction_session_timeout", milliseconds(timeouts.idle_in_transaction)),
+        // What a server that has not counted its rows yet thinks long is over before it is compiled.
+        ("jit", "off".to_owned()),
     ];
     options.application_name(&name).options(own.chain(ours))
 }
