@@ -289,6 +289,8 @@ fn options(server: &Server, host: &Host) -> PgConnectOptions {
         ("idle_in_transaction_session_timeout", milliseconds(timeouts.idle_in_transaction)),
         // A bitmap is made of all that is due before the first of it is taken; an index is walked in order.
         ("enable_bitmapscan", "off".to_owned()),
+        // What a server that has not counted its rows yet thinks long is over before it is compiled.
+        ("jit", "off".to_owned()),
     ];
     options.application_name(&name).options(own.chain(ours))
 }

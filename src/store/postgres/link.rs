@@ -16,8 +16,10 @@ const LEAVING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Link {
     connector: Connector,
-    /// With the time at which it was last used. `None`: it broke, and nobody has needed another yet.
-    connection: Option<(PgConnection, Instant)>,
+    /// `None`: it broke, and nobody has needed another yet.
+    connection: Option<PgConnection>,
+    /// When something was last done over it, or in vain.
+    tried_at: Instant,
     /// The longest that anything may take, whatever the network does.
     patience: Duration,
     /// Which of the server's processes it speaks to.
@@ -29,7 +31,14 @@ pub(super) struct Link {
 impl Link {
     /// Not connected yet.
     pub(super) fn new(connector: Connector, patience: Duration) -> Link {
-        Link { connector, connection: None, patience, process: Arc::default(), unanswered: None }
+        Link {
+            connector,
+            connection: None,
+            tried_at: Instant::now(),
+            patience,
+            process: Arc::default(),
+            unanswered: None,
+        }
     }
 
     /// Which of the server's processes it speaks to, now and later.
@@ -37,9 +46,23 @@ impl Link {
         Arc::clone(&self.process)
     }
 
+    /// When something was last done over it, or in vain.
+    pub(super) fn tried_at(&self) -> Instant {
+        self.tried_at
+    }
+
     /// Does something over it, connecting before if need be. A transaction that fails in there is left; a connection that may
     /// still be in the middle of something is given up.
     pub(super) async fn run<T>(
+        &mut self,
+        change: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, String> {
+        let done = self.attempt(change).await;
+        self.tried_at = Instant::now();
+        done
+    }
+
+    async fn attempt<T>(
         &mut self,
         change: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, String> {
@@ -52,7 +75,7 @@ impl Link {
         self.unanswered = None;
         if done.is_ok() || matches!(timeout(LEAVING, roll_back(&mut connection)).await, Ok(Ok(())))
         {
-            self.connection = Some((connection, Instant::now()));
+            self.connection = Some(connection);
         }
         done.map_err(|error| error.to_string())
     }
@@ -74,7 +97,7 @@ impl Link {
             let waits = timeout(LEAVING, waits_for_standby(&mut connection, process)).await;
             let waits = waits.map_err(|_| "the server does not answer".to_owned())?;
             if waits.map_err(|error| error.to_string())? {
-                self.connection = Some((connection, Instant::now()));
+                self.connection = Some(connection);
                 return Err("a commit still waits for a standby; bring it back".to_owned());
             }
             self.unanswered = None;
@@ -84,9 +107,9 @@ impl Link {
 
     /// The connection that there is, if it still serves.
     async fn kept(&mut self) -> Option<PgConnection> {
-        let (mut connection, used_at) = self.connection.take()?;
+        let mut connection = self.connection.take()?;
         let serves =
-            used_at.elapsed() < FRESH || self.connector.still_serves(&mut connection).await;
+            self.tried_at.elapsed() < FRESH || self.connector.still_serves(&mut connection).await;
         serves.then_some(connection)
     }
 
@@ -99,7 +122,7 @@ impl Link {
 
     /// Says goodbye.
     pub(super) async fn close(self) {
-        if let Some((connection, _)) = self.connection
+        if let Some(connection) = self.connection
             && let Ok(Err(error)) = timeout(LEAVING, connection.close()).await
         {
             tracing::debug!(%error, "the connection did not close cleanly");
@@ -112,8 +135,7 @@ impl Link {
 async fn make_ready(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::raw_sql(
         "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-         SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_generic_plan;
-         SET jit = off",
+         SET max_parallel_workers_per_gather = 0; SET plan_cache_mode = force_generic_plan",
     )
     .execute(&mut *connection)
     .await?;

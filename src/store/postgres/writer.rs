@@ -20,15 +20,15 @@ use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
-/// How often a store that failed tries whether it works again, when nobody asks it to.
+/// How often a store that failed tries whether it works again, when nobody else does.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// The time between two looks at the months of history.
 const MONTHS: Duration = Duration::from_mins(1);
 
-/// How often a writer that nobody asks for anything looks whether the server is there: whoever comes next need not find out.
+/// How often a writer that has no turn to take looks whether the server is there: whoever comes next need not find out.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Steps of the clock that are too small to matter to due times, in milliseconds.
@@ -61,15 +61,17 @@ impl Writer {
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
             let is_failing = self.ground.shared.health.is_failing();
-            let quiet = if is_failing { PROBE } else { LOOK };
-            let Ok(first) = timeout(quiet, jobs.recv()).await else {
+            let look_at = self.link.tried_at() + if is_failing { PROBE } else { LOOK };
+            // Though jobs come all the time: not all of them need a turn.
+            if Instant::now() >= look_at {
                 if is_failing {
                     self.probe().await;
                 } else {
                     self.look().await;
                 }
                 continue;
-            };
+            }
+            let Ok(first) = timeout_at(look_at, jobs.recv()).await else { continue };
             let Some(first) = first else { break };
             self.progress.step();
             self.look_at_clock().await;
