@@ -14,7 +14,7 @@ fn migration(version: i64, change: &str, works_with: i64) -> String {
 }
 
 #[tokio::test]
-async fn and_no_callback_is_refused() {
+async fn and_no_callback_goes_unanswered() {
     let mut cluster = Cluster::start(2).await;
     let load = cluster.load(8);
     load.some(100).await;
