@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot set up its bench has failed")]
 
 mod ground;
+mod history;
 #[path = "../support/postgres/shared.rs"]
 mod shared;
 
