@@ -56,6 +56,24 @@ impl Ground {
         parts
     }
 
+    /// Blocks of tables and indexes that were looked at so far, by sessions that have ended: all but ours.
+    pub(crate) async fn blocks(&self) -> i64 {
+        const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let mut connection = connect(&self.0.url()).await;
+        let mut others = 1_i64;
+        while others > 0 {
+            others = sqlx::query_scalar(OTHERS).fetch_one(&mut connection).await.expect("a count");
+        }
+        sqlx::query_scalar(
+            "SELECT sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + idx_blks_hit, 0)
+                + coalesce(toast_blks_read + toast_blks_hit, 0))::bigint FROM pg_statio_user_tables",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .expect("a sum")
+    }
+
     /// Recordings that are kept.
     pub(crate) async fn recordings(&self) -> usize {
         let count: i64 = sqlx::query_scalar("SELECT count(*) FROM audio")

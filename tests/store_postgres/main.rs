@@ -7,6 +7,7 @@
 )]
 
 mod ground;
+mod history;
 #[path = "../support/postgres/shared.rs"]
 mod shared;
 

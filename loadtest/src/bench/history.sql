@@ -31,8 +31,8 @@ INSERT INTO callback_page
     SELECT n, 30, at, convert_to(repeat(md5(n::text), 40), 'UTF8') FROM one WHERE n % 30 = 1;
 INSERT INTO note (callback, item, account, received_at, outcome)
     SELECT n, 0, 'aliyun-sms', at, 'noted' FROM one WHERE n % 20 = 0;
-INSERT INTO send SELECT n / 30, (SELECT id FROM lane), at, 12, 200, '{"code":0}' FROM one WHERE n % 30 = 0;
-INSERT INTO attempt SELECT (SELECT id FROM lane), n, n / 30, at, 1, 1 FROM one;
+INSERT INTO send SELECT n / 30, (SELECT id FROM lane WHERE name = 'platform'), at, 12, 200, '{"code":0}' FROM one WHERE n % 30 = 0;
+INSERT INTO attempt SELECT (SELECT id FROM lane WHERE name = 'platform'), n, n / 30, at, 1, 1 FROM one;
 INSERT INTO memory SELECT md5('m' || n)::uuid, NULL, convert_to(repeat(md5(n::text), 9), 'UTF8')
     FROM one WHERE n % 10 = 0;
 INSERT INTO message
@@ -43,7 +43,7 @@ INSERT INTO message
 INSERT INTO ledger (hour, account, callbacks, records, first_seq, last_seq)
     SELECT at / 3600000, 'aliyun-sms', count(*), count(*), min(n), max(n) FROM one GROUP BY 1;
 INSERT INTO ledger_lane
-    SELECT at / 3600000, 'aliyun-sms', (SELECT id FROM lane), 1, count(*) FROM one GROUP BY 1;
+    SELECT at / 3600000, 'aliyun-sms', (SELECT id FROM lane WHERE name = 'platform'), 1, count(*) FROM one GROUP BY 1;
 UPDATE place SET callback = 1 + current_setting('history.records')::bigint,
     record = 1 + current_setting('history.records')::bigint;
 UPDATE lane SET ledger_seq = current_setting('history.records')::bigint;
