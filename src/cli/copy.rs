@@ -24,7 +24,7 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bridge8890 copy --from sqlite:/var/lib/bridge8890 --config a.toml --dry-run   what would be copied?
+  bridge8890 copy --from sqlite:/var/lib/bridge8890 --config a.toml --dry-run   is all ready?
   bridge8890 copy --from sqlite:/var/lib/bridge8890 --config a.toml             to its store.url
   bridge8890 copy --from sqlite:data --to postgres://bridge8890@db1/bridge8890 --json")]
 pub(super) struct Args {
