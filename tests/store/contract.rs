@@ -283,3 +283,14 @@ async fn a_store_that_cannot_commit_says_so_and_recovers() {
     assert!(bench.commit(bench.rating("m2", Level::Fair)).await, "the failed commit left no key");
     assert!(!bench.commit(bench.rating("m1", Level::Fair)).await);
 }
+
+#[tokio::test]
+async fn an_answer_with_a_nul_in_it_is_an_answer() {
+    let bench = Bench::new().await;
+    bench.commit(bench.rating("m1", Level::Fair)).await;
+    let lease = bench.lease(1).await;
+    let class = DeadClass::Rejected;
+    let verdict = Settled::Dead { class, reason: "no\0such matter".to_owned() };
+    assert_eq!(bench.settle_all(&lease, verdict).await, 0);
+    assert!(bench.dead(&[]).await[0].reason.ends_with("such matter"));
+}

@@ -2,7 +2,7 @@
 
 use super::order::Tied;
 use super::turn::Lanes;
-use super::{ledger, print};
+use super::{ledger, print, text};
 use crate::store::keys::{KeyEntry, KeyKind};
 use crate::store::plan::{Found, HeldRow, NoteTuple, Plan, PlannedRecord};
 use crate::store::rows;
@@ -322,7 +322,7 @@ async fn add_notes(connection: &mut PgConnection, notes: &[NoteTuple]) -> Result
     .bind(notes.iter().map(|note| note.4).collect::<Vec<_>>())
     .bind(notes.iter().map(|note| note.5).collect::<Vec<_>>())
     .bind(notes.iter().map(|note| note.6).collect::<Vec<_>>())
-    .bind(notes.iter().map(|note| note.7.as_deref()).collect::<Vec<_>>())
+    .bind(notes.iter().map(|note| note.7.as_deref().map(text)).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(drop)

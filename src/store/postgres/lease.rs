@@ -1,6 +1,6 @@
 //! The queue's side: settling what was sent within a turn, and leasing what is due outside of any.
 
-use super::order;
+use super::{order, text};
 use crate::model::{RecordId, RecordSeq, Revision};
 use crate::store::gathered::Changed;
 use crate::store::job::{LeaseJob, LeasedRow, RawLease, RecordRow};
@@ -61,7 +61,7 @@ async fn deliver(
     .bind(started_at.as_millisecond())
     .bind(i64::try_from(took.as_millis()).unwrap_or(i64::MAX))
     .bind(status.map(i32::from))
-    .bind(answer)
+    .bind(text(answer))
     .bind(seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)))
     .bind(settlement.token.0)
     .fetch_all(connection)
@@ -145,7 +145,7 @@ impl Under {
         .bind(self.lane)
         .bind(dead.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>())
         .bind(dead.iter().map(|(_, class, _)| class.name()).collect::<Vec<_>>())
-        .bind(dead.iter().map(|(.., reason)| reason.as_str()).collect::<Vec<_>>())
+        .bind(dead.iter().map(|(.., reason)| text(reason)).collect::<Vec<_>>())
         .bind(self.token)
         .bind(now)
         .bind(self.send)

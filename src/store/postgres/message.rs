@@ -3,6 +3,7 @@
 
 use super::Connector;
 use super::read::Reader;
+use super::text;
 use crate::model::MessageKey;
 use crate::store::job::{
     LeasedMessageRow, MessageLeaseJob, MessageSettleJob, RawMessageLease, SealedMessage,
@@ -115,7 +116,7 @@ pub(super) async fn settle(
     .bind(dues)
     .bind(uncounted)
     .bind(classes)
-    .bind(reasons)
+    .bind(reasons.iter().map(|reason| reason.as_deref().map(text)).collect::<Vec<_>>())
     .bind(news)
     .bind(job.token.0)
     .execute(connection)

@@ -52,11 +52,20 @@ pub(super) use schema::{COPYING, check, check_schema, copied_from, migrate};
 mod shared;
 
 use super::seal::Fingerprint;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A digest as a column.
 fn print(digest: Fingerprint) -> Uuid {
     Uuid::from_bytes(digest.0)
+}
+
+/// What others wrote, as a column: the server takes no NUL in a text.
+fn text(given: &str) -> Cow<'_, str> {
+    match given.contains('\0') {
+        true => Cow::Owned(given.replace('\0', "\u{fffd}")),
+        false => Cow::Borrowed(given),
+    }
 }
 
 /// A column as a digest.

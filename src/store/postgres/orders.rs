@@ -2,6 +2,7 @@
 
 use super::Connector;
 use super::read::Reader;
+use super::text;
 use crate::model::LaneName;
 use crate::store::nodes::GONE;
 use crate::store::orders::{Order, OrderId, OrderLine, Orders, Trouble};
@@ -34,7 +35,7 @@ pub(in crate::store) async fn order(
     .bind(kind)
     .bind(now.as_millisecond())
     .bind(by)
-    .bind(reason)
+    .bind(text(reason))
     .bind(until)
     .execute(&mut connection)
     .await?;
@@ -64,7 +65,7 @@ pub(in crate::store) async fn note_trouble(
     let mut query = query.bind(lane.as_str()).bind(connector.node());
     if let Some(trouble) = trouble {
         query = query
-            .bind(&trouble.cause)
+            .bind(text(&trouble.cause))
             .bind(trouble.since.as_millisecond())
             .bind(trouble.next_probe.map(Timestamp::as_millisecond));
     }

@@ -2,6 +2,7 @@
 
 use super::Connector;
 use super::read::Reader;
+use super::text;
 use super::turn::{CHANNEL, News};
 use crate::model::{AccountName, RecordingId};
 use crate::store::job::LeasedRecordingRow;
@@ -111,7 +112,7 @@ pub(super) async fn settle(
     .bind(state)
     .bind(due)
     .bind(ended_at)
-    .bind(reason)
+    .bind(reason.as_deref().map(text))
     .bind(became)
     .bind(id.0)
     .bind(CHANNEL)
