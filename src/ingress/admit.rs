@@ -20,13 +20,14 @@ pub(super) enum Shed {
 
 impl Shed {
     /// All names, for the metric's handles.
-    pub(super) const NAMES: [&'static str; 7] = [
+    pub(super) const NAMES: [&'static str; 8] = [
         "stopping",
         "too_many",
         "too_much",
         "store_failing",
         "store_behind",
         "disk_floor",
+        "spool_full",
         "not_committed",
     ];
 
@@ -39,6 +40,7 @@ impl Shed {
             Shed::Store(Unwell::Failing) => "store_failing",
             Shed::Store(Unwell::Behind) => "store_behind",
             Shed::Store(Unwell::DiskFloor) => "disk_floor",
+            Shed::Store(Unwell::SpoolFull) => "spool_full",
             Shed::NotCommitted => "not_committed",
         }
     }

@@ -40,3 +40,4 @@ mod resent;
 mod revised;
 #[path = "../store/schedules.rs"]
 mod schedules;
+mod spooled;
