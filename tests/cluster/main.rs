@@ -1,0 +1,11 @@
+//! Several nodes of the built program over one PostgreSQL database, under load: whatever happens to them, what was
+//! acknowledged is there once. One file per behaviour.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
+mod support;
+mod the_sums_are_right_without_a_fault;
+
+#[expect(dead_code, reason = "the carriers' own test uses all of it")]
+#[path = "../support/exchange.rs"]
+mod exchange;
