@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+mod a_spool_takes_what_comes_while_the_database_is_away;
 mod support;
 mod the_sums_are_right_without_a_fault;
 
