@@ -99,13 +99,14 @@ mod tests {
 
     #[test]
     fn every_name_has_its_handle_and_the_longer_wait_wins() {
+        let full = Shed::Store(Unwell::SpoolFull);
         let store = [Unwell::Failing, Unwell::Behind, Unwell::DiskFloor].map(Shed::Store);
         let [failing, behind, floor] = store;
         let (many, much) = (Shed::TooMany, Shed::TooMuch);
-        let all = [Shed::Stopping, many, much, failing, behind, floor, Shed::NotCommitted];
+        let all = [Shed::Stopping, many, much, failing, behind, floor, full, Shed::NotCommitted];
         assert_eq!(all.map(Shed::name), Shed::NAMES);
         let configured = Duration::from_secs(2);
         let waits = all.map(|shed| shed.retry_after(configured).as_secs());
-        assert_eq!(waits, [2, 2, 2, 5, 2, 30, 2]);
+        assert_eq!(waits, [2, 2, 2, 5, 2, 30, 30, 2]);
     }
 }

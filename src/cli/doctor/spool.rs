@@ -36,7 +36,7 @@ fn content(depth: Result<Option<Depth>, OpenError>) -> Option<Finding> {
             let says = match aside {
                 0 => format!("{callbacks} callbacks lie in it, {}", show_size(bytes)),
                 _ => format!(
-                    "{callbacks} callbacks lie in it, of which the database took not {aside}"
+                    "{callbacks} callbacks lie in it, of which the database did not take {aside}"
                 ),
             };
             Some(Finding::warn(WHAT, says, cure))

@@ -141,3 +141,64 @@ fn record_of(record: &SpooledRecord) -> Result<Record, UnknownLayout> {
     };
     rows::decode_record(columns, &record.rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn callback() -> impl Strategy<Value = Callback> {
+        let text = ".{0,20}";
+        let bytes = || vec(any::<u8>(), 0..40);
+        let share = prop_oneof![
+            bytes().prop_map(|bytes| Share::Held(Opaque(bytes))),
+            (0..Outcome::ALL.len()).prop_map(|place| Share::Decided {
+                outcome: Outcome::ALL[place],
+                records: Vec::new(),
+            }),
+        ];
+        let resend = proptest::option::of((text, 0..u64::from(u32::MAX))).prop_map(|resend| {
+            resend.map(|(key, window)| Resend { key, window: Duration::from_millis(window) })
+        });
+        let entry = (text, resend, share).prop_map(|(dedupe, resend, share)| Entry {
+            dedupe,
+            resend,
+            share,
+        });
+        let nonce = proptest::option::of((text, any::<[u8; 32]>()));
+        let raw = (text, vec((text, bytes()), 0..3), bytes());
+        let all = (0..i64::from(u32::MAX), raw, nonce, vec(entry, 0..3), vec(text, 0..3));
+        all.prop_map(|(at, (target, headers, body), nonce, entries, garbled)| Callback {
+            account: AccountName::new("aliyun-sms").expect("a name"),
+            received_at: rows::timestamp(at),
+            raw: RawRequest {
+                method: "POST".to_owned(),
+                target,
+                headers: headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
+                body: body.into(),
+            },
+            nonce: nonce.map(|(value, content)| Nonce { value, content }),
+            entries,
+            garbled,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_callback_comes_back_as_it_was(callback in callback()) {
+            let laid_out = encode(&callback).expect("it fits");
+            let back = decode(&laid_out).expect("it is ours");
+            prop_assert_eq!(&back.raw, &callback.raw);
+            prop_assert_eq!(&back.nonce.is_some(), &callback.nonce.is_some());
+            prop_assert_eq!(encode(&back).expect("it fits"), laid_out);
+        }
+
+        #[test]
+        fn other_bytes_are_an_error_and_no_panic(bytes in vec(any::<u8>(), 0..200)) {
+            let of_another_version = [&[CALLBACK + 1][..], &bytes].concat();
+            prop_assert!(decode(&of_another_version).is_err());
+            drop(decode(&[&[CALLBACK][..], &bytes].concat()));
+        }
+    }
+}
