@@ -27,6 +27,19 @@ pub(crate) struct Setup {
     pub(crate) converses: bool,
     /// The most requests to the platform in a second, if there is a limit.
     pub(crate) rate: Option<u32>,
+    /// The database that it shares with other nodes, if its store is not a directory of its own.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// A database, and what a node needs to work with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    /// As `store.url` names it.
+    pub(crate) url: String,
+    /// The file of the data key, the same of all nodes.
+    pub(crate) key: PathBuf,
+    /// Which node it is.
+    pub(crate) node: String,
 }
 
 /// How long a record is leased in load tests; a record that was on its way when the gateway was
@@ -46,6 +59,7 @@ impl Setup {
             platform: free_address()?,
             converses: false,
             rate: None,
+            shared: None,
         })
     }
 
@@ -55,10 +69,15 @@ impl Setup {
     }
 
     fn configuration(&self) -> String {
-        let Setup { http, admin, platform, rate, .. } = self;
+        let Setup { http, admin, platform, rate, shared, .. } = self;
         let rate = rate.map(|rate| format!("rate = {rate}")).unwrap_or_default();
         // A path in debug form is a TOML basic string.
-        let store = self.store();
+        let store = match shared {
+            None => format!("directory = {:?}", self.store()),
+            Some(Shared { url, key, node }) => {
+                format!("url = {url:?}\nkey = \"file:{}\"\nnode = {node:?}", key.display())
+            }
+        };
         let (lease, timeout) = (LEASE.as_secs(), LEASE.as_secs() / 2);
         let variable = secrets::PLATFORM_VARIABLE;
         // What is measured is Aliyun's callback alone.
@@ -73,7 +92,7 @@ listen = ["{http}"]
 listen = "{admin}"
 
 [store]
-directory = {store:?}
+{store}
 
 {accounts}
 {conversation}
@@ -100,10 +119,27 @@ filter = "warn"
         )
     }
 
-    /// Starts the gateway; it does not yet answer.
-    pub(crate) fn start(&self) -> anyhow::Result<Gateway> {
+    /// Makes the tables of a shared database.
+    pub(crate) async fn migrate(&self) -> anyhow::Result<()> {
+        let file = self.configure()?;
+        let mut command = tokio::process::Command::new(&self.binary);
+        command.args(["migrate", "--config"]).arg(file);
+        command.env(secrets::PLATFORM_VARIABLE, secrets::PLATFORM);
+        let output = command.output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "migrating: {said}");
+        Ok(())
+    }
+
+    fn configure(&self) -> anyhow::Result<PathBuf> {
         let file = self.directory.join("gateway.toml");
         std::fs::write(&file, self.configuration())?;
+        Ok(file)
+    }
+
+    /// Starts the gateway; it does not yet answer.
+    pub(crate) fn start(&self) -> anyhow::Result<Gateway> {
+        let file = self.configure()?;
         let arguments = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
         let variables = [(secrets::PLATFORM_VARIABLE, secrets::PLATFORM)];
         let process = Process::logged(&self.binary, &arguments, &variables, &self.log())?;
@@ -192,6 +228,13 @@ impl Commits {
     pub(crate) fn records_each_since(self, before: Commits) -> Option<f64> {
         let commits = self.commits - before.commits;
         (commits > 0.0).then(|| (self.records - before.records) / commits)
+    }
+}
+
+impl std::ops::AddAssign for Commits {
+    fn add_assign(&mut self, other: Commits) {
+        self.commits += other.commits;
+        self.records += other.records;
     }
 }
 

@@ -13,6 +13,7 @@ mod platform;
 mod process;
 mod run;
 mod secrets;
+mod server;
 mod simulate;
 
 use clap::{Parser, Subcommand};

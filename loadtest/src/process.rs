@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::AddAssign;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -94,17 +95,42 @@ impl Process {
         Usage::parse(&read("stat")?, &read("status")?)
             .with_context(|| format!("reading /proc/{pid}"))
     }
+
+    /// The same of it and its children, those that have ended included. What they share counts once.
+    pub(crate) fn family_usage(&self) -> anyhow::Result<Usage> {
+        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let mut family = Usage { cpu: ended(&stat).unwrap_or_default(), resident: 0, peak: 0 };
+        for member in [pid].into_iter().chain(children) {
+            let read = |file| std::fs::read_to_string(format!("/proc/{member}/{file}"));
+            // One that has ended meanwhile is counted above the next time.
+            let (Ok(stat), Ok(memory)) = (read("stat"), read("smaps_rollup")) else { continue };
+            family.cpu += cpu(&stat).unwrap_or_default();
+            family.resident += kilobytes(&memory, "Pss:").unwrap_or_default() * 1024;
+        }
+        Ok(Usage { peak: family.resident, ..family })
+    }
 }
 
 /// What a process has used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// CPU time of all its threads, in user and kernel mode.
     pub(crate) cpu: Duration,
     /// Resident memory now, in bytes.
     pub(crate) resident: u64,
-    /// The most resident memory it ever had, in bytes.
+    /// The most resident memory it ever had, in bytes; of a family, what it has now.
     pub(crate) peak: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.cpu += other.cpu;
+        self.resident += other.resident;
+        self.peak += other.peak;
+    }
 }
 
 /// The unit of CPU time in /proc: USER_HZ, 100 on every architecture that we run on.
@@ -113,20 +139,36 @@ const TICK: Duration = Duration::from_millis(10);
 impl Usage {
     /// Reads `/proc/PID/stat` and `/proc/PID/status` (proc(5)).
     fn parse(stat: &str, status: &str) -> Option<Usage> {
-        // The program's name may hold spaces and brackets; fields are counted from the last one.
-        let after_name = stat.rsplit_once(')')?.1;
-        let mut times = after_name.split_whitespace().skip(11).map(str::parse::<u32>);
-        let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
-        let kilobytes = |field: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
         Some(Usage {
-            cpu: TICK * ticks,
-            resident: kilobytes("VmRSS:")? * 1024,
-            peak: kilobytes("VmHWM:")? * 1024,
+            cpu: cpu(stat)?,
+            resident: kilobytes(status, "VmRSS:")? * 1024,
+            peak: kilobytes(status, "VmHWM:")? * 1024,
         })
     }
+}
+
+/// CPU time of a process, from its `stat`.
+fn cpu(stat: &str) -> Option<Duration> {
+    time(stat, 11)
+}
+
+/// CPU time of those of its children that have ended.
+fn ended(stat: &str) -> Option<Duration> {
+    time(stat, 13)
+}
+
+/// Time in user and kernel mode, from two fields that follow each other.
+fn time(stat: &str, first: usize) -> Option<Duration> {
+    // The program's name may hold spaces and brackets; fields are counted from the last one.
+    let after_name = stat.rsplit_once(')')?.1;
+    let mut times = after_name.split_whitespace().skip(first).map(str::parse::<u32>);
+    Some(TICK * times.next()?.ok()?.checked_add(times.next()?.ok()?)?)
+}
+
+/// A line of `status` or `smaps_rollup`.
+fn kilobytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// A loopback address that was free a moment ago.
@@ -145,6 +187,7 @@ mod tests {
         let status = "Name:\ta b) c\nVmHWM:\t   2048 kB\nVmRSS:\t   1024 kB\n";
         let usage = Usage { cpu: Duration::from_secs(3), resident: 1 << 20, peak: 2 << 20 };
         assert_eq!(Usage::parse(stat, status), Some(usage));
+        assert_eq!(ended(stat), Some(Duration::ZERO));
         assert_eq!(Usage::parse("42 (x", status), None);
         assert_eq!(Usage::parse(stat, "VmHWM: 1 kB"), None);
     }

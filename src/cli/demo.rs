@@ -113,7 +113,7 @@ pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<Exi
         watched = watch(args, &demo, out) => watched?,
         () = stop.asked() => {}
     }
-    let receipt = demo.end().await?;
+    let receipt = Box::pin(demo.end()).await?;
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &receipt)?;
         writeln!(out)?;

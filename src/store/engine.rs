@@ -187,7 +187,7 @@ pub(super) struct Opened {
 /// What the tasks run on.
 #[derive(Debug)]
 pub(super) enum Engine {
-    Sqlite(sqlite::Engine),
+    Sqlite(Box<sqlite::Engine>),
     Postgres(postgres::Engine),
 }
 
@@ -225,15 +225,15 @@ impl Opened {
                     cluster: Cluster::Alone,
                     pending: opened.pending,
                     lock: Some(opened.lock),
-                    engine: Engine::Sqlite(opened.engine),
+                    engine: Engine::Sqlite(Box::new(opened.engine)),
                 })
             }
             Place::Server(server) => {
                 let opened = postgres::open(server, lanes, &ring, entropy, now).await?;
                 let connector = opened.engine.connector.clone();
-                let (prints, pool) = (Fingerprinter::new(&opened.lookup_key), connector.readers());
+                let prints = Fingerprinter::new(&opened.lookup_key);
                 Ok(Opened {
-                    audio: Audio::table(pool.clone()),
+                    audio: Audio::table(connector.readers()),
                     cluster: Cluster::Shared(postgres::Register::new(
                         connector.clone(),
                         server,

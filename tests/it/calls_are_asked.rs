@@ -11,60 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use std::collections::BTreeSet;
 
 /// A carrier that wants JSON, all of it configuration.
-const OWN: &str = r#"
-    [accounts.voice]
-    carrier = "generic"
-    allow_http = true
-    secrets = ["file:carrier.secret"]
-    [accounts.voice.dialect]
-    formats = ["form"]
-    auth = { scheme = "token", given = "query:key" }
-    [[accounts.voice.dialect.routes.call.events]]
-    when = { over = true }
-    kind = "call_status"
-    id = "call"
-    caller = "from"
-    service = "to"
-    state = { from = "over", map = { yes = "completed" } }
-    dedupe = ["call", "over"]
-    [[accounts.voice.dialect.routes.call.events]]
-    when = { "query:step" = true }
-    kind = "ivr_keypad"
-    id = "call"
-    caller = "from"
-    service = "to"
-    digits = "keys"
-    dedupe = ["call", "query:step", "keys"]
-    [[accounts.voice.dialect.routes.call.events]]
-    kind = "call_status"
-    id = "call"
-    caller = "from"
-    service = "to"
-    state = { from = "call", map = {}, other = "answered" }
-    dedupe = ["call"]
-    [accounts.voice.dialect.routes.call.steps]
-    content_type = "application/json"
-    say = '"${say}"'
-    play = '"${play}"'
-    between = ","
-    ask = '{"say":[${prompts}],"next":"${next}"}'
-    record = '{"say":[${prompts}],"next":"${next}","record":${longest}}'
-    end = '{"say":[${prompts}]}'
-    within = "2s"
-    [campaigns.voice]
-    service_numbers = ["024-8890"]
-    scheme = "asc"
-    zero = "decline"
-    target = "call"
-    ivr_channel_code = 8
-    [campaigns.voice.call]
-    rating = "请评价"
-    reason = { ask = "原因", keys = { 1 = ["214", "115"] } }
-    busy = "请再按一次"
-    thanks = "谢谢"
-    goodbye = "再见"
-    repeats = 1
-"#;
+const OWN: &str = include_str!("../fixtures/voice.toml");
 
 /// What the citizen hears.
 #[derive(Debug, PartialEq)]

@@ -1,6 +1,10 @@
 //! The same promises as `tests/store`, on a PostgreSQL server.
 
-#![expect(clippy::expect_used, reason = "a test that cannot set up its bench has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot set up its bench has failed"
+)]
 
 mod ground;
 #[path = "../support/postgres/shared.rs"]

@@ -50,7 +50,7 @@ async fn one_round(field: &Field, connections: u32) -> anyhow::Result<Round> {
     setup.converses = true;
     let _platform = PlatformProcess::start(setup.platform, Duration::ZERO).await?;
     let gateway = setup.start_ready().await?;
-    let warm = field.warm_up(setup.http, connections).await?;
+    let warm = field.warm(setup.http, connections).await?;
 
     let (before, begin) = (gateway.rated().await?, Instant::now());
     let tally = field.load(setup.http, connections, field.seconds).run().await?;

@@ -86,12 +86,13 @@ impl Field {
         }
     }
 
+    /// How long a server is under load before a measurement.
+    pub(super) fn warm_up(&self) -> Duration {
+        WARM_UP
+    }
+
     /// Warms a server up; returns how many it accepted.
-    pub(super) async fn warm_up(
-        &self,
-        target: SocketAddr,
-        connections: u32,
-    ) -> anyhow::Result<u64> {
+    pub(super) async fn warm(&self, target: SocketAddr, connections: u32) -> anyhow::Result<u64> {
         Ok(self.load(target, connections, WARM_UP).run().await?.accepted)
     }
 
@@ -100,7 +101,7 @@ impl Field {
         let address = free_address()?;
         let mut limit = Process::of_ours(&["limit".to_owned(), format!("--listen={address}")])?;
         limit.connect(address).await?;
-        self.warm_up(address, connections).await?;
+        self.warm(address, connections).await?;
         let tally = self.load(address, connections, self.seconds).run().await?;
         limit.kill().await?;
         Ok(tally)

@@ -9,8 +9,10 @@ mod figure;
 mod filled;
 mod forwarding;
 mod idle;
+mod postgres;
 mod restart;
 mod round;
+mod shared;
 mod slow_platform;
 mod table;
 
@@ -113,10 +115,12 @@ enum Scenario {
     SlowPlatform,
     /// A start with a long backlog under a rate, and a fresh complaint meanwhile.
     Backlog,
+    /// One node on SQLite, one on PostgreSQL, and two on one PostgreSQL.
+    Postgres,
 }
 
 impl Scenario {
-    const ALL: [Scenario; 10] = [
+    const ALL: [Scenario; 11] = [
         Scenario::Forwarding,
         Scenario::Forwarding512,
         Scenario::Down,
@@ -127,6 +131,7 @@ impl Scenario {
         Scenario::Conversation,
         Scenario::SlowPlatform,
         Scenario::Backlog,
+        Scenario::Postgres,
     ];
 
     async fn measure(self, bench: &Bench, field: &Field) -> anyhow::Result<Findings> {
@@ -154,6 +159,7 @@ impl Scenario {
             Scenario::Conversation => conversation::measure(field, bench.connections).await,
             Scenario::SlowPlatform => slow_platform::measure(field, bench.connections).await,
             Scenario::Backlog => backlog::measure(field, bench.backlog).await,
+            Scenario::Postgres => postgres::measure(field, bench.connections).await,
         }
     }
 }

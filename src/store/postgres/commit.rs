@@ -49,15 +49,19 @@ pub(super) async fn look_up(
     Ok(found)
 }
 
-/// Adds keys that were seen at a time. Those of callers are columns of their records.
+/// Keys as columns. Those of callers are columns of their records.
+fn columns(keys: &[KeyEntry]) -> (Vec<Uuid>, Vec<i64>) {
+    let keys = keys.iter().filter(|key| key.kind == KeyKind::Dedupe);
+    keys.map(|key| (print(key.print), key.seq)).unzip()
+}
+
+/// Adds keys that were seen at a time.
 pub(super) async fn add_keys(
     connection: &mut PgConnection,
     keys: &[KeyEntry],
     received_at: i64,
 ) -> Result<(), sqlx::Error> {
-    let keys = keys.iter().filter(|key| key.kind == KeyKind::Dedupe);
-    let (prints, callbacks): (Vec<Uuid>, Vec<i64>) =
-        keys.map(|key| (print(key.print), key.seq)).unzip();
+    let (prints, callbacks) = columns(keys);
     if prints.is_empty() {
         return Ok(());
     }
@@ -73,20 +77,27 @@ pub(super) async fn add_keys(
     .map(drop)
 }
 
-/// Adds the callbacks of a group as one page.
+/// Adds the callbacks of a group as one page, and the keys that they were seen by, in one trip.
 pub(super) async fn add_page(
     connection: &mut PgConnection,
     (first, count): (i64, i64),
+    keys: &[KeyEntry],
     received_at: i64,
     sealed: Vec<u8>,
 ) -> Result<(), sqlx::Error> {
+    let (prints, callbacks) = columns(keys);
     sqlx::query(
-        "INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES ($1, $2, $3, $4)",
+        "WITH page AS (
+            INSERT INTO callback_page (first_seq, count, received_at, sealed) VALUES ($1, $2, $3, $4))
+         INSERT INTO dedupe_key (print, callback, received_at)
+         SELECT print, callback, $3 FROM UNNEST($5::uuid[], $6::bigint[]) AS new (print, callback)",
     )
     .bind(first)
     .bind(count)
     .bind(received_at)
     .bind(sealed)
+    .bind(prints)
+    .bind(callbacks)
     .execute(connection)
     .await
     .map(drop)

@@ -6,6 +6,7 @@ use crate::store::gathered::Changed;
 use crate::store::job::{LeaseJob, LeasedRow, RawLease, RecordRow};
 use crate::store::rows::timestamp;
 use crate::store::{DeadClass, LeaseToken, SendReport, Settled, Settlement};
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -16,11 +17,7 @@ pub(super) async fn settle(
     now: i64,
     settlement: &Settlement,
 ) -> Result<Changed, sqlx::Error> {
-    let send = happened(connection, lane, &settlement.report).await?;
-    let under = Under { lane, token: settlement.token.0, send };
-    let mut left = Vec::new();
-    let delivered = seqs(settlement, |verdict| matches!(verdict, Settled::Delivered));
-    left.extend(under.end(connection, &delivered, 1).await?);
+    let (under, mut left) = deliver(connection, lane, settlement).await?;
     left.extend(under.bury(connection, now, settlement).await?);
     let back =
         seqs(settlement, |verdict| matches!(verdict, Settled::Released | Settled::Retry { .. }));
@@ -28,7 +25,7 @@ pub(super) async fn settle(
     if !back.is_empty() {
         // What a later revision waits behind is not tried again.
         let overtaken = under.overtaken(connection, &back).await?;
-        left.extend(under.end(connection, &overtaken, 4).await?);
+        left.extend(under.end(connection, &overtaken).await?);
         stayed += under.release(connection, now, settlement).await?;
         stayed += under.retry(connection, settlement).await?;
         order::park(connection, lane, &back).await?;
@@ -40,23 +37,38 @@ pub(super) async fn settle(
     Ok(Changed { lost: asked.saturating_sub(gone + stayed), left: gone, released })
 }
 
-/// Writes down what happened to records of a lane; tells its id, which attempts refer to.
-pub(super) async fn happened(
+/// Writes down what happened to records of a lane, and takes those that were delivered out of the queue, in one trip. Tells
+/// the case of each that was there.
+async fn deliver(
     connection: &mut PgConnection,
     lane: i64,
-    report: &SendReport,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "INSERT INTO send (id, lane, started_at, took_ms, status, answer)
-         VALUES (nextval('send_id'), $1, $2, $3, $4, $5) RETURNING id",
+    settlement: &Settlement,
+) -> Result<(Under, Vec<Option<i64>>), sqlx::Error> {
+    let SendReport { started_at, took, status, answer } = &settlement.report;
+    let rows: Vec<(i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "WITH sent AS (
+            INSERT INTO send (id, lane, started_at, took_ms, status, answer)
+            VALUES (nextval('send_id'), $1, $2, $3, $4, $5) RETURNING id),
+         gone AS (
+            DELETE FROM outbox WHERE lane = $1 AND seq = ANY($6) AND token = $7
+            RETURNING seq, received_at, attempts, case_key),
+         noted AS (
+            INSERT INTO attempt (lane, seq, send, received_at, attempt, outcome)
+            SELECT $1, seq, sent.id, received_at, attempts, 1 FROM gone CROSS JOIN sent)
+         SELECT sent.id, gone.seq, gone.case_key FROM sent LEFT JOIN gone ON true",
     )
     .bind(lane)
-    .bind(report.started_at.as_millisecond())
-    .bind(i64::try_from(report.took.as_millis()).unwrap_or(i64::MAX))
-    .bind(report.status.map(i32::from))
-    .bind(&report.answer)
-    .fetch_one(connection)
-    .await
+    .bind(started_at.as_millisecond())
+    .bind(i64::try_from(took.as_millis()).unwrap_or(i64::MAX))
+    .bind(status.map(i32::from))
+    .bind(answer)
+    .bind(seqs(settlement, |verdict| matches!(verdict, Settled::Delivered)))
+    .bind(settlement.token.0)
+    .fetch_all(connection)
+    .await?;
+    let send = rows.first().map_or(0, |(send, ..)| *send);
+    let gone = rows.into_iter().filter(|(_, seq, _)| seq.is_some()).map(|(.., case)| case);
+    Ok((Under { lane, token: settlement.token.0, send }, gone.collect()))
 }
 
 fn seqs(settlement: &Settlement, wanted: impl Fn(&Settled) -> bool) -> Vec<i64> {
@@ -72,12 +84,11 @@ struct Under {
 }
 
 impl Under {
-    /// Adds a last line to the history of records, and takes them out of the queue. Tells the case of each that was there.
+    /// Takes records out of the queue that are not tried again. Tells the case of each that was there.
     async fn end(
         &self,
         connection: &mut PgConnection,
         seqs: &[i64],
-        outcome: i16,
     ) -> Result<Vec<Option<i64>>, sqlx::Error> {
         if seqs.is_empty() {
             return Ok(Vec::new());
@@ -88,14 +99,13 @@ impl Under {
                 RETURNING seq, received_at, attempts, case_key),
              noted AS (
                 INSERT INTO attempt (lane, seq, send, received_at, attempt, outcome)
-                SELECT $1, seq, $4, received_at, attempts, $5 FROM gone)
+                SELECT $1, seq, $4, received_at, attempts, 4 FROM gone)
              SELECT case_key FROM gone",
         )
         .bind(self.lane)
         .bind(seqs)
         .bind(self.token)
         .bind(self.send)
-        .bind(outcome)
         .fetch_all(connection)
         .await
     }
@@ -225,16 +235,21 @@ impl Under {
 }
 
 /// Leases up to `max` due records: by rank, then by due time. What another node is taking is passed over. What a lease ran
-/// out on may have come to a case while it was under way, and then waits for those before it.
+/// out on may have come to a case while it was under way, and then waits for those before it. `None`, and nothing is leased, if
+/// complaints of the lane are due by `near` and have no rank for it yet.
 pub(super) async fn lease(
     connection: &mut PgConnection,
     lane: i64,
     job: &LeaseJob,
-) -> Result<RawLease, sqlx::Error> {
+    near: Option<Timestamp>,
+) -> Result<Option<RawLease>, sqlx::Error> {
     let until = job.until.as_millisecond();
     let rows = sqlx::query(
-        "WITH RECURSIVE rank (urgent) AS (
-            (SELECT urgent FROM outbox WHERE lane = $1 ORDER BY urgent DESC LIMIT 1)
+        "WITH RECURSIVE near AS MATERIALIZED (
+            SELECT EXISTS (SELECT 1 FROM outbox WHERE lane = $1 AND call_by <= $5) AS are),
+         rank (urgent) AS (
+            (SELECT urgent FROM outbox WHERE lane = $1 AND NOT (SELECT are FROM near)
+             ORDER BY urgent DESC LIMIT 1)
             UNION ALL
             SELECT (SELECT urgent FROM outbox WHERE lane = $1 AND urgent < rank.urgent
                     ORDER BY urgent DESC LIMIT 1)
@@ -253,20 +268,31 @@ pub(super) async fn lease(
             UPDATE outbox AS o SET token = token.token, due_at = $4, attempts = attempts + 1
             FROM due CROSS JOIN token WHERE o.lane = $1 AND o.seq = due.seq
             RETURNING o.seq, o.received_at, o.attempts, o.queued_at, o.urgent, o.token)
-         SELECT l.token, l.seq, l.attempts, l.queued_at, r.id, r.revision, r.account, r.received_at,
-            r.sealed
-         FROM leased AS l JOIN record AS r ON r.seq = l.seq AND r.received_at = l.received_at
+         SELECT near.are, l.* FROM near LEFT JOIN (
+            SELECT l.token, l.seq, l.attempts, l.queued_at, r.id, r.revision, r.account, r.received_at,
+                r.sealed, l.urgent
+            FROM leased AS l JOIN record AS r ON r.seq = l.seq AND r.received_at = l.received_at)
+            AS l ON true
          ORDER BY l.urgent DESC, l.seq",
     )
     .bind(lane)
     .bind(job.now.as_millisecond())
     .bind(i64::try_from(job.max).unwrap_or(i64::MAX))
     .bind(until)
+    .bind(near.map(Timestamp::as_millisecond))
     .fetch_all(connection)
     .await?;
-    let token = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
-    let rows = rows.iter().map(leased_row).collect::<Result<_, _>>()?;
-    Ok(RawLease { token: LeaseToken(token), until: job.until, rows })
+    if rows.first().map_or(Ok(false), |row| row.try_get(0))? {
+        return Ok(None);
+    }
+    let mut lease = RawLease { token: LeaseToken::NONE, until: job.until, rows: Vec::new() };
+    for row in &rows {
+        // There is always one row, if only to say that nothing is near.
+        let Some(token) = row.try_get(1)? else { continue };
+        lease.token = LeaseToken(token);
+        lease.rows.push(leased_row(row)?);
+    }
+    Ok(Some(lease))
 }
 
 /// Keeps due times where they were, as seen from a clock that was set back: otherwise nothing would be sent until it has
@@ -285,10 +311,10 @@ pub(super) async fn step_back(
 
 fn leased_row(row: &PgRow) -> Result<LeasedRow, sqlx::Error> {
     Ok(LeasedRow {
-        seq: RecordSeq(row.try_get(1)?),
-        attempt: row.try_get::<i32, _>(2)?.unsigned_abs(),
-        queued_at: timestamp(row.try_get(3)?),
-        row: record_row(row, 4),
+        seq: RecordSeq(row.try_get(2)?),
+        attempt: row.try_get::<i32, _>(3)?.unsigned_abs(),
+        queued_at: timestamp(row.try_get(4)?),
+        row: record_row(row, 5),
     })
 }
 

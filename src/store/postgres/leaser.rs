@@ -103,13 +103,18 @@ async fn records(
     job: &LeaseJob,
 ) -> Result<RawLease, sqlx::Error> {
     let lane = writer::lane(lanes, &job.lane)?;
-    // Deadlines come near a few times a day, so that a turn for it is rare.
-    if order::are_near(connection, lane, job.near).await? {
+    let mut near = Some(job.near);
+    loop {
+        if let Some(lease) = lease::lease(connection, lane, job, near).await? {
+            return Ok(lease);
+        }
+        // Deadlines come near a few times a day, so that a turn for it is rare.
         let turn = Turn::begin(connection).await?;
         order::promote(connection, lane, job.near).await?;
         turn.end(connection, News::default()).await?;
+        // Some more may be left, and do not hold this lease up.
+        near = None;
     }
-    lease::lease(connection, lane, job).await
 }
 
 fn refuse(job: Job, why: impl Fn() -> StoreError) {

@@ -83,7 +83,9 @@ impl Link {
 /// than the server looks at them. Tells which of its processes this is.
 async fn make_ready(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::raw_sql(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off",
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off;
+         SET enable_hashjoin = off; SET enable_mergejoin = off;
+         SET plan_cache_mode = force_generic_plan; SET jit = off",
     )
     .execute(&mut *connection)
     .await?;

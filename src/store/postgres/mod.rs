@@ -46,6 +46,10 @@ pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
 pub(super) use schema::{check, migrate};
 
+#[cfg(test)]
+#[path = "../../../tests/support/postgres/shared.rs"]
+mod shared;
+
 use super::seal::Fingerprint;
 use uuid::Uuid;
 

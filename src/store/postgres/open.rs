@@ -90,7 +90,7 @@ impl Engine {
             }
         });
         let ground = Ground { lanes, shared, clock, seen_at: 0 };
-        let writer = Writer { link, ground, max_group, progress, leaser };
+        let writer = Writer { link, ground, max_group, progress, leaser, months_at: None };
         tasks.spawn_vital("store writer", writer.run(waiting));
     }
 }

@@ -248,16 +248,6 @@ async fn lend(
     .map(drop)
 }
 
-/// Whether complaints of a lane have come near their deadline.
-pub(super) async fn are_near(
-    connection: &mut PgConnection,
-    lane: i64,
-    near: Timestamp,
-) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE lane = $1 AND call_by <= $2)";
-    sqlx::query_scalar(sql).bind(lane).bind(near.as_millisecond()).fetch_one(connection).await
-}
-
 /// Ranks complaints that are near their deadline above the others, by deadline, and with each what is before it
 /// in its case.
 pub(super) async fn promote(

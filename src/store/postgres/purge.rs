@@ -11,11 +11,18 @@ use crate::store::job::PurgeJob;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-/// Makes months ahead, drops those that are over, and erases a little of what is old beside them. Returns how much that was; 0 is
-/// the end.
-pub(super) async fn run(connection: &mut PgConnection, job: &PurgeJob) -> Result<u64, sqlx::Error> {
-    partition::make_ahead(connection, job.now).await?;
-    let mut erased = months::drop_months(connection, job).await?;
+/// Erases a little of what is old, and, where `months` are due, makes those ahead and drops those that are over. Returns how
+/// much that was; 0 is the end.
+pub(super) async fn run(
+    connection: &mut PgConnection,
+    job: &PurgeJob,
+    months: bool,
+) -> Result<u64, sqlx::Error> {
+    let mut erased = 0;
+    if months {
+        partition::make_ahead(connection, job.now).await?;
+        erased += months::drop_months(connection, job).await?;
+    }
     message::drop_expired_calls(connection, job.now.as_millisecond()).await?;
     let records = job.records_before.as_millisecond();
     erased += message::purge(connection, records, job.limit).await?;

@@ -25,6 +25,9 @@ use tokio::time::{Instant, timeout};
 /// How often a store that failed tries whether it works again, when nobody asks it to.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// The time between two looks at the months of history.
+const MONTHS: Duration = Duration::from_mins(1);
+
 /// Steps of the clock that are too small to matter to due times, in milliseconds.
 const CLOCK_STEP: i64 = 1_000;
 
@@ -36,6 +39,8 @@ pub(super) struct Writer {
     pub(super) max_group: usize,
     pub(super) progress: Progress,
     pub(super) leaser: Leaser,
+    /// When months were made and dropped last.
+    pub(super) months_at: Option<Instant>,
 }
 
 /// What a turn stands on.
@@ -174,8 +179,14 @@ impl Writer {
     }
 
     async fn serve_purge(&mut self, job: PurgeJob, answer: Answer<u64>) {
-        let purged = self.link.run(async |connection| purge::run(connection, &job).await);
-        drop(answer.send(purged.await.map_err(StoreError::Database)));
+        // Where somebody reads for long, they give way after a while each time: once is enough for many steps.
+        let months = self.months_at.is_none_or(|at| at.elapsed() >= MONTHS);
+        let purged = self.link.run(async |connection| purge::run(connection, &job, months).await);
+        let purged = purged.await;
+        if months && purged.is_ok() {
+            self.months_at = Some(Instant::now());
+        }
+        drop(answer.send(purged.map_err(StoreError::Database)));
     }
 
     /// Adds to the ledger, each in a turn of its own. Whoever asked says when it fails; whether the store does is for what
@@ -320,8 +331,7 @@ async fn commit(
     let page = rows::encode_page(stored.map(|(job, _)| &job.callback))
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     let page = sealer.seal(&rows::page_place(crate::model::CallbackSeq(first)), &page);
-    commit::add_page(connection, (first, count), plan.received_at, page).await?;
-    commit::add_keys(connection, &plan.keys, plan.received_at).await?;
+    commit::add_page(connection, (first, count), &plan.keys, plan.received_at, page).await?;
     commit::add_planned(connection, lanes, sealer, plan, None).await
 }
 

@@ -64,7 +64,7 @@ pub(super) fn add(
     let page = sealer.seal(&rows::page_place(first), &page);
     script.bind(first.0).bind(count).bind(plan.received_at).bind(page);
     log_keys(script, state, first.0, &plan);
-    Ok((committed, add_planned(script, lanes, sealer, plan, None)?))
+    Ok((committed, add_planned(script, lanes, sealer, &plan, None)?))
 }
 
 /// Adds the log row of keys that come without callbacks, if there are any.
@@ -90,7 +90,7 @@ pub(super) fn add_planned(
     script: &mut Script,
     lanes: &[i64],
     sealer: Sealer<'_>,
-    plan: Plan,
+    plan: &Plan,
     queued_at: Option<i64>,
 ) -> Result<Added, sqlx::Error> {
     let mut lessening = Vec::new();

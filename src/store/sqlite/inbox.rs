@@ -101,7 +101,7 @@ pub(super) fn conclude(
         script.bind(super::json(&taken.collect::<Vec<_>>())?);
     }
     group::log_keys_apart(script, state, &plan);
-    let added = group::add_planned(script, lanes, sealer, plan, Some(now))?;
+    let added = group::add_planned(script, lanes, sealer, &plan, Some(now))?;
     memory::change(script, drawn.memory)?;
     message::tell(script, &drawn.told)?;
     revise::end(script, lanes, &drawn.revised, now)?;

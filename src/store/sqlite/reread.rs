@@ -44,7 +44,7 @@ pub(super) async fn reread(
     script.add("DELETE FROM reread WHERE callback = ?");
     script.bind(job.seq.0);
     group::log_keys_apart(&mut script, state, &plan);
-    let added = group::add_planned(&mut script, lanes, sealer, plan, Some(now))?;
+    let added = group::add_planned(&mut script, lanes, sealer, &plan, Some(now))?;
     group::file_keys(&mut script, state)?;
     let done = script.run(connection).await?;
     let queued = added.queued(lanes.len(), &done);

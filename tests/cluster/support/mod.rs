@@ -22,6 +22,7 @@
 #[path = "../../it/support/mod.rs"]
 pub(crate) mod alone;
 mod cluster;
+mod inviting;
 mod load;
 #[expect(dead_code, unused_imports, reason = "servers are tested with it")]
 #[path = "../../support/postgres/mod.rs"]
@@ -29,3 +30,5 @@ pub(crate) mod postgres;
 
 pub(crate) use alone::until;
 pub(crate) use cluster::Cluster;
+pub(crate) use inviting::INVITING;
+pub(crate) use load::Sent;

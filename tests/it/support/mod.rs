@@ -4,7 +4,7 @@ mod carriers;
 mod client;
 mod door;
 mod gateway;
-mod platform;
+pub(crate) mod platform;
 mod province;
 mod site;
 

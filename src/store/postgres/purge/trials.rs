@@ -1,8 +1,9 @@
-//! The ledger, the months and the purge on a real server, which `BRIDGE8890_TEST_POSTGRES` names by a URL.
+//! The ledger, the months and the purge on the server that all tests share.
 
 use super::super::ledger;
 use super::super::partition::{FEW, Month, RECORDS, TABLES, make_ahead, months};
 use super::super::read::Reader;
+use super::super::shared::Database;
 use super::super::turn::{News, Turn};
 use super::months::drop_months;
 use super::purge;
@@ -17,6 +18,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 const SCHEMA: &str = include_str!("../../../../migrations/postgres/0001_cluster.sql");
 const EVER: Hours = Hours { since: Hour(0), until: Hour(i64::MAX) };
@@ -26,27 +28,27 @@ struct Trial {
     options: PgConnectOptions,
     connection: PgConnection,
     reader: Reader,
+    _database: Database,
 }
 
 impl Trial {
-    async fn new(name: &str) -> Trial {
-        let url = std::env::var("BRIDGE8890_TEST_POSTGRES").expect("the URL of a server");
-        let server: PgConnectOptions = url.parse().expect("a URL");
-        let mut connection = server.connect().await.expect("a server");
-        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        connection.execute(AssertSqlSafe(sql)).await.expect("it drops");
-        let sql = format!("CREATE DATABASE {name}");
-        connection.execute(AssertSqlSafe(sql)).await.expect("it is made");
-        let options = server.database(name);
-        let mut connection = options.connect().await.expect("a connection");
-        connection.execute(sqlx::raw_sql(SCHEMA)).await.expect("the schema");
+    async fn new() -> Trial {
+        let make = async |url: &str| {
+            let server: PgConnectOptions = url.parse().expect("a URL");
+            let mut connection = server.connect().await.expect("a connection");
+            connection.execute(sqlx::raw_sql(SCHEMA)).await.expect("the schema");
+            connection.close().await.expect("it closes");
+        };
+        let database = Database::copy_of("trials", make).await;
+        let options: PgConnectOptions = database.url().parse().expect("a URL");
+        let connection = options.connect().await.expect("a connection");
         let reader = Reader {
             pool: PgPoolOptions::new().connect_lazy_with(options.clone()),
             ring: Arc::new(KeyRing::new(&Secret::new(vec![7; 32]), &[]).expect("a key")),
             prints: Fingerprinter::new(&[7; 32]),
             node: "here".into(),
         };
-        let mut trial = Trial { options, connection, reader };
+        let mut trial = Trial { options, connection, reader, _database: database };
         trial.sql("INSERT INTO lane (name, first_seq) VALUES ('province', 1)").await;
         trial
     }
@@ -154,9 +156,8 @@ fn at(time: &str) -> Timestamp {
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn the_ledger_is_what_a_full_count_comes_to() {
-    let mut trial = Trial::new("books_ledger").await;
+    let mut trial = Trial::new().await;
     make_ahead(&mut trial.connection, at("2026-01-15T00:00:00Z")).await.expect("months");
     trial.add((1, 3000), at("2026-01-31T12:00:00Z")).await;
     assert_eq!(trial.reader.unfolded().await.expect("a number"), 3000);
@@ -207,9 +208,8 @@ async fn the_ledger_is_what_a_full_count_comes_to() {
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn months_are_made_once_whoever_asks_and_take_over_what_came_before_them() {
-    let mut trial = Trial::new("books_months").await;
+    let mut trial = Trial::new().await;
     let now = at("2026-11-30T00:00:00Z");
     trial.add((1, 10), now).await;
     let mut other = trial.another().await;
@@ -229,9 +229,8 @@ async fn months_are_made_once_whoever_asks_and_take_over_what_came_before_them()
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn a_reader_that_takes_long_puts_a_month_off() {
-    let mut trial = Trial::new("books_patience").await;
+    let mut trial = Trial::new().await;
     let mut reader = trial.another().await;
     let mut reading = reader.begin().await.expect("a transaction");
     reading.execute("SELECT count(*) FROM record").await.expect("it reads");
@@ -242,9 +241,8 @@ async fn a_reader_that_takes_long_puts_a_month_off() {
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn a_month_that_is_over_goes_and_what_has_not_ended_stays() {
-    let mut trial = Trial::new("books_purge").await;
+    let mut trial = Trial::new().await;
     make_ahead(&mut trial.connection, at("2026-01-15T00:00:00Z")).await.expect("months");
     trial.add((1, 2000), at("2026-01-31T12:00:00Z")).await;
     trial.deliver("SELECT generate_series(1, 500)").await;
@@ -292,9 +290,8 @@ async fn a_month_that_is_over_goes_and_what_has_not_ended_stays() {
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn steps_do_not_read_the_history() {
-    let mut trial = Trial::new("books_steps").await;
+    let mut trial = Trial::new().await;
     make_ahead(&mut trial.connection, at("2026-01-15T00:00:00Z")).await.expect("months");
     trial.add((1, 100_000), at("2026-01-15T00:00:00Z")).await;
     trial.deliver("SELECT generate_series(1, 99000)").await;
@@ -318,19 +315,18 @@ async fn steps_do_not_read_the_history() {
 }
 
 #[tokio::test]
-#[ignore = "wants a server"]
 async fn months_come_and_go_while_others_add_and_read() {
-    let mut trial = Trial::new("books_crowd").await;
+    let mut trial = Trial::new().await;
     let now = at("2026-01-15T00:00:00Z");
     make_ahead(&mut trial.connection, now).await.expect("months");
     trial.add((1, 1000), now).await;
     trial.deliver("SELECT generate_series(1, 1000)").await;
     trial.fold().await;
     let stop = Arc::new(AtomicBool::new(false));
-    let mut crowd = Vec::new();
+    let mut crowd = JoinSet::new();
     for _ in 0..2 {
         let (mut connection, stopped) = (trial.another().await, Arc::clone(&stop));
-        crowd.push(tokio::spawn(async move {
+        crowd.spawn(async move {
             let mut turns = 0;
             while !stopped.load(Ordering::Relaxed) {
                 let mut turn = Turn::begin(&mut connection).await.expect("a turn");
@@ -342,9 +338,9 @@ async fn months_come_and_go_while_others_add_and_read() {
                 turns += 1;
             }
             turns
-        }));
+        });
         let (reader, stopped) = (trial.reader.clone(), Arc::clone(&stop));
-        crowd.push(tokio::spawn(async move {
+        crowd.spawn(async move {
             let mut reads = 0;
             while !stopped.load(Ordering::Relaxed) {
                 let hour = Hour::of(at("2026-01-15T00:00:00Z"));
@@ -353,7 +349,7 @@ async fn months_come_and_go_while_others_add_and_read() {
                 reads += 1;
             }
             reads
-        }));
+        });
     }
     for month in 1..=2 {
         let over = at(&format!("2026-{:02}-01T00:00:00Z", month + 1));
@@ -367,7 +363,7 @@ async fn months_come_and_go_while_others_add_and_read() {
         }
     }
     stop.store(true, Ordering::Relaxed);
-    for one in crowd {
-        println!("{} rounds", one.await.expect("nobody fails"));
+    for rounds in crowd.join_all().await {
+        assert!(rounds > 0, "somebody was held up all the time");
     }
 }
