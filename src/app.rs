@@ -7,7 +7,7 @@ pub use import::Import;
 pub use reload::warn;
 
 use crate::clock::{Clock, Entropy};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::console::Console;
 use crate::egress::{self, messages, recordings};
 use crate::ingress;
@@ -16,7 +16,7 @@ use crate::lifecycle::{Tasks, WaitingFor, Watchdog};
 use crate::session;
 use crate::store::housekeeping::{self, House};
 use crate::store::{
-    KeyRing, LaneOptions, OpenError, Options, Place, Retention, Store, Work, data_key,
+    KeyRing, LaneOptions, OpenError, Options, Place, Retention, SpoolOptions, Store, Work, data_key,
 };
 use crate::telemetry::reload::ReloadMetrics;
 use crate::telemetry::{Health, Metrics, Progress};
@@ -74,7 +74,7 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
     let health = Health::bearing(after * 2, {
         let opened = Arc::clone(&opened);
         move || match opened.get() {
-            Some(store) => store.admits().map_err(|unwell| unwell.to_string()),
+            Some(store) => store.admits_callbacks().map_err(|unwell| unwell.to_string()),
             None => Err("the store is not open yet".to_owned()),
         }
     });
@@ -89,10 +89,15 @@ pub async fn start(config: &Config, clock: Clock, entropy: Entropy) -> Result<Ga
         health.starting("opening the store");
         let watch = (&metrics, health.worker("store writer"));
         let store = open_store(config, &clock, &entropy, watch, &store_tasks).await?;
+        let store = match &config.store.spool {
+            Some(spool) => store.with_spool(&options(spool), &metrics, &store_tasks).await?,
+            None => store,
+        };
         warn_of_stranded(&store, config).await?;
         opened.get_or_init(|| store.clone());
         store.join(&tasks).await?;
         keep_house(config, &store, &tasks);
+        store.empty_spool(&health.worker("spool"), &tasks);
         for destination in config.destinations() {
             egress::start(
                 destination,
@@ -323,6 +328,10 @@ async fn open_store(
     Ok(Store::open(&options, ring, clock.clone(), entropy.clone(), metrics, tasks).await?)
 }
 
+fn options(spool: &config::Spool) -> SpoolOptions {
+    SpoolOptions { directory: spool.directory.clone(), max_bytes: spool.max_bytes }
+}
+
 /// Records of a lane that no destination is configured for stay where they are.
 async fn warn_of_stranded(store: &Store, config: &Config) -> Result<()> {
     for other in store.lanes().await? {
@@ -343,7 +352,7 @@ fn keep_house(config: &Config, store: &Store, tasks: &Tasks) {
     let house = House {
         directory: match Place::of(settings) {
             Place::Directory(directory) => Some(directory),
-            Place::Server(_) => None,
+            Place::Server(_) => settings.spool.as_ref().map(|spool| spool.directory.clone()),
         },
         disk_floor: settings.disk_floor,
         keep: Retention {

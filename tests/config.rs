@@ -68,6 +68,7 @@ fn the_shipped_defaults_are_the_documented_ones() {
     let store = config.store;
     assert_eq!(store.directory, Path::new("data"));
     assert!(store.key.is_none());
+    assert!(store.spool.is_none());
     assert!(store.old_keys.is_empty());
     assert_eq!(store.queue, 8192);
     assert_eq!(store.max_group, 512);
@@ -280,6 +281,12 @@ const BAD: &[(&str, usize, &[&str])] = &[
     ("[store]\nqueue = \"many\"", 2, &["is a text, not a whole number", "from 1 to 1000000"]),
     ("[store]\nqueue = 1.5", 2, &["not a whole number"]),
     ("[store]\nqueue = -1", 2, &["-1 is out of bounds"]),
+    (
+        "[store]\nspool = \"spool\"",
+        2,
+        &["store.spool", "only a database that nodes share", "url ="],
+    ),
+    ("[store]\nspool_max = \"1 KiB\"", 2, &["store.spool_max", "out of bounds"]),
     ("[store]\ndirectory = \"\"", 2, &["store.directory: is empty"]),
     // Durations and sizes.
     ("[shutdown]\ngrace = 30", 2, &["is a number, without a unit", "\"10ms\" to \"1h\""]),

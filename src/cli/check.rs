@@ -49,6 +49,9 @@ struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
     disk_floor: String,
+    /// Where callbacks wait while the database is away, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool: Option<String>,
     accounts: Vec<AccountSummary>,
     campaigns: Vec<CampaignSummary>,
     /// The path at which the platform asks us to invite, if it may.
@@ -149,6 +152,9 @@ fn summary(config: &Config) -> Summary {
         store: Place::of(&config.store).to_string(),
         node: config.store.server.as_ref().map(|server| server.node.clone()),
         disk_floor: show_size(config.store.disk_floor),
+        spool: config.store.spool.as_ref().map(|spool| {
+            format!("{}, up to {}", spool.directory.display(), show_size(spool.max_bytes))
+        }),
         accounts: config.accounts.values().map(|account| account_summary(account)).collect(),
         campaigns: config.campaigns.iter().map(|campaign| campaign_summary(campaign)).collect(),
         invitations: config.invitations.as_ref().map(|_| Invitations::PATH),
@@ -251,6 +257,9 @@ fn print_summary(summary: &Summary, out: &mut impl Write) -> std::io::Result<()>
     match node {
         Some(node) => writeln!(out, "store        {store}, as node {node}")?,
         None => writeln!(out, "store        {store}, at least {disk_floor} free")?,
+    }
+    if let Some(spool) = &summary.spool {
+        writeln!(out, "spool        {spool}, at least {disk_floor} free")?;
     }
     if summary.accounts.is_empty() {
         writeln!(out, "accounts     none: every callback is answered 404")?;

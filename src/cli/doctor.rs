@@ -3,6 +3,7 @@
 mod distribution;
 mod network;
 mod server;
+mod spool;
 mod storage;
 mod tls;
 
@@ -90,7 +91,12 @@ async fn examine(args: &Args) -> Vec<Finding> {
                 findings.extend(storage::examine(&config.store));
                 findings.extend(database_check(&config).await);
             }
-            Place::Server(server) => findings.extend(server::examine(&server, &clock).await),
+            Place::Server(server) => {
+                findings.extend(server::examine(&server, &clock).await);
+                if let Some(spool) = &config.store.spool {
+                    findings.extend(spool::examine(spool, config.store.disk_floor).await);
+                }
+            }
         }
         findings.extend(distribution::examine(&config.store).await);
         findings.extend(network::listeners(&config));

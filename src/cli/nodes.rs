@@ -3,7 +3,8 @@
 use super::archive::Archive;
 use super::shown::{beijing, time};
 use crate::clock::Clock;
-use crate::store::{Node, Serving};
+use crate::config::show_size;
+use crate::store::{Depth, Node, Serving, spooled_in};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
@@ -32,7 +33,19 @@ enum Shown {
     /// One process at a time may serve from it, and owns everything.
     Alone { serves: bool },
     /// Nodes share it.
-    Shared { nodes: Vec<ShownNode> },
+    Shared {
+        nodes: Vec<ShownNode>,
+        /// What lies in the spool of this machine, if it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        spool: Option<ShownSpool>,
+    },
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct ShownSpool {
+    callbacks: u64,
+    aside: u64,
+    bytes: u64,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -48,7 +61,7 @@ struct ShownNode {
 }
 
 impl Shown {
-    fn new(serving: Serving, now: Timestamp) -> Shown {
+    fn new(serving: Serving, spool: Option<Depth>, now: Timestamp) -> Shown {
         match serving {
             Serving::Alone { serves } => Shown::Alone { serves },
             Serving::Nodes(nodes) => {
@@ -61,7 +74,12 @@ impl Shown {
                     version: node.version,
                     owns: node.owns,
                 };
-                Shown::Shared { nodes: nodes.into_iter().map(shown).collect() }
+                let spool = spool.map(|Depth { callbacks, aside, bytes, .. }| ShownSpool {
+                    callbacks,
+                    aside,
+                    bytes,
+                });
+                Shown::Shared { nodes: nodes.into_iter().map(shown).collect(), spool }
             }
         }
     }
@@ -69,7 +87,7 @@ impl Shown {
     fn is_served(&self) -> bool {
         match self {
             Shown::Alone { serves } => *serves,
-            Shown::Shared { nodes } => nodes.iter().any(|node| node.lives),
+            Shown::Shared { nodes, .. } => nodes.iter().any(|node| node.lives),
         }
     }
 }
@@ -77,7 +95,12 @@ impl Shown {
 /// Runs the command.
 pub(super) async fn run(args: &Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let now = Clock::system().now();
-    let shown = Shown::new(args.archive.open().await?.serving(now).await?, now);
+    let (config, operator) = args.archive.open_with_config().await?;
+    let spool = match &config.store.spool {
+        Some(spool) => spooled_in(&spool.directory).await?,
+        None => None,
+    };
+    let shown = Shown::new(operator.serving(now).await?, spool, now);
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &shown)?;
         writeln!(out)?;
@@ -93,8 +116,13 @@ fn print(shown: &Shown, out: &mut impl Write) -> std::io::Result<()> {
             writeln!(out, "a gateway serves from this directory, and does everything by itself")
         }
         Shown::Alone { serves: false } => writeln!(out, "no gateway serves from this directory"),
-        Shown::Shared { nodes } if nodes.is_empty() => writeln!(out, "no node serves"),
-        Shown::Shared { nodes } => nodes.iter().try_for_each(|node| print_node(node, out)),
+        Shown::Shared { nodes, spool } => {
+            if nodes.is_empty() {
+                writeln!(out, "no node serves")?;
+            }
+            nodes.iter().try_for_each(|node| print_node(node, out))?;
+            spool.iter().try_for_each(|spool| print_spool(spool, out))
+        }
     }
 }
 
@@ -110,6 +138,15 @@ fn print_node(node: &ShownNode, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "  owns {}", owns.join(", "))?;
     }
     Ok(())
+}
+
+fn print_spool(spool: &ShownSpool, out: &mut impl Write) -> std::io::Result<()> {
+    let ShownSpool { callbacks, aside, bytes } = spool;
+    write!(out, "spool of this machine: {callbacks} callbacks, {}", show_size(*bytes))?;
+    if *aside > 0 {
+        write!(out, ", of which the database did not take {aside}")?;
+    }
+    writeln!(out)
 }
 
 #[cfg(test)]
@@ -133,7 +170,8 @@ mod tests {
             node("b", -1, &[]),
             node("c", 10, &["housekeeping"]),
         ];
-        let shown = Shown::new(Serving::Nodes(nodes), now);
+        let spool = Depth { callbacks: 3, aside: 1, bytes: 2048, oldest: Some(0) };
+        let shown = Shown::new(Serving::Nodes(nodes), Some(spool), now);
         let mut text = Vec::new();
         print(&shown, &mut text).expect("a vector grows");
         assert!(shown.is_served());
@@ -141,15 +179,16 @@ mod tests {
             String::from_utf8(text).expect("UTF-8"),
             "a: serves since 2026-11-24 10:00:00, version 0.1.0\n  owns dialogue, link:china-mobile\n\
              b: serves since 2026-11-24 10:00:00, version 0.1.0\n\
-             c: gone, last seen 2026-11-24 11:59:50, version 0.1.0\n  owns housekeeping\n"
+             c: gone, last seen 2026-11-24 11:59:50, version 0.1.0\n  owns housekeeping\n\
+             spool of this machine: 3 callbacks, 2 KiB, of which the database did not take 1\n"
         );
     }
 
     #[test]
     fn where_all_are_gone_nobody_serves() {
         let now = Timestamp::UNIX_EPOCH;
-        assert!(!Shown::new(Serving::Nodes(Vec::new()), now).is_served());
-        assert!(!Shown::new(Serving::Alone { serves: false }, now).is_served());
-        assert!(Shown::new(Serving::Alone { serves: true }, now).is_served());
+        assert!(!Shown::new(Serving::Nodes(Vec::new()), None, now).is_served());
+        assert!(!Shown::new(Serving::Alone { serves: false }, None, now).is_served());
+        assert!(Shown::new(Serving::Alone { serves: true }, None, now).is_served());
     }
 }

@@ -51,7 +51,7 @@ pub use profile::Profile;
 pub use recordings::{HostRule, RECORDING_DEFAULTS, Recordings, Unlisted};
 pub use sending::{SENDING_DEFAULTS, Sending};
 pub use server::Server;
-pub use store::Store;
+pub use store::{Spool, Store};
 pub use units::{show_duration, show_size};
 
 use crate::model::{AccountName, AreaCode, Brand, LaneName, Scheme, Secret, Selection, TargetType};

@@ -17,6 +17,8 @@ pub struct Store {
     pub directory: PathBuf,
     /// The database that nodes share instead; `None`: it is in the directory.
     pub server: Option<Box<Server>>,
+    /// Where callbacks wait while that is away; `None`: carriers are told to come back.
+    pub spool: Option<Spool>,
     /// The data key: 32 bytes. `None`: a key file in the directory, created at first start.
     pub key: Option<Secret>,
     /// Former data keys, still able to open what they sealed.
@@ -33,6 +35,15 @@ pub struct Store {
     pub keep_callbacks: Duration,
     /// How long records are kept after delivery.
     pub keep_records: Duration,
+}
+
+/// Where callbacks wait on this node's disk while the database that nodes share is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// The directory of its file.
+    pub directory: PathBuf,
+    /// Bytes of callbacks that it takes, at most.
+    pub max_bytes: u64,
 }
 
 impl Store {
@@ -59,6 +70,7 @@ pub(super) fn store(section: &mut Section<'_>) -> Option<Store> {
                      example from `openssl rand -hex 32`";
         section.reject(server, Fault::new(wrong, right));
     }
+    let spool = spool(section, matches!(server, Some(None)))?;
     let mut old_keys = Vec::new();
     for reference in section.references("old_keys")?.value {
         match section.secret(&reference).and_then(|secret| data_key(&secret)) {
@@ -95,6 +107,7 @@ pub(super) fn store(section: &mut Section<'_>) -> Option<Store> {
     Some(Store {
         directory: directory.value,
         server: server?.map(|server| Box::new(server.value)),
+        spool,
         key,
         old_keys,
         queue: queue.value,
@@ -104,6 +117,21 @@ pub(super) fn store(section: &mut Section<'_>) -> Option<Store> {
         keep_callbacks: keep_callbacks.value,
         keep_records,
     })
+}
+
+/// Reads the keys of the spool. `Some(None)`: there is none.
+fn spool(section: &mut Section<'_>, is_alone: bool) -> Option<Option<Spool>> {
+    let max_bytes = section.size("spool_max", 1 << 20..=1 << 50)?.value;
+    if !section.has("spool") {
+        return Some(None);
+    }
+    let directory = section.path("spool")?;
+    if is_alone {
+        let wrong = "only a database that nodes share can be away, and there is no `url`";
+        section
+            .reject(&directory, Fault::new(wrong, "leave it out, or write url = \"postgres://…\""));
+    }
+    Some(Some(Spool { directory: directory.value, max_bytes }))
 }
 
 /// The 32 bytes of a data key, written as hex or base64.

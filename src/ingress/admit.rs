@@ -20,13 +20,14 @@ pub(super) enum Shed {
 
 impl Shed {
     /// All names, for the metric's handles.
-    pub(super) const NAMES: [&'static str; 7] = [
+    pub(super) const NAMES: [&'static str; 8] = [
         "stopping",
         "too_many",
         "too_much",
         "store_failing",
         "store_behind",
         "disk_floor",
+        "spool_full",
         "not_committed",
     ];
 
@@ -39,6 +40,7 @@ impl Shed {
             Shed::Store(Unwell::Failing) => "store_failing",
             Shed::Store(Unwell::Behind) => "store_behind",
             Shed::Store(Unwell::DiskFloor) => "disk_floor",
+            Shed::Store(Unwell::SpoolFull) => "spool_full",
             Shed::NotCommitted => "not_committed",
         }
     }
@@ -97,13 +99,14 @@ mod tests {
 
     #[test]
     fn every_name_has_its_handle_and_the_longer_wait_wins() {
+        let full = Shed::Store(Unwell::SpoolFull);
         let store = [Unwell::Failing, Unwell::Behind, Unwell::DiskFloor].map(Shed::Store);
         let [failing, behind, floor] = store;
         let (many, much) = (Shed::TooMany, Shed::TooMuch);
-        let all = [Shed::Stopping, many, much, failing, behind, floor, Shed::NotCommitted];
+        let all = [Shed::Stopping, many, much, failing, behind, floor, full, Shed::NotCommitted];
         assert_eq!(all.map(Shed::name), Shed::NAMES);
         let configured = Duration::from_secs(2);
         let waits = all.map(|shed| shed.retry_after(configured).as_secs());
-        assert_eq!(waits, [2, 2, 2, 5, 2, 30, 2]);
+        assert_eq!(waits, [2, 2, 2, 5, 2, 30, 30, 2]);
     }
 }

@@ -19,6 +19,7 @@ use crate::intake::{Intake, Invitations};
 use crate::lifecycle::Tasks;
 use crate::net::Response;
 use crate::session::Hearing;
+use crate::store::Unwell;
 use crate::telemetry::ingress::{AccountTelemetry, IngressTelemetry, Reasons};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, HeaderValue};
@@ -161,7 +162,7 @@ impl Callbacks {
         // The carrier's cap or ours, whichever is lower.
         let cap = route.max_body.min(self.limits.max_body);
         let (_guard, load) = self.begin(announced.unwrap_or(cap).min(cap));
-        if let Err(shed) = self.admit(load) {
+        if let Err(shed) = self.admit(self.intake.admits_callbacks(), load) {
             return unread(self.shed(found, shed), &body);
         }
         let body = match body::read(body, cap, self.limits.body_timeout).await {
@@ -191,7 +192,7 @@ impl Callbacks {
             return upgrade::required();
         };
         let (_guard, load) = self.begin(0);
-        if let Err(shed) = self.admit(load) {
+        if let Err(shed) = self.admit(self.intake.admits_callbacks(), load) {
             return self.shed(found, shed);
         }
         let nothing = Bytes::new();
@@ -202,9 +203,9 @@ impl Callbacks {
         }
     }
 
-    fn admit(&self, load: Load) -> Result<(), Shed> {
+    fn admit(&self, store: Result<(), Unwell>, load: Load) -> Result<(), Shed> {
         let most = Load { requests: self.limits.max_requests, bytes: self.limits.max_buffered };
-        admit(self.tasks.is_stopping(), self.intake.admits(), load, most)
+        admit(self.tasks.is_stopping(), store, load, most)
     }
 
     fn shed(&self, found: &Found<'_>, shed: Shed) -> Response {

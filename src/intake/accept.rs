@@ -11,7 +11,7 @@ use crate::dialogue::distribution::Seen;
 use crate::dialogue::{Rules, choose_campaign, interpret, needs_memory};
 use crate::model::{AccountName, Event, EventBody, Meaning, Outcome, Record};
 use crate::store::{
-    Callback, Committed, Entry, Nonce, Ownership, RawRequest, ReadError, Resend, Share, Store,
+    Callback, Entry, Kept, Nonce, Ownership, RawRequest, ReadError, Resend, Share, Store,
     StoreError, StoredCallback, Unwell,
 };
 use crate::telemetry::intake::IntakeMetrics;
@@ -82,12 +82,20 @@ impl Intake {
         self.campaigns.send_replace(campaigns.into());
     }
 
-    /// Whether new callbacks may be accepted now: no I/O, no waiting.
+    /// Whether what only the database may keep is accepted now, such as invitations: no I/O, no waiting.
     ///
     /// # Errors
     /// What stands against it.
     pub fn admits(&self) -> Result<(), Unwell> {
         self.store.admits()
+    }
+
+    /// Whether callbacks of carriers may be accepted now: no I/O, no waiting.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub fn admits_callbacks(&self) -> Result<(), Unwell> {
+        self.store.admits_callbacks()
     }
 
     /// Verifies, reads and commits a request, and says what to answer. Nothing of a request that
@@ -155,11 +163,16 @@ impl Intake {
             entries,
             garbled: problems(decoded),
         };
-        match self.store.commit(callback).await {
-            Ok(committed) => {
-                self.count(&account.name, decoded, &counts, &committed);
+        match self.store.accept(callback).await {
+            Ok(kept) => {
+                let fresh = match kept {
+                    Kept::Committed(committed) => committed.fresh,
+                    // What of it is a repeat nobody knows yet.
+                    Kept::Spooled => vec![true; decoded.events.len()],
+                };
+                self.count(&account.name, decoded, &counts, &fresh);
                 self.metrics.outcome(Outcome::Garbled, decoded.garbled.len());
-                let repeated = !committed.fresh.is_empty() && !committed.fresh.contains(&true);
+                let repeated = !fresh.is_empty() && !fresh.contains(&true);
                 if repeated { Answer::Duplicate } else { Answer::Accepted }
             }
             Err(StoreError::Replayed) => Answer::Refused(Denied::Replayed),
@@ -239,19 +252,13 @@ impl Intake {
         });
         let committed = self.store.commit_reread(callback, &entries, problems(decoded)).await?;
         // What is still unreadable was counted when it came.
-        self.count(&callback.account, decoded, &counts, &committed);
+        self.count(&callback.account, decoded, &counts, &committed.fresh);
         Ok(())
     }
 
-    /// Counts what is on disk now and was not before.
-    fn count(
-        &self,
-        account: &AccountName,
-        decoded: &Decoded,
-        counts: &[Count],
-        committed: &Committed,
-    ) {
-        let events = decoded.events.iter().zip(counts).zip(&committed.fresh);
+    /// Counts what is on disk now and, as far as is known, was not before.
+    fn count(&self, account: &AccountName, decoded: &Decoded, counts: &[Count], fresh: &[bool]) {
+        let events = decoded.events.iter().zip(counts).zip(fresh);
         for ((event, count), _) in events.filter(|(_, fresh)| **fresh) {
             self.metrics.outcome(count.outcome, 1);
             if count.by_weekends {

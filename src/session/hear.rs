@@ -155,7 +155,7 @@ impl Hearing {
         let Ground { intake, tasks, entropy, .. } = &self.ground;
         let mut failures = 0;
         loop {
-            let admitted = intake.admits().is_ok();
+            let admitted = intake.admits_callbacks().is_ok();
             if admitted
                 && !matches!(intake.accept_frame(&self.account, &call).await, Answer::Busy(_))
             {

@@ -57,6 +57,9 @@ pub enum Unwell {
     /// The volume has less room than the configured floor.
     #[error("the disk has less room than store.disk_floor")]
     DiskFloor,
+    /// The database is away, and the spool has as much as it takes.
+    #[error("the database is away, and the spool holds store.spool_max")]
+    SpoolFull,
 }
 
 impl Unwell {
@@ -66,7 +69,7 @@ impl Unwell {
         match self {
             Unwell::Behind => Duration::from_secs(1),
             Unwell::Failing => Duration::from_secs(5),
-            Unwell::DiskFloor => Duration::from_secs(30),
+            Unwell::DiskFloor | Unwell::SpoolFull => Duration::from_secs(30),
         }
     }
 }

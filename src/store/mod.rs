@@ -38,6 +38,7 @@ mod revise;
 mod rows;
 mod schema;
 mod seal;
+mod spool;
 mod sqlite;
 mod standing;
 
@@ -82,6 +83,7 @@ pub use revise::{Agreement, AskedRevision, Revisable};
 pub use rows::{StoredCallback, UnknownLayout};
 pub use schema::{Migrated, Step, migrate};
 pub use seal::{KEY_LEN, KeyRing, SealError};
+pub use spool::{Depth, Kept, SpoolOptions, spooled_in};
 
 use crate::clock::{Clock, Entropy};
 use crate::lifecycle::Tasks;
@@ -96,6 +98,7 @@ use job::{CommitJob, Item, Job, PurgeJob, RereadJob, ResendPrint, SealedRecord, 
 use lanes::Passed;
 use nodes::Nodes;
 use seal::{Fingerprinter, Sealer};
+use spool::Spool;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -118,6 +121,7 @@ pub struct Store {
     folded: Arc<ledger::Folded>,
     ledger_metrics: Arc<LedgerMetrics>,
     nodes: Arc<Nodes>,
+    spool: Option<Spool>,
     /// Keeps a second process out for as long as the store is in use.
     _lock: Option<Arc<File>>,
 }
@@ -229,6 +233,7 @@ impl Store {
             folded: Arc::default(),
             ledger_metrics: Arc::new(LedgerMetrics::new(metrics)),
             nodes: Arc::new(Nodes::new(opened.cluster, metrics)),
+            spool: None,
             _lock: opened.lock.map(Arc::new),
         })
     }
@@ -236,10 +241,13 @@ impl Store {
     /// Notes the volume's room. Returns whether that changed what is accepted.
     fn disk(&self, free: u64, floor: u64) -> bool {
         self.shared.metrics.disk(free);
-        self.shared.health.disk(free, floor)
+        match &self.spool {
+            Some(spool) => spool.disk(free, floor),
+            None => self.shared.health.disk(free, floor),
+        }
     }
 
-    /// Whether new callbacks may be accepted now: no I/O, no waiting.
+    /// Whether the database takes new callbacks now: no I/O, no waiting.
     ///
     /// # Errors
     /// What stands against it.
@@ -257,7 +265,15 @@ impl Store {
     /// [`StoreError`]; the callback is then not stored, unless the disk failed at the very end
     /// of a commit: the carrier's repeat decides that.
     pub async fn commit(&self, callback: Callback) -> Result<Committed, StoreError> {
-        let mut callback = callback;
+        self.submit(callback)?.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Hands a callback to the writer, and returns what tells that it is on disk. Callbacks are committed in the order in
+    /// which they are handed over.
+    fn submit(
+        &self,
+        mut callback: Callback,
+    ) -> Result<oneshot::Receiver<Result<Committed, StoreError>>, StoreError> {
         let entries = std::mem::take(&mut callback.entries);
         let items = self.seal_all(&callback.account, &entries)?;
         let nonce = callback.nonce.take();
@@ -268,7 +284,7 @@ impl Store {
             mpsc::error::TrySendError::Full(_) => StoreError::Full,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
-        committed.await.map_err(|_| StoreError::Closed)?
+        Ok(committed)
     }
 
     /// Quarantined callbacks that operators want read again, oldest first. Each is asked for until

@@ -21,6 +21,7 @@ pub mod recordings;
 pub mod refusals;
 pub mod reload;
 pub mod seldom;
+pub mod spool;
 pub mod store;
 pub mod workers;
 
@@ -40,6 +41,7 @@ pub const TABLES: &[(&str, &[&Row])] = &[
     ("Invitations", invitations::TABLE),
     ("Configuration", reload::TABLE),
     ("Store", store::TABLE),
+    ("Spool", spool::TABLE),
     ("Nodes", nodes::TABLE),
     ("Ledger", ledger::TABLE),
     ("Forwarding", egress::TABLE),

@@ -8,6 +8,7 @@ mod a_conversation_goes_over_nodes;
 mod a_killed_node_is_stood_in_for;
 mod a_link_is_taken_over;
 mod a_paused_node_wakes_too_late;
+mod a_spool_takes_what_comes_while_the_database_is_away;
 mod no_connection_is_left;
 mod nodes_are_upgraded_one_by_one;
 mod order_is_kept_between_nodes;

@@ -45,3 +45,4 @@ mod resent;
 mod revised;
 #[path = "../store/schedules.rs"]
 mod schedules;
+mod spooled;

@@ -12,14 +12,18 @@ use std::time::{Duration, Instant};
 const SLOW_SYNC: Duration = Duration::from_millis(50);
 
 pub(super) fn examine(store: &Store) -> Vec<Finding> {
-    // What does not exist yet is created by `serve` in the nearest directory that does.
-    let existing = store.directory.ancestors().find(|directory| directory.is_dir());
-    let ground = match existing {
+    let ground = ground(&store.directory);
+    vec![directory(store, ground), room(ground, store.disk_floor), data_key(store)]
+}
+
+/// Where a directory is or would be: what does not exist yet is created by `serve` in the nearest directory that does.
+pub(super) fn ground(directory: &Path) -> &Path {
+    let existing = directory.ancestors().find(|directory| directory.is_dir());
+    match existing {
         Some(directory) if directory.as_os_str().is_empty() => Path::new("."),
         Some(directory) => directory,
         None => Path::new("."),
-    };
-    vec![directory(store, ground), disk(store, ground), data_key(store)]
+    }
 }
 
 fn directory(store: &Store, ground: &Path) -> Finding {
@@ -34,22 +38,21 @@ fn directory(store: &Store, ground: &Path) -> Finding {
         }
         Ok(took) => {
             let verb = if ground == store.directory { "written to" } else { "created" };
-            synced(&format!("{shown} can be {verb}"), took)
+            synced(WHAT, &format!("{shown} can be {verb}"), took)
         }
     }
 }
 
-fn synced(says: &str, took: Duration) -> Finding {
-    const WHAT: &str = "store";
+pub(super) fn synced(what: &'static str, says: &str, took: Duration) -> Finding {
     if took > SLOW_SYNC {
         let says = format!("{says}, but takes {took:.0?} for one sync");
-        return Finding::warn(WHAT, says, "put the store on a local disk, not on a network one");
+        return Finding::warn(what, says, "put it on a local disk, not on a network one");
     }
-    Finding::ok(WHAT, format!("{says}; one sync took {took:.1?}"))
+    Finding::ok(what, format!("{says}; one sync took {took:.1?}"))
 }
 
 /// How long it takes to write a little and have it on the disk.
-fn probe(directory: &Path) -> io::Result<Duration> {
+pub(super) fn probe(directory: &Path) -> io::Result<Duration> {
     let path = directory.join(format!(".bridge8890-doctor-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
     let start = Instant::now();
@@ -59,19 +62,20 @@ fn probe(directory: &Path) -> io::Result<Duration> {
     written.map(|()| took)
 }
 
-fn disk(store: &Store, ground: &Path) -> Finding {
+/// Whether there is room where a directory is or would be.
+pub(super) fn room(ground: &Path, floor: u64) -> Finding {
     const WHAT: &str = "disk";
     let free = match rustix::fs::statvfs(ground) {
         Ok(volume) => volume.f_bavail.saturating_mul(volume.f_frsize),
         Err(fault) => {
             let says = format!("the free space at {} is unknown ({fault})", ground.display());
-            return Finding::fail(WHAT, says, "put the store on a volume that tells it");
+            return Finding::fail(WHAT, says, "put it on a volume that tells it");
         }
     };
-    room(free, store.disk_floor)
+    enough(free, floor)
 }
 
-fn room(free: u64, floor: u64) -> Finding {
+fn enough(free: u64, floor: u64) -> Finding {
     const WHAT: &str = "disk";
     let says = format!("{} free; the floor is {}", show_size(free), show_size(floor));
     if free < floor {
@@ -139,17 +143,17 @@ mod tests {
 
     #[test]
     fn a_slow_sync_is_a_warning_whatever_the_directory() {
-        let quick = synced("it can be written to", SLOW_SYNC);
-        let slow = synced("it can be written to", 2 * SLOW_SYNC);
+        let quick = synced("store", "it can be written to", SLOW_SYNC);
+        let slow = synced("store", "it can be written to", 2 * SLOW_SYNC);
         assert_eq!((quick.status, slow.status), (Status::Ok, Status::Warn));
         assert!(slow.says.contains("takes 100ms for one sync"), "{}", slow.says);
     }
 
     #[test]
     fn the_floor_fails_and_its_double_warns() {
-        assert_eq!(room(99, 100).status, Status::Fail);
-        assert_eq!(room(199, 100).status, Status::Warn);
-        assert_eq!(room(200, 100).status, Status::Ok);
+        assert_eq!(enough(99, 100).status, Status::Fail);
+        assert_eq!(enough(199, 100).status, Status::Warn);
+        assert_eq!(enough(200, 100).status, Status::Ok);
     }
 
     #[test]

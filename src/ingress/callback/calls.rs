@@ -78,7 +78,7 @@ impl Callbacks {
 
     async fn answer_dialler(&self, inviting: &Inviting, asked: Asked, head: &Parts) -> Response {
         let (_guard, load) = self.begin(0);
-        if let Err(shed) = self.admit(load) {
+        if let Err(shed) = self.admit(self.intake.admits(), load) {
             return inviting.busy(shed, shed.retry_after(self.limits.retry_after));
         }
         let target = head.uri.path_and_query().map_or("", |target| target.as_str());

@@ -95,7 +95,7 @@ impl Callbacks {
         let cap = self.limits.max_body;
         let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         let (_guard, load) = self.begin(announced.unwrap_or(cap).min(cap));
-        if let Err(shed) = self.admit(load) {
+        if let Err(shed) = self.admit(self.intake.admits(), load) {
             let after = shed.retry_after(self.limits.retry_after);
             return unread(inviting.busy(shed, after), &body);
         }

@@ -23,6 +23,7 @@ mod replay;
 mod reread;
 mod revise;
 mod script;
+mod spool;
 mod traces;
 mod writer;
 
@@ -37,6 +38,7 @@ pub(super) use read::Reader;
 pub(super) use recording::retry as retry_recordings;
 pub(super) use replay::{begin_replay, replay};
 pub(super) use revise::{request_revisions, withdraw_revisions};
+pub(super) use spool::{Spool, spooled_in};
 
 /// A JSON array of integers: how a list of any length is one argument of a statement.
 fn json_list(numbers: impl IntoIterator<Item = i64>) -> String {

@@ -171,7 +171,8 @@ fn options(directory: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+/// Keeps every other process out of a directory, which is made if need be.
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Directory { directory: directory.display().to_string(), source };
     // What is inside concerns nobody else on the machine.
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io)?;
