@@ -243,7 +243,7 @@ impl Demo {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let store = self.gateway.store.counts().await?;
-        self.gateway.stop(|_| ()).await;
+        Box::pin(self.gateway.stop(|_| ())).await;
         let platform = self.platform.totals();
         self.platform_tasks.shut_down(Duration::from_secs(1), |_| ()).await;
         Ok(Receipt::new(self.traffic.tally(), store, platform, self.doubles.count()))
